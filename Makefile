@@ -1,0 +1,65 @@
+# `make demo` and `make test` set up everything they need in .venv; each is quick the second time.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CUDA_HEADER := nvidia-cuda-runtime==13.5.37
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+NATIVE_SOURCES := CMakeLists.txt $(shell find bfkernel/remote/native bfkernel/remote/cuda -name '*.cpp' -o -name '*.h' -o -name '*.spec' -o -name '*.py' -o -name CMakeLists.txt -o -name '*.map' 2>/dev/null)
+CPP_FILES := $(shell git ls-files -co --exclude-standard 'bfkernel/**/*.cpp' 'bfkernel/**/*.h' 'tests/native/**/*.cpp' 'tests/native/**/*.h' 2>/dev/null)
+
+.PHONY: help demo test test-slow test-sanitize lint format bench lab clean build
+
+help:                ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
+
+demo: build          ## pool, emulated GPU, and the quickstart notebook on the kernel "GPU 0.02"
+	$(BIN)/python examples/quickstart/demo.py
+
+test: build          ## the tests (without those that take minutes)
+	$(BIN)/python -m pytest -m 'not slow and not gpu'
+
+test-slow: build     ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+test-sanitize: build ## native tests under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
+	$(BIN)/python -m tests.native.sanitize
+
+lint: $(VENV)/.requirements ## ruff, mypy and clang-format, as CI runs them
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror $(CPP_FILES)
+
+format: $(VENV)/.requirements ## rewrite the sources as the linters want them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP_FILES)
+
+bench: build         ## what a launch, a synchronisation and a copy cost, beside the raw TCP floor of the same run
+	$(BIN)/python benchmarks/driver_api.py
+
+lab: build           ## JupyterLab against a pool with an emulated GPU
+	$(BIN)/python examples/quickstart/lab.py
+
+build: $(VENV)/.native ## the environment and the native parts
+
+$(VENV)/.prerequisites:
+	@bash .ci/prerequisites $(PYTHON)
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.requirements: pyproject.toml | $(VENV)/.prerequisites
+	$(PIP) install --upgrade pip
+	$(PIP) install scikit-build-core cmake ninja $(CUDA_HEADER)
+	$(PIP) install $$($(BIN)/python .ci/requirements.py pyproject.toml test lint demo)
+	@touch $@
+
+$(VENV)/.native: $(VENV)/.requirements $(NATIVE_SOURCES)
+	$(PIP) install --no-build-isolation --no-deps -e .
+	@touch $@
+
+clean:               ## forget everything that was built or installed
+	rm -rf $(VENV) build dist bfkernel/lib .demo .pytest_cache .mypy_cache .ruff_cache
