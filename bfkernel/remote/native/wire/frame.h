@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The frame: what both ends of a data connection send (docs/reference/protocol.md, 2.2).
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace wire {
+
+static_assert(std::endian::native == std::endian::little, "the wire is little-endian and so are all machines CUDA runs on");
+
+inline constexpr uint32_t kProtocolVersion = 1;
+inline constexpr uint64_t kMaxPayload = (uint64_t{1} << 30) + (uint64_t{64} << 10);
+inline constexpr uint64_t kCopyChunk = uint64_t{16} << 20;  // copies are split into frames of at most this many bytes
+
+inline constexpr uint16_t kFlagWaiting = 1;
+inline constexpr uint16_t kOpcodeStdout = 1;  // worker → client, unasked: bytes that the device printed
+
+struct FrameHeader {
+  uint32_t size = 0;  // payload bytes
+  uint16_t opcode = 0;
+  uint16_t flags = 0;
+  uint32_t sequence = 0;
+  uint32_t result = 0;   // in a reply: CUresult
+  uint64_t context = 0;  // request: id of the caller's current context. Reply: first deferred error, or 0
+};
+static_assert(sizeof(FrameHeader) == 24);
+
+}  // namespace wire

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The messages that are written by hand on both sides; all others are generated, one for each driver call.
+//
+// A message without a Reply is answered, if it is waiting, by a header alone. A reply whose result is an error has
+// an empty payload, except for the replies that carry logs (LoadReply, LogReply, LinkComplete::Reply).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "wire/codec.h"
+#include "wire/opcodes.h"
+
+namespace wire {
+
+#define BFKERNEL_MESSAGE(name) static constexpr Opcode opcode = Opcode::name
+#define BFKERNEL_FIELDS(...)   \
+  template <class A>           \
+  void fields(A& a) {          \
+    a(__VA_ARGS__);            \
+  }
+
+// ---- devices and contexts
+
+struct DeviceInfo {
+  std::string name;
+  std::array<uint8_t, 16> uuid{};
+  uint64_t total_bytes = 0;  // the lease's limit, not the card's memory
+  std::string pci_bus_id;
+  std::vector<int32_t> attributes;  // indexed by CUdevice_attribute
+  std::vector<uint8_t> valid;       // 1 where the driver knows the attribute
+  uint64_t granularity_minimum = 0;      // cuMemGetAllocationGranularity
+  uint64_t granularity_recommended = 0;
+  int32_t least_priority = 0;  // cuCtxGetStreamPriorityRange; known without a context as 0 and -5 on all devices so far
+  int32_t greatest_priority = 0;
+  BFKERNEL_FIELDS(name, uuid, total_bytes, pci_bus_id, attributes, valid, granularity_minimum, granularity_recommended,
+                  least_priority, greatest_priority)
+};
+
+// Everything about the devices that does not change, in one round trip.
+struct DeviceSnapshot {
+  BFKERNEL_MESSAGE(DeviceSnapshot);
+  struct Reply {
+    int32_t driver_version = 0;
+    std::vector<DeviceInfo> devices;
+    std::vector<uint8_t> peer_access;  // [from * n + to]: cuDeviceCanAccessPeer
+    std::vector<int32_t> peer_attributes;  // [(from * n + to) * 5 + attribute - 1]: cuDeviceGetP2PAttribute, 1 to 5
+    BFKERNEL_FIELDS(driver_version, devices, peer_access, peer_attributes)
+  };
+  template <class A>
+  void fields(A&) {}
+};
+
+// The first retain of a device; later ones are counted by the client.
+struct PrimaryRetain {
+  BFKERNEL_MESSAGE(PrimaryRetain);
+  uint64_t context = 0;
+  int32_t device = 0;
+  uint32_t flags = 0;
+  BFKERNEL_FIELDS(context, device, flags)
+};
+// The last release: the context and all that is in it ends, but may be retained again under the same id.
+struct PrimaryRelease {
+  BFKERNEL_MESSAGE(PrimaryRelease);
+  int32_t device = 0;
+  BFKERNEL_FIELDS(device)
+};
+struct PrimaryReset {
+  BFKERNEL_MESSAGE(PrimaryReset);
+  int32_t device = 0;
+  BFKERNEL_FIELDS(device)
+};
+struct ContextCreate {
+  BFKERNEL_MESSAGE(ContextCreate);
+  uint64_t context = 0;
+  int32_t device = 0;
+  uint32_t flags = 0;
+  BFKERNEL_FIELDS(context, device, flags)
+};
+struct ContextDestroy {
+  BFKERNEL_MESSAGE(ContextDestroy);
+  uint64_t context = 0;
+  BFKERNEL_FIELDS(context)
+};
+
+// ---- memory. The device is that of the frame's context.
+
+struct MemAlloc {
+  BFKERNEL_MESSAGE(MemAlloc);
+  uint64_t size = 0;
+  BFKERNEL_FIELDS(size)
+  struct Reply {
+    uint64_t address = 0;
+    BFKERNEL_FIELDS(address)
+  };
+};
+struct MemFree {
+  BFKERNEL_MESSAGE(MemFree);
+  uint64_t address = 0;
+  BFKERNEL_FIELDS(address)
+};
+struct MemInfo {
+  BFKERNEL_MESSAGE(MemInfo);
+  template <class A>
+  void fields(A&) {}
+  struct Reply {
+    uint64_t free_bytes = 0;
+    uint64_t total_bytes = 0;
+    BFKERNEL_FIELDS(free_bytes, total_bytes)
+  };
+};
+
+struct PoolCreate {
+  BFKERNEL_MESSAGE(PoolCreate);
+  uint64_t pool = 0;
+  int32_t device = 0;
+  uint64_t max_size = 0;  // 0: the lease's limit
+  BFKERNEL_FIELDS(pool, device, max_size)
+};
+struct PoolDestroy {
+  BFKERNEL_MESSAGE(PoolDestroy);
+  uint64_t pool = 0;
+  BFKERNEL_FIELDS(pool)
+};
+struct PoolSetAttribute {
+  BFKERNEL_MESSAGE(PoolSetAttribute);
+  uint64_t pool = 0;
+  uint32_t attribute = 0;  // CUmemPool_attribute
+  uint64_t value = 0;
+  BFKERNEL_FIELDS(pool, attribute, value)
+};
+struct PoolGetAttribute {
+  BFKERNEL_MESSAGE(PoolGetAttribute);
+  uint64_t pool = 0;
+  uint32_t attribute = 0;
+  BFKERNEL_FIELDS(pool, attribute)
+  struct Reply {
+    uint64_t value = 0;
+    BFKERNEL_FIELDS(value)
+  };
+};
+struct PoolTrim {
+  BFKERNEL_MESSAGE(PoolTrim);
+  uint64_t pool = 0;
+  uint64_t keep_bytes = 0;
+  BFKERNEL_FIELDS(pool, keep_bytes)
+};
+struct MemAllocAsync {
+  BFKERNEL_MESSAGE(MemAllocAsync);
+  uint64_t size = 0;
+  uint64_t stream = 0;
+  uint64_t pool = 0;  // 0: the default pool of the context's device
+  BFKERNEL_FIELDS(size, stream, pool)
+  struct Reply {
+    uint64_t address = 0;
+    BFKERNEL_FIELDS(address)
+  };
+};
+struct MemFreeAsync {
+  BFKERNEL_MESSAGE(MemFreeAsync);
+  uint64_t address = 0;
+  uint64_t stream = 0;
+  BFKERNEL_FIELDS(address, stream)
+};
+
+// Virtual memory management: the client hands out addresses of the window's upper half itself.
+struct MemCreate {
+  BFKERNEL_MESSAGE(MemCreate);
+  uint64_t memory = 0;
+  uint64_t size = 0;
+  int32_t device = 0;
+  BFKERNEL_FIELDS(memory, size, device)
+};
+struct MemRelease {
+  BFKERNEL_MESSAGE(MemRelease);
+  uint64_t memory = 0;
+  BFKERNEL_FIELDS(memory)
+};
+struct MemMap {
+  BFKERNEL_MESSAGE(MemMap);
+  uint64_t address = 0;
+  uint64_t size = 0;
+  uint64_t offset = 0;
+  uint64_t memory = 0;
+  BFKERNEL_FIELDS(address, size, offset, memory)
+};
+struct MemUnmap {
+  BFKERNEL_MESSAGE(MemUnmap);
+  uint64_t address = 0;
+  uint64_t size = 0;
+  BFKERNEL_FIELDS(address, size)
+};
+struct MemSetAccess {
+  BFKERNEL_MESSAGE(MemSetAccess);
+  uint64_t address = 0;
+  uint64_t size = 0;
+  int32_t device = 0;
+  uint32_t access = 0;  // CUmemAccess_flags
+  BFKERNEL_FIELDS(address, size, device, access)
+};
+
+// ---- copies between client and device
+
+// `bytes` comes last, so that a sender can write it from where it lies.
+struct CopyToDevice {
+  BFKERNEL_MESSAGE(CopyToDevice);
+  uint64_t destination = 0;
+  uint64_t stream = 0;
+  uint8_t sync = 0;  // 1: the program called a synchronous form, so the copy is ordered as those are
+  Bytes bytes;
+  BFKERNEL_FIELDS(destination, stream, sync, bytes)
+};
+// The reply's payload is `bytes`, of exactly `size`.
+struct CopyToHost {
+  BFKERNEL_MESSAGE(CopyToHost);
+  uint64_t source = 0;
+  uint64_t size = 0;
+  uint64_t stream = 0;
+  uint8_t sync = 0;
+  BFKERNEL_FIELDS(source, size, stream, sync)
+};
+
+// One side of a 2-D or 3-D copy: rows of `pitch` bytes, slices of `slice_pitch`.
+struct Pitched {
+  uint64_t address = 0;
+  uint64_t pitch = 0;
+  uint64_t slice_pitch = 0;
+  BFKERNEL_FIELDS(address, pitch, slice_pitch)
+};
+enum class Direction : uint8_t { to_device, to_host, on_device };
+// The client's side of the copy travels packed: width * height * depth bytes without gaps. on_device and to_device
+// are posted, to_host is waiting and answered with `bytes`.
+struct Copy3D {
+  BFKERNEL_MESSAGE(Copy3D);
+  Direction direction = Direction::on_device;
+  uint8_t sync = 0;
+  uint64_t stream = 0;
+  uint64_t width_bytes = 0;
+  uint64_t height = 0;
+  uint64_t depth = 0;
+  Pitched destination;  // unused for to_host
+  Pitched source;       // unused for to_device
+  Bytes bytes;          // to_device only
+  BFKERNEL_FIELDS(direction, sync, stream, width_bytes, height, depth, destination, source, bytes)
+};
+
+// ---- code
+
+// A JIT option with a plain value. The log options do not travel: their sizes do.
+struct JitOption {
+  uint32_t option = 0;  // CUjit_option
+  uint64_t value = 0;
+  BFKERNEL_FIELDS(option, value)
+};
+struct JitOptions {
+  std::vector<JitOption> options;
+  uint32_t info_log_size = 0;
+  uint32_t error_log_size = 0;
+  BFKERNEL_FIELDS(options, info_log_size, error_log_size)
+};
+struct KernelParam {
+  uint32_t offset = 0;
+  uint32_t size = 0;
+  BFKERNEL_FIELDS(offset, size)
+};
+inline constexpr int32_t kUnknownAttribute = INT32_MIN;
+struct KernelEntry {
+  std::string name;
+  uint8_t params_known = 0;  // 0: the driver does not tell, and the image could not be read
+  std::vector<KernelParam> params;
+  std::vector<int32_t> attributes;  // indexed by CUfunction_attribute; kUnknownAttribute where the driver fails
+  BFKERNEL_FIELDS(name, params_known, params, attributes)
+};
+enum class Image : uint8_t { ptx, elf, fatbin };
+// What a load returns, on failure with the logs only.
+struct LoadReply {
+  uint8_t table_complete = 0;  // 0: the driver cannot list its kernels; FunctionLookup finds them
+  std::vector<KernelEntry> kernels;
+  std::string info_log;
+  std::string error_log;
+  BFKERNEL_FIELDS(table_complete, kernels, info_log, error_log)
+};
+// A fat binary travels as its container (header and entries); PTX without its terminating NUL.
+struct ModuleLoad {
+  BFKERNEL_MESSAGE(ModuleLoad);
+  uint64_t module = 0;
+  Image image = Image::ptx;
+  JitOptions jit;
+  Bytes code;
+  BFKERNEL_FIELDS(module, image, jit, code)
+  using Reply = LoadReply;
+};
+struct LibraryLoad {
+  BFKERNEL_MESSAGE(LibraryLoad);
+  uint64_t library = 0;
+  Image image = Image::ptx;
+  JitOptions jit;
+  Bytes code;
+  BFKERNEL_FIELDS(library, image, jit, code)
+  using Reply = LoadReply;
+};
+// cuLibraryGetModule: the library's module in the frame's context, under a module id of its own.
+struct LibraryModule {
+  BFKERNEL_MESSAGE(LibraryModule);
+  uint64_t library = 0;
+  uint64_t module = 0;
+  BFKERNEL_FIELDS(library, module)
+  using Reply = LoadReply;
+};
+// Where the load's table is not complete. The function's id is entry_id(owner, index).
+struct FunctionLookup {
+  BFKERNEL_MESSAGE(FunctionLookup);
+  uint64_t owner = 0;  // a module or a library
+  uint8_t is_library = 0;
+  uint32_t index = 0;
+  std::string name;
+  BFKERNEL_FIELDS(owner, is_library, index, name)
+  struct Reply {
+    KernelEntry kernel;
+    BFKERNEL_FIELDS(kernel)
+  };
+};
+struct ModuleGlobal {
+  BFKERNEL_MESSAGE(ModuleGlobal);
+  uint64_t owner = 0;
+  uint8_t is_library = 0;
+  std::string name;
+  BFKERNEL_FIELDS(owner, is_library, name)
+  struct Reply {
+    uint64_t address = 0;
+    uint64_t size = 0;
+    BFKERNEL_FIELDS(address, size)
+  };
+};
+
+struct LogReply {
+  std::string info_log;
+  std::string error_log;
+  BFKERNEL_FIELDS(info_log, error_log)
+};
+struct LinkCreate {
+  BFKERNEL_MESSAGE(LinkCreate);
+  uint64_t link = 0;
+  JitOptions jit;
+  BFKERNEL_FIELDS(link, jit)
+};
+struct LinkAddData {
+  BFKERNEL_MESSAGE(LinkAddData);
+  uint64_t link = 0;
+  uint32_t type = 0;  // CUjitInputType
+  std::string name;
+  JitOptions jit;
+  Bytes data;
+  BFKERNEL_FIELDS(link, type, name, jit, data)
+  using Reply = LogReply;
+};
+struct LinkComplete {
+  BFKERNEL_MESSAGE(LinkComplete);
+  uint64_t link = 0;
+  BFKERNEL_FIELDS(link)
+  struct Reply {
+    std::string info_log;
+    std::string error_log;
+    Bytes image;
+    BFKERNEL_FIELDS(info_log, error_log, image)
+  };
+};
+struct LinkDestroy {
+  BFKERNEL_MESSAGE(LinkDestroy);
+  uint64_t link = 0;
+  BFKERNEL_FIELDS(link)
+};
+
+// ---- launches
+
+struct LaunchAttribute {
+  uint32_t id = 0;  // CUlaunchAttributeID; only those whose value holds no pointer or handle travel
+  std::array<uint8_t, 64> value{};
+  BFKERNEL_FIELDS(id, value)
+};
+struct Launch {
+  BFKERNEL_MESSAGE(Launch);
+  uint64_t function = 0;  // of a module, or a kernel of a library
+  std::array<uint32_t, 3> grid{1, 1, 1};
+  std::array<uint32_t, 3> block{1, 1, 1};
+  uint32_t shared_bytes = 0;
+  uint64_t stream = 0;
+  std::vector<LaunchAttribute> attributes;
+  Bytes params;  // packed by the kernel's layout
+  BFKERNEL_FIELDS(function, grid, block, shared_bytes, stream, attributes, params)
+};
+
+#undef BFKERNEL_MESSAGE
+#undef BFKERNEL_FIELDS
+
+}  // namespace wire

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Sockets: what shim and worker both do with them.
+#pragma once
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace wire {
+
+// Owns a file descriptor.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    reset(std::exchange(other.fd_, -1));
+    return *this;
+  }
+  ~Fd() { reset(); }
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+  void reset(int fd = -1);
+  explicit operator bool() const { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+// Connects to "host:port". Throws std::runtime_error with a sentence for the user.
+Fd connect_tcp(const std::string& address, std::chrono::milliseconds timeout);
+
+// No delay, keepalive, and a limit on how long unacknowledged data may wait, so that a dead host is noticed.
+void tune_tcp(int fd);
+
+// Write everything, or throw std::system_error. Never raises SIGPIPE.
+void write_all(int fd, const void* data, size_t size);
+void write_all(int fd, std::span<iovec> parts);  // parts are consumed
+
+// Exactly `size` bytes. False when the other side closed before the first; throws std::system_error otherwise.
+bool read_exact(int fd, void* data, size_t size);
+
+// What is there, at most `size` bytes, waiting for at least one: 0 at the end. Throws std::system_error.
+size_t read_some(int fd, void* data, size_t size);
+
+}  // namespace wire
