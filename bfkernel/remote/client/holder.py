@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The holder of a lease: asks for it, waits in the queue, proves every TTL/3 that it is still wanted.
+
+All of it happens on a daemon thread, so neither a busy Jupyter server nor a slow pool holds anything up:
+a server that runs one long handler still proves its kernels' life, and a kernel starts whether or not the
+pool answers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bfkernel.remote.units import format_duration
+
+from .errors import BadRequest, LeaseEnded, PoolError, PoolUnreachable
+from .lease_file import FILE_NAME, LeaseFile, new_lease_dir, remove_lease_dir
+from .pool_client import LeaseRequest, PoolClient
+
+LONG_POLL_S = 25.0
+FIRST_RETRY_S = 0.5
+LAST_RETRY_S = 5.0
+# How often to look whether a holder that showed no life is alive again.
+LOOK_AGAIN_S = 0.5
+LIVE_STATES = frozenset({"requesting", "queued", "granted"})
+_FILE_STATES = {"queued": "queued", "granted": "granted", "active": "granted", "refused": "refused"}
+
+
+class LeaseHolder:
+    """One lease, from the request to the release.
+
+    ``alive`` is asked before each heartbeat, on the holder's thread: while it says no, the lease is left to
+    its TTL. ``current`` is always the newest lease file content; ``error`` is why the pool refused, or why
+    it does not answer, else None.
+    """
+
+    def __init__(
+        self,
+        request: LeaseRequest,
+        client: PoolClient,
+        *,
+        alive: Callable[[], bool] = lambda: True,
+        log: logging.Logger | None = None,
+    ) -> None:
+        self.request = request
+        self.lease_id: str | None = None
+        self.error: PoolError | None = None
+        self._client = client
+        self._alive = alive
+        self._log = log or logging.getLogger(__name__)
+        self._folder = new_lease_dir()
+        self.path = self._folder / FILE_NAME
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._stopping = threading.Event()
+        self._revision: int | None = None
+        self._ttl_s = 60.0
+        self._proved_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="bfkernel-lease", daemon=True)
+        self.current = LeaseFile(
+            state="requesting",
+            size=request.size.display_name,
+            gpus=request.size.gpus,
+            fraction=request.size.share.fraction,
+            message=f"asking the pool at {client.url}",
+            pid=os.getpid(),
+        )
+        self.current.write(self.path)
+
+    def start(self) -> None:
+        """Begin: the request goes out on the holder's thread, and this returns at once."""
+        self._thread.start()
+
+    def adopt(self, lease_id: str) -> None:
+        """Go on holding a lease that an earlier process took, instead of asking for one.
+
+        Call it before :meth:`start`.
+        """
+        self.lease_id = lease_id
+
+    def wait(self, timeout_s: float, until: Callable[[LeaseFile], bool] | None = None) -> LeaseFile:
+        """Wait up to ``timeout_s`` for ``until`` to hold of the lease, and return what it then is.
+
+        Without ``until``: for the pool's first answer, or the news that there is none.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: until(self.current) if until else self._answered(), timeout_s)
+            return self.current
+
+    def beat(self) -> None:
+        """Prove now that the lease is wanted; ``current`` is fresh afterwards. Blocks for one request."""
+        if self.lease_id is None or self.current.state not in LIVE_STATES:
+            return
+        try:
+            self._take(self._client.heartbeat(self.lease_id))
+            self._proved_at = time.monotonic()
+        except (LeaseEnded, BadRequest) as error:
+            self._publish(state="ended", message=str(error), agent=None, token=None)
+
+    def confirm(self) -> bool:
+        """Ask the pool whether the lease still lives; False when the pool does not say."""
+        try:
+            self.beat()
+        except PoolError as error:
+            self._log.debug("Lease %s could not be confirmed: %s", self.lease_id, error)
+            return False
+        return True
+
+    def release(self) -> bool:
+        """Give the lease back and forget it. Idempotent.
+
+        False when the pool could not be told; the lease then ends with its TTL.
+        """
+        already = self._stopping.is_set()
+        self._stopping.set()
+        if already:
+            return True
+        if self._thread.is_alive() and self.lease_id is None:
+            # The request is under way: its thread returns at once what it still gets.
+            self._thread.join(timeout=5)
+        told = self._give_back()
+        with self._changed:
+            self.current = dataclasses.replace(
+                self.current, state="ended", message="the lease was released", agent=None, token=None
+            )
+            remove_lease_dir(self._folder)
+            self._changed.notify_all()
+        self._client.close()
+        return told
+
+    def _give_back(self) -> bool:
+        if self.lease_id is None or self.current.state == "refused":
+            return True
+        try:
+            self._client.release(self.lease_id)
+        except (LeaseEnded, BadRequest):
+            return True
+        except PoolError as error:
+            self._log.warning("Lease %s will end by its TTL: %s", self.lease_id, error)
+            return False
+        return True
+
+    # -- the thread ------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            if self.lease_id is None:
+                self._ask()
+            while not self._stopping.is_set() and self.current.state in LIVE_STATES:
+                self._keep()
+        except Exception:  # noqa: BLE001
+            # A holder that dies silently would look like one that goes on; the lease ends by its TTL.
+            self._log.exception("The holder of lease %s failed", self.lease_id)
+
+    def _ask(self) -> None:
+        retry_s = FIRST_RETRY_S
+        while not self._stopping.is_set():
+            try:
+                lease = self._client.request_lease(self.request)
+            except PoolUnreachable as error:
+                self.error = error
+                self._publish(message=f"the pool at {self._client.url} does not answer, retrying")
+                self._stopping.wait(retry_s)
+                retry_s = min(2 * retry_s, LAST_RETRY_S)
+            except PoolError as error:
+                self.error = error
+                self._publish(state="refused", message=str(error))
+                return
+            else:
+                self._proved_at = time.monotonic()
+                self._take(lease)
+                return
+
+    def _keep(self) -> None:
+        """Do one thing for the lease: prove it, or wait for news of it, or wait for the time to."""
+        due_s = self._proved_at + self._ttl_s / 3 - time.monotonic()
+        try:
+            if due_s <= 0:
+                self._prove()
+            elif self.current.state == "queued":
+                self._await_news(min(due_s, LONG_POLL_S))
+            else:
+                self._stopping.wait(due_s)
+        except PoolError as error:
+            # The lease lives on in the pool's database, and the grant is checked without the pool.
+            self._log.debug("Lease %s: %s", self.lease_id, error)
+            self._stopping.wait(min(LAST_RETRY_S, self._ttl_s / 6))
+
+    def _prove(self) -> None:
+        if self._alive():
+            self.beat()
+        else:
+            self._stopping.wait(LOOK_AGAIN_S)
+
+    def _await_news(self, wait_s: float) -> None:
+        assert self.lease_id is not None  # noqa: S101 - only a lease with an id is ever queued
+        try:
+            self._take(self._client.lease(self.lease_id, since=self._revision, wait_s=wait_s))
+        except BadRequest as error:
+            self._publish(state="ended", message=str(error))
+
+    # -- what the pool said ----------------------------------------------------------------------------
+
+    def _answered(self) -> bool:
+        return self.error is not None or self.current.state != "requesting"
+
+    def _take(self, lease: dict[str, Any]) -> None:
+        with self._lock:
+            self.error = None
+            self.lease_id = str(lease["id"])
+            self._revision = lease.get("revision")
+            self._ttl_s = float(lease.get("ttl_s") or self._ttl_s)
+            gpus = lease.get("gpus") or [{}]
+            self._publish(
+                lease=self.lease_id,
+                state=_FILE_STATES.get(str(lease.get("state")), "ended"),
+                size=str(lease.get("size") or self.current.size),
+                message=_message(lease),
+                memory_mib=lease.get("memory_mib"),
+                fraction=lease.get("fraction"),
+                agent=lease.get("agent"),
+                token=lease.get("token"),
+                server=lease.get("server"),
+                device=gpus[0].get("name"),
+                emulated=gpus[0].get("emulated"),
+                ttl_s=self._ttl_s,
+                granted_at=lease.get("granted_at"),
+            )
+
+    def _publish(self, **changes: Any) -> None:
+        with self._changed:
+            if self._stopping.is_set():
+                return
+            new = dataclasses.replace(self.current, **changes)
+            if new != self.current:
+                self.current = new
+                new.write(self.path)
+            self._changed.notify_all()
+
+
+def _message(lease: dict[str, Any]) -> str:
+    if lease.get("message"):
+        return str(lease["message"])
+    if lease.get("state") == "queued":
+        return queue_place(lease)
+    return str(lease.get("state") or "unknown")
+
+
+def queue_place(lease: dict[str, Any]) -> str:
+    """Return a queued lease's place in words: ``position 3 of 7 in the queue, about 2 min``."""
+    position, length, eta_s = lease.get("position"), lease.get("queue_length"), lease.get("eta_s")
+    if position is None:
+        return "in the queue"
+    words = f"position {position} of {length} in the queue" if length else f"position {position} in the queue"
+    return words if eta_s is None else f"{words}, about {format_duration(eta_s)}"

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The pool's HTTP API, as seen from a client. The contract is ``docs/reference/protocol.md`` section 4."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from bfkernel import __version__
+
+from .errors import PoolError, PoolUnreachable, error_for
+from .settings import pool_token, pool_url
+from .size import Size
+
+Json = dict[str, Any]
+
+CONNECT_TIMEOUT_S = 3.0
+ANSWER_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class LeaseRequest:
+    """What a holder asks the pool for. ``kind`` is ``kernel`` or ``command``; ``name`` is for people."""
+
+    size: Size
+    kind: str
+    name: str
+    pid: int = field(default_factory=os.getpid)
+    host: str = field(default_factory=socket.gethostname)
+
+    def to_json(self) -> Json:
+        """Return the body of ``POST /api/v1/leases``."""
+        return {
+            "fraction": self.size.share.fraction,
+            "memory_mib": self.size.share.memory_mib,
+            "gpu_count": self.size.gpus,
+            "holder": {"kind": self.kind, "name": self.name, "host": self.host, "pid": self.pid},
+        }
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+class PoolClient:
+    """Speaks to one pool, synchronously; usable from several threads.
+
+    Every method raises :class:`PoolUnreachable` when no proper answer comes, and another
+    :class:`PoolError` with the pool's own sentence when the pool refuses.
+    """
+
+    def __init__(self, url: str | None = None, token: str | None = None) -> None:
+        self.url = pool_url(url)
+        secret = pool_token(token)
+        headers = {"User-Agent": f"bfkernel/{__version__}"}
+        if secret:
+            headers["Authorization"] = f"Bearer {secret}"
+        try:
+            self._http = httpx.Client(
+                base_url=self.url,
+                headers=headers,
+                timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+                # A proxy between this machine and itself is never what anybody meant.
+                trust_env=not _is_loopback(self.url),
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            msg = f"'{self.url}' is not a pool's address: {error}."
+            raise PoolError(msg) from error
+
+    def close(self) -> None:
+        """Close the connections. Idempotent."""
+        self._http.close()
+
+    def __enter__(self) -> PoolClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def request_lease(self, request: LeaseRequest) -> Json:
+        """Ask for a lease; the answer is granted or queued."""
+        return self._json("POST", "/api/v1/leases", json=request.to_json())
+
+    def lease(self, lease_id: str, *, since: int | None = None, wait_s: float = 0) -> Json:
+        """Return the lease; with ``since``, wait up to ``wait_s`` seconds for a newer revision of it."""
+        params: Json = {} if since is None else {"since": since, "wait_s": wait_s}
+        timeout = httpx.Timeout(ANSWER_TIMEOUT_S + wait_s, connect=CONNECT_TIMEOUT_S)
+        return self._json("GET", f"/api/v1/leases/{lease_id}", params=params, timeout=timeout)
+
+    def heartbeat(self, lease_id: str) -> Json:
+        """Prove that the holder lives; the answer carries a fresh token. ``LeaseEnded`` when it is over."""
+        return self._json("POST", f"/api/v1/leases/{lease_id}/heartbeat")
+
+    def release(self, lease_id: str) -> Json:
+        """Give the lease back. Idempotent."""
+        return self._json("DELETE", f"/api/v1/leases/{lease_id}")
+
+    def leases(self, *, ended: bool = False) -> list[Json]:
+        """Return the live leases, with ``ended`` the ended ones too."""
+        return self._list("/api/v1/leases", "leases", params={"all": "true"} if ended else {})
+
+    def gpus(self) -> list[Json]:
+        """Return every GPU of the pool with what is held and free on it."""
+        return self._list("/api/v1/gpus", "gpus")
+
+    def servers(self) -> list[Json]:
+        """Return the GPU servers that have reported to the pool."""
+        return self._list("/api/v1/servers", "servers")
+
+    def health(self) -> Json:
+        """Return the pool's own word on its health and version."""
+        return self._json("GET", "/healthz")
+
+    def _list(self, path: str, key: str, **arguments: Any) -> list[Json]:
+        body = self._request("GET", path, **arguments)
+        items = body.get(key) if isinstance(body, dict) else body
+        if not isinstance(items, list):
+            raise self._not_a_pool()
+        return items
+
+    def _json(self, method: str, path: str, **arguments: Any) -> Json:
+        body = self._request(method, path, **arguments)
+        if not isinstance(body, dict):
+            raise self._not_a_pool()
+        return body
+
+    def _request(self, method: str, path: str, **arguments: Any) -> Any:
+        try:
+            response = self._http.request(method, path, **arguments)
+        except httpx.HTTPError as error:
+            msg = f"The pool at {self.url} does not answer ({_reason(error)})."
+            raise PoolUnreachable(msg) from error
+        except RuntimeError as error:  # httpx says so when another thread has closed the client
+            msg = f"The connection to the pool at {self.url} is closed."
+            raise PoolUnreachable(msg) from error
+        if response.is_error:
+            raise self._problem(response)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise self._not_a_pool() from error
+
+    def _problem(self, response: httpx.Response) -> PoolError:
+        try:
+            problem = response.json()
+            message = str(problem["detail"])
+            code = str(problem.get("code", ""))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            message = f"The pool at {self.url} answered {response.status_code} {response.reason_phrase}."
+            code = ""
+        return error_for(response.status_code, code, message)
+
+    def _not_a_pool(self) -> PoolError:
+        return PoolError(f"What answers at {self.url} is not a bfkernel pool.")
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer in time"
+    text = str(error) or type(error).__name__
+    return text.removeprefix("[Errno 111] ").rstrip(".").lower()
