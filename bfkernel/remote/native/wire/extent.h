@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Sizes computed from a client's numbers: every product is checked, since it decides what memory is touched.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+
+#include "wire/codec.h"
+#include "wire/frame.h"
+
+namespace wire {
+
+// count elements of `size` bytes.
+inline uint64_t rows(uint64_t size, uint64_t count) {
+  uint64_t out = 0;
+  if (__builtin_mul_overflow(size, count, &out)) throw Malformed("a size overflows");
+  return out;
+}
+
+// From the first byte to the last of `height` rows of `width` elements, `pitch` bytes apart.
+inline uint64_t pitched(uint64_t pitch, uint64_t size, uint64_t width, uint64_t height) {
+  if (width == 0 || height == 0) return 0;
+  uint64_t out = 0;
+  if (__builtin_add_overflow(rows(pitch, height - 1), rows(size, width), &out)) throw Malformed("a size overflows");
+  return out;
+}
+
+// A count of elements of `size` bytes that may come back in one reply.
+inline uint64_t capped(uint64_t count, uint64_t size) {
+  if (rows(size, count) > kMaxPayload) throw Malformed("a reply would be too large");
+  return count;
+}
+
+// An aligned copy of elements that travelled as bytes, or room for ones that will.
+template <class T>
+class Elements {
+ public:
+  explicit Elements(Bytes bytes) : Elements(bytes.size() / sizeof(T)) { std::memcpy(data_.get(), bytes.data(), bytes.size()); }
+  explicit Elements(uint64_t count) : count_(count), data_(std::make_unique<T[]>(count ? count : 1)) {}
+  T* data() const { return data_.get(); }
+  size_t bytes() const { return count_ * sizeof(T); }
+
+ private:
+  uint64_t count_;
+  std::unique_ptr<T[]> data_;
+};
+
+}  // namespace wire
