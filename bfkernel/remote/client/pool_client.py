@@ -40,8 +40,13 @@ class LeaseRequest:
             "fraction": self.size.share.fraction,
             "memory_mib": self.size.share.memory_mib,
             "gpu_count": self.size.gpus,
-            "holder": {"kind": self.kind, "name": self.name, "host": self.host, "pid": self.pid},
+            "holder": {"kind": self.kind, "name": _short(self.name), "host": self.host, "pid": self.pid},
         }
+
+
+def _short(name: str, limit: int = 200) -> str:
+    """Shorten a name, which may be a whole command line; people recognise it by its beginning."""
+    return name if len(name) <= limit else f"{name[: limit - 1]}…"
 
 
 def _is_loopback(url: str) -> bool:
