@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The first bytes of a data connection: what the shim says, and how the agent refuses.
+
+The worker reads what follows, so not a byte more than the greeting may be read here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from dataclasses import dataclass
+
+_MAGIC = b"BFKERNEL"
+_HEAD = struct.Struct("<8sI")
+_MAX_BYTES = 65536
+_PROTOCOL = 1
+GREETING_LIMIT_S = 10.0
+
+
+class RefusalError(Exception):
+    """A connection that the agent turns away; code and message go to the shim."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """What the shim says of itself. ``pid`` and ``program`` are for logs only."""
+
+    token: str
+    pid: int
+    program: str
+
+
+async def read_greeting(connection: socket.socket) -> Greeting:
+    """Read exactly one greeting from a non-blocking socket.
+
+    Raises:
+        RefusalError: malformed, too slow, or of another protocol.
+        OSError: the connection broke.
+    """
+    try:
+        return _parse(await asyncio.wait_for(_read(connection), GREETING_LIMIT_S))
+    except asyncio.TimeoutError:
+        message = f"No greeting came within {GREETING_LIMIT_S:g} s."
+        raise RefusalError("bad-greeting", message) from None
+
+
+async def refuse(connection: socket.socket, refusal: RefusalError) -> None:
+    """Tell the shim why it is turned away; a peer that does not read it is left."""
+    body = json.dumps({"ok": False, "code": refusal.code, "message": str(refusal)}).encode()
+    try:
+        loop = asyncio.get_running_loop()
+        await asyncio.wait_for(loop.sock_sendall(connection, _HEAD.pack(_MAGIC, len(body)) + body), GREETING_LIMIT_S)
+        connection.shutdown(socket.SHUT_WR)
+    except (OSError, asyncio.TimeoutError):
+        pass
+
+
+async def _read(connection: socket.socket) -> bytes:
+    magic, size = _HEAD.unpack(await _exactly(connection, _HEAD.size))
+    if magic != _MAGIC:
+        raise RefusalError("bad-greeting", "This is the data port of a bfkernel agent: what came is no greeting.")
+    if size > _MAX_BYTES:
+        raise RefusalError("bad-greeting", f"The greeting is longer than {_MAX_BYTES} bytes.")
+    return await _exactly(connection, size)
+
+
+async def _exactly(connection: socket.socket, count: int) -> bytes:
+    loop = asyncio.get_running_loop()
+    received = bytearray()
+    while len(received) < count:
+        part = await loop.sock_recv(connection, count - len(received))
+        if not part:
+            raise RefusalError("bad-greeting", "The connection ended within the greeting.")
+        received += part
+    return bytes(received)
+
+
+def _parse(body: bytes) -> Greeting:
+    try:
+        fields = json.loads(body)
+        protocol, token = fields["protocol"], fields["token"]
+        pid, program = fields.get("pid", 0), fields.get("program", "")
+        if not (isinstance(token, str) and isinstance(pid, int) and isinstance(program, str)):
+            raise TypeError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RefusalError("bad-greeting", "The greeting is not the JSON that it should be.") from error
+    if protocol != _PROTOCOL:
+        message = f"This GPU server speaks protocol {_PROTOCOL}: install the same version of bfkernel on both sides."
+        raise RefusalError("protocol", message)
+    return Greeting(token, pid, program[:200])

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An agent as a server: its GPUs, its data port, its pool, its beginning and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import secrets
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bfkernel import __version__
+from bfkernel.remote import native_files
+from bfkernel.remote.agent.data_port import DataPort
+from bfkernel.remote.agent.gate import Gate
+from bfkernel.remote.agent.inventory import DriverOptions, take_inventory
+from bfkernel.remote.agent.reporter import Reporter, TurnedAwayError
+from bfkernel.remote.agent.workers import Workers
+from bfkernel.remote.logs import event
+from bfkernel.remote.messages import AgentReport, ReportAnswer, ReportedGpu
+from bfkernel.remote.process import run_until_signal, say_ready
+from bfkernel.remote.state_dir import ConfigurationError, default_state_dir, prepare
+
+log = logging.getLogger("agent")
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
+
+
+@dataclass(frozen=True)
+class AgentOptions:
+    """Options of ``bfkernel agent``; port 0 is a free one.
+
+    ``name`` is the server's name in the pool (default: the host's). ``data_host`` is the address to listen on
+    (default: loopback for a pool on loopback, else all); ``advertise`` is where clients reach it (default: the
+    address by which this machine reaches the pool). ``token`` is an admin's token of the pool.
+    """
+
+    pool: str = "http://127.0.0.1:8765"
+    data_port: int = 56001
+    state_dir: Path = field(default_factory=default_state_dir)
+    driver: DriverOptions = field(default_factory=DriverOptions)
+    name: str | None = None
+    data_host: str | None = None
+    advertise: str | None = None
+    token: str | None = field(default=None, repr=False)
+
+
+class AgentServer:
+    """A running agent. To be used on the main thread's event loop (see :class:`Workers`)."""
+
+    def __init__(self, options: AgentOptions) -> None:
+        """Take the inventory and the port, but accept nobody yet.
+
+        Raises:
+            ConfigurationError: an option cannot work.
+        """
+        self.name = options.name or socket.gethostname()
+        if not _NAME.fullmatch(self.name):
+            raise ConfigurationError(f"'{self.name}' is no server name: use letters, digits and . _ -")
+        pool = urlsplit(options.pool)
+        if pool.scheme not in ("http", "https") or not pool.hostname:
+            raise ConfigurationError(f"'{options.pool}' is no pool: write a URL such as http://pool.example:8765.")
+        state_dir = prepare(options.state_dir)
+        self._inventory = take_inventory(self.name, options.driver)
+        self._instance = secrets.token_hex(8)
+        try:
+            executable = native_files.worker()
+        except FileNotFoundError as error:
+            raise ConfigurationError(str(error)) from error
+        self._workers = Workers(executable, self._inventory, self._on_workers_changed)
+        self._gate = Gate(self.name, state_dir / "pool-key.pem")
+        data_host = options.data_host or ("127.0.0.1" if _is_loopback(pool.hostname) else "0.0.0.0")  # noqa: S104
+        self._data_port = DataPort(data_host, options.data_port, self._gate, self._workers)
+        advertised = options.advertise or _advertised(data_host, pool.hostname)
+        self.address = f"[{advertised}]:{self._data_port.port}" if ":" in advertised else (
+            f"{advertised}:{self._data_port.port}"
+        )
+        self._reporter = Reporter(options.pool, self.name, options.token, self._report, self._on_answer)
+        self._reporting: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Serve, and return when the pool knows this agent.
+
+        Raises:
+            ConfigurationError: the pool turns the agent away.
+        """
+        for gpu in self._inventory.gpus:
+            log.info(event("gpu", index=gpu.index, id=gpu.id, name=gpu.name, memory_mib=gpu.memory_mib))
+        self._data_port.start()
+        self._reporting = asyncio.get_running_loop().create_task(self._reporter.run(), name="reports")
+        registered = asyncio.ensure_future(self._reporter.registered.wait())
+        try:
+            await asyncio.wait([registered, self._reporting], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            registered.cancel()
+        if self._reporting.done():
+            await self.wait()
+
+    async def wait(self) -> None:
+        """Return only by an exception: ConfigurationError when the pool turns the agent away."""
+        assert self._reporting is not None
+        try:
+            await self._reporting
+        except TurnedAwayError as error:
+            raise ConfigurationError(f"The pool does not accept this agent: {error}") from error
+
+    async def stop(self) -> None:
+        """Accept nobody, end the workers, tell the pool."""
+        await self._data_port.stop()
+        await self._workers.end_all()
+        if self._reporting and not self._reporting.done():
+            self._reporting.cancel()
+            with contextlib.suppress(asyncio.CancelledError, TurnedAwayError):
+                await self._reporting
+
+    def _on_workers_changed(self) -> None:
+        self._reporter.news()
+
+    def _report(self) -> AgentReport:
+        return AgentReport(
+            instance=self._instance,
+            address=self.address,
+            version=__version__,
+            driver=self._inventory.description,
+            gpus=[
+                ReportedGpu(id=g.id, index=g.index, name=g.name, memory_mib=g.memory_mib, emulated=g.emulated)
+                for g in self._inventory.gpus
+            ],
+            leases=self._workers.report(),
+            ended=self._workers.ended(),
+        )
+
+    def _on_answer(self, report: AgentReport, answer: ReportAnswer) -> None:
+        self._gate.learn(answer)
+        self._workers.forget_ended(len(report.ended))
+        for over in answer.over:
+            log.info(event("lease-over", lease=over.id, why=over.message))
+            self._workers.end(over.id)
+
+
+def run_agent(options: AgentOptions) -> int:
+    """Run an agent until SIGTERM or SIGINT; returns the exit code. Called by ``bfkernel agent``.
+
+    Raises:
+        ConfigurationError: an option cannot work, or the pool turns the agent away.
+    """
+    return run_until_signal(lambda: _Running(options))
+
+
+class _Running:
+    def __init__(self, options: AgentOptions) -> None:
+        self._agent = AgentServer(options)
+
+    async def start(self) -> None:
+        await self._agent.start()
+        say_ready(self._agent.address)
+        await self._agent.wait()
+
+    async def stop(self) -> None:
+        await self._agent.stop()
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _advertised(data_host: str, pool_host: str) -> str:
+    """Return the address of this machine as others see it: the one that packets to the pool leave from."""
+    if data_host not in ("0.0.0.0", "::"):  # noqa: S104
+        return data_host
+    # A pool on this machine does not tell; the address from the documentation range stands for "outside".
+    towards = "192.0.2.1" if _is_loopback(pool_host) or pool_host in ("0.0.0.0", "::") else pool_host  # noqa: S104
+    try:
+        family, kind, _, _, target = socket.getaddrinfo(towards, 9, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.connect(target)
+            return str(probe.getsockname()[0])
+    except OSError:
+        return socket.gethostname()

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The workers of this server: one process for each data connection, grouped by lease."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bfkernel.remote.agent.greeting import RefusalError
+from bfkernel.remote.agent.inventory import Inventory
+from bfkernel.remote.agent.ledger import SLOTS, Ledger
+from bfkernel.remote.grants import Grant
+from bfkernel.remote.logs import event
+from bfkernel.remote.messages import EndedConnection, ReportedLease
+
+log = logging.getLogger("agent")
+
+#: A worker that has not ended so long after SIGTERM is killed.
+_TERM_LIMIT_S = 3.0
+_CLEAR_RETRY_S = 0.01
+_CLEAR_LIMIT_S = 1.0
+
+
+@dataclass
+class Worker:
+    """One running worker."""
+
+    process: subprocess.Popen[bytes]
+    lease: str
+    slot: int
+    pidfd: int
+
+
+@dataclass
+class LeaseWorkers:
+    """The workers of one lease, and the ledger that they share."""
+
+    grant: Grant
+    ledger: Ledger
+    running: dict[int, Worker] = field(default_factory=dict)
+    #: slots of running workers and of ended ones that are not cleared yet
+    slots: set[int] = field(default_factory=set)
+
+
+class Workers:
+    """Starts, watches and ends workers. To be used on the main thread's event loop.
+
+    The kernel ends a worker when the thread that started it ends (``PR_SET_PDEATHSIG``): with the main thread, that
+    is when the agent ends, however it does.
+    """
+
+    def __init__(self, executable: Path, inventory: Inventory, on_change: Callable[[], None]) -> None:
+        """``on_change`` is called whenever a worker has started or ended."""
+        self._executable = executable
+        self._inventory = inventory
+        self._on_change = on_change
+        self._leases: dict[str, LeaseWorkers] = {}
+        self._ended: list[EndedConnection] = []
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def start(self, grant: Grant, connection: socket.socket) -> Worker:
+        """Start a worker for a connection whose greeting was read; the caller closes its copy of the socket.
+
+        Raises:
+            RefusalError: too many workers, or it cannot be started.
+        """
+        known = {gpu.id for gpu in self._inventory.gpus}
+        if any(p.gpu not in known for p in grant.placements):
+            raise RefusalError("token", "A GPU of the lease is not on this server.")
+        lease = self._leases.get(grant.lease)
+        if lease is None:
+            lease = LeaseWorkers(grant, Ledger(grant.lease, [p.memory_mib << 20 for p in grant.placements]))
+            self._leases[grant.lease] = lease
+        try:
+            worker = self._spawn(lease, connection)
+        finally:
+            self._drop_if_unused(lease)
+        self._idle.clear()
+        asyncio.get_running_loop().add_reader(worker.pidfd, self._exited, worker)
+        self._on_change()
+        return worker
+
+    def end(self, lease: str) -> None:
+        """End the workers of a lease; they get a moment to end by themselves."""
+        found = self._leases.get(lease)
+        for worker in list(found.running.values()) if found else ():
+            self._end_worker(worker)
+
+    async def end_all(self) -> None:
+        """End every worker and return when all have ended."""
+        for lease in list(self._leases):
+            self.end(lease)
+        try:
+            await asyncio.wait_for(self._idle.wait(), 2 * _TERM_LIMIT_S)
+        except asyncio.TimeoutError:
+            log.error(event("workers-left", leases=",".join(self._leases)))
+
+    def report(self) -> list[ReportedLease]:
+        """Return what the workers of each lease do."""
+        reported = []
+        for lease in self._leases.values():
+            use = lease.ledger.use([worker.slot for worker in lease.running.values()])
+            reported.append(
+                ReportedLease(
+                    id=lease.grant.lease,
+                    workers=len(lease.running),
+                    held_mib=use.held_mib,
+                    last_call_at=use.last_call_at,
+                )
+            )
+        return reported
+
+    def ended(self) -> list[EndedConnection]:
+        """Return the workers that have ended and were not yet reported."""
+        return list(self._ended)
+
+    def forget_ended(self, count: int) -> None:
+        """Drop the first ``count`` of :meth:`ended`: the pool knows them."""
+        del self._ended[:count]
+
+    def _spawn(self, lease: LeaseWorkers, connection: socket.socket) -> Worker:
+        slot = next((n for n in range(SLOTS) if n not in lease.slots), None)
+        if slot is None:
+            raise RefusalError("too-many-workers", f"The lease has {SLOTS} programs on the GPU already: end some.")
+        grant = lease.grant
+        arguments = [
+            *(str(self._executable), "--socket-fd", str(connection.fileno()), "--ledger-fd", str(lease.ledger.fd)),
+            *("--slot", str(slot), "--driver", self._inventory.library, "--lease", grant.lease),
+        ]
+        for placement in grant.placements:
+            arguments += ["--limit", str(placement.memory_mib << 20)]
+        visible = ",".join(p.gpu for p in grant.placements)
+        # Blocking or not is a property that both processes' copies of the socket share.
+        connection.setblocking(True)
+        try:
+            process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(connection.fileno(), lease.ledger.fd),
+                env={**self._inventory.environment, "CUDA_VISIBLE_DEVICES": visible},
+                start_new_session=True,
+            )
+        except OSError as error:
+            connection.setblocking(False)
+            log.error(event("worker-failed", lease=grant.lease, reason=error))
+            raise RefusalError("worker-failed", "The GPU server could not start a worker; its log says why.") from error
+        worker = Worker(process, grant.lease, slot, os.pidfd_open(process.pid))
+        lease.slots.add(slot)
+        lease.running[process.pid] = worker
+        log.info(event("worker-started", lease=grant.lease, pid=process.pid, slot=slot))
+        return worker
+
+    def _exited(self, worker: Worker) -> None:
+        asyncio.get_running_loop().remove_reader(worker.pidfd)
+        os.close(worker.pidfd)
+        outcome = _outcome(worker.process.wait())
+        lease = self._leases[worker.lease]
+        del lease.running[worker.process.pid]
+        log.info(event("worker-ended", lease=worker.lease, pid=worker.process.pid, outcome=outcome))
+        self._ended.append(EndedConnection(lease=worker.lease, pid=worker.process.pid, outcome=outcome))
+        self._clear_slot(lease, worker.slot, _CLEAR_LIMIT_S)
+        self._on_change()
+
+    def _clear_slot(self, lease: LeaseWorkers, slot: int, remaining_s: float) -> None:
+        if lease.running and not lease.ledger.try_clear(slot):
+            if remaining_s > 0:
+                again = (lease, slot, remaining_s - _CLEAR_RETRY_S)
+                asyncio.get_running_loop().call_later(_CLEAR_RETRY_S, self._clear_slot, *again)
+                return
+            log.warning(event("ledger-lock-stuck", lease=lease.grant.lease, slot=slot))
+            lease.ledger.clear(slot)
+        lease.slots.discard(slot)
+        self._drop_if_unused(lease)
+
+    def _drop_if_unused(self, lease: LeaseWorkers) -> None:
+        if lease.running or lease.slots:
+            return
+        lease.ledger.close()
+        del self._leases[lease.grant.lease]
+        if not self._leases:
+            self._idle.set()
+
+    def _end_worker(self, worker: Worker) -> None:
+        _signal(worker, signal.SIGTERM)
+        asyncio.get_running_loop().call_later(_TERM_LIMIT_S, _signal, worker, signal.SIGKILL)
+
+
+def _signal(worker: Worker, number: signal.Signals) -> None:
+    if worker.process.returncode is None:
+        worker.process.send_signal(number)
+
+
+def _outcome(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"signal {-code}"

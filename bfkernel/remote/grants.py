@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Grants: signed tokens by which an agent knows, without asking the pool, what a lease may use.
+
+The pool signs with Ed25519; agents hold the public key. A grant names the lease, the server and what the lease
+has of each GPU. ``as_of`` is the pool's time of signing: it lets an agent tell a grant that is newer than the
+pool's last word about that server from one that is older (see ``docs/explanation/leases.md``).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bfkernel.remote.records import MAX_GPUS_PER_LEASE, Placement
+from bfkernel.remote.state_dir import write_private
+
+_ISSUER = "bfkernel"
+_ALGORITHM = "EdDSA"
+#: Heartbeats bring fresh grants, so this only bounds how long a pool may be away before new processes are refused.
+LIFETIME_S = 6 * 3600.0
+#: Clocks of pool and GPU servers may differ by this much.
+CLOCK_SKEW_S = 300.0
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a token says: this lease may use these parts of these GPUs of this server."""
+
+    lease: str
+    user: str
+    server: str
+    placements: tuple[Placement, ...]
+    as_of: float
+
+
+class InvalidGrantError(Exception):
+    """A token that is no valid grant; the message says why in one sentence."""
+
+
+class GrantSigner:
+    """Signs grants with the pool's private key. Called by the pool."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.public_key = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        ).decode()
+
+    @classmethod
+    def from_file(cls, path: Path) -> GrantSigner:
+        """Load the key, or make one (mode 0600) when there is none yet."""
+        if path.exists():
+            key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+            if not isinstance(key, Ed25519PrivateKey):
+                msg = f"{path} holds no Ed25519 private key: move it away and a new one is made."
+                raise ValueError(msg)
+            return cls(key)
+        key = Ed25519PrivateKey.generate()
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        write_private(path, pem)
+        return cls(key)
+
+    def sign(self, grant: Grant) -> str:
+        """Return the token of a grant."""
+        issued = time.time()
+        claims = {
+            "iss": _ISSUER,
+            "sub": grant.user,
+            "iat": int(issued),
+            "exp": int(issued + LIFETIME_S),
+            "lease": grant.lease,
+            "server": grant.server,
+            "gpus": [[p.gpu, p.memory_mib] for p in grant.placements],
+            "as_of": grant.as_of,
+        }
+        return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
+
+
+def verify_grant(token: str, public_key: str) -> Grant:
+    """Check a token's signature and time and return what it says. Called by agents.
+
+    Raises:
+        InvalidGrantError: forged, expired, or not a grant at all.
+    """
+    try:
+        claims = jwt.decode(
+            token,
+            public_key,
+            algorithms=[_ALGORITHM],
+            issuer=_ISSUER,
+            leeway=CLOCK_SKEW_S,
+            options={"require": ["exp", "iat", "sub"]},
+        )
+        placements = tuple(Placement(str(gpu), int(mib)) for gpu, mib in claims["gpus"])
+        grant = Grant(
+            str(claims["lease"]), str(claims["sub"]), str(claims["server"]), placements, float(claims["as_of"])
+        )
+    except jwt.ExpiredSignatureError as error:
+        raise InvalidGrantError("The grant has run out: its holder must fetch a new one from the pool.") from error
+    except (jwt.InvalidTokenError, KeyError, TypeError, ValueError) as error:
+        raise InvalidGrantError("The token is no grant of this pool.") from error
+    if not 1 <= len(placements) <= MAX_GPUS_PER_LEASE:
+        raise InvalidGrantError("The token is no grant of this pool.")
+    return grant

@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The HTTP API, ``/api/v1``: requests in, answers and problems (RFC 9457) out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ValidationError
+from tornado.web import Application, HTTPError, RequestHandler
+
+from bfkernel import __version__
+from bfkernel.remote.logs import event
+from bfkernel.remote.messages import AgentReport, LeaseRequest, OverLease, Problem, ReportAnswer
+from bfkernel.remote.pool.auth import Authenticator, Principal, is_loopback
+from bfkernel.remote.pool.core import LeaseUse, ServerReport, SupersededError
+from bfkernel.remote.pool.metrics import Metrics
+from bfkernel.remote.pool.service import PoolService, StoreFailedError
+from bfkernel.remote.pool.views import gpu_views, lease_view, server_views
+from bfkernel.remote.records import Gpu, Holder, Lease, LeaseState, Share
+
+log = logging.getLogger("pool.http")
+
+MAX_WAIT_S = 60.0
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class ProblemError(HTTPError):
+    """An answer that is an error; ``code`` is for programs, ``detail`` one sentence for people."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(status)
+        self.code = code
+        self.detail = detail
+
+
+class ApiHandler(RequestHandler):
+    """What all handlers share: who asks, JSON in, JSON and problems out."""
+
+    principal: Principal
+
+    def initialize(self, pool: PoolService, authenticator: Authenticator, metrics: Metrics) -> None:
+        """Called by Tornado for each request."""
+        self.pool = pool
+        self.authenticator = authenticator
+        self.metrics = metrics
+
+    def prepare(self) -> None:
+        """Called by Tornado before the method: who asks?"""
+        if self.authenticator.open:
+            self._refuse_browsers()
+        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
+        principal = self.authenticator.identify(token.strip() if scheme.lower() == "bearer" else None)
+        if principal is None:
+            self.set_header("WWW-Authenticate", "Bearer")
+            raise ProblemError(401, "token", "This pool asks for a valid token: set BFKERNEL_TOKEN.")
+        self.principal = principal
+
+    def _refuse_browsers(self) -> None:
+        # Without tokens, a web page in this machine's browser could reach the pool; its requests tell where
+        # they come from, or (DNS rebinding) name a host that is not this machine.
+        host = urlsplit(f"//{self.request.host}").hostname or ""
+        origin = self.request.headers.get("Origin")
+        if not is_loopback(host) or (origin is not None and urlsplit(origin).netloc != self.request.host):
+            raise ProblemError(403, "host", "Without tokens, this pool answers programs of its own machine only.")
+
+    def require_admin(self) -> None:
+        """Refuse whoever is no admin."""
+        if not self.principal.admin:
+            raise ProblemError(403, "not-permitted", "Only an admin's token permits this.")
+
+    def body(self, model: type[Body]) -> Body:
+        """Return the request's body, checked."""
+        try:
+            return model.model_validate_json(self.request.body)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            if first["type"] == "json_invalid":
+                raise ProblemError(400, "malformed", f"The body is no JSON: {first['msg']}.") from error
+            where = ".".join(str(part) for part in first["loc"]) or "the body"
+            raise ProblemError(422, "invalid", f"{where}: {first['msg']}.") from error
+
+    def number(self, name: str, most: float) -> float | None:
+        """Return a number from the query, at most ``most``, or None if it is not there."""
+        text = self.get_query_argument(name, None)
+        if text is None:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value < float("inf"):
+            raise ProblemError(422, "invalid", f"{name}: '{text}' is not a number from 0 up.")
+        return min(value, most)
+
+    def reply(self, answer: BaseModel | dict[str, Any], status: int = 200) -> None:
+        """Send an answer."""
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
+        if isinstance(answer, BaseModel):
+            self.finish(answer.model_dump_json())
+        else:
+            self.finish(answer)
+
+    def reply_lease(self, lease: Lease, status: int = 200) -> None:
+        """Send a lease as the asker may see it."""
+        self.reply(lease_view(self.pool, lease, self.principal), status)
+
+    async def lease(self, id: str) -> Lease:
+        """Return the lease of that id if the asker may see it; to others it does not exist."""
+        lease = await self.pool.find(id)
+        if lease is None or not (self.principal.admin or lease.user == self.principal.user):
+            raise ProblemError(404, "no-such-lease", f"There is no lease {id[:64]}.")
+        return lease
+
+    def write_error(self, status_code: int, **details: Any) -> None:
+        """Called by Tornado to answer an error."""
+        error = details.get("exc_info", (None, None, None))[1]
+        title = HTTPStatus(status_code).phrase if status_code in set(HTTPStatus) else "Error"
+        code, detail = title.lower().replace(" ", "-"), f"{title}."
+        if isinstance(error, ProblemError):
+            code, detail = error.code, error.detail
+        elif isinstance(error, StoreFailedError):
+            status_code, title, code, detail = 503, "Service Unavailable", "store", str(error)
+        elif status_code == 405:
+            detail = f"{self.request.method} means nothing here."
+        elif status_code >= 500:
+            detail = "The pool failed to answer; its log says why."
+        self.set_status(status_code)
+        self.set_header("Content-Type", "application/problem+json")
+        self.finish(Problem(title=title, status=status_code, detail=detail, code=code).model_dump_json())
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Called by Tornado: problems are answers, anything else is a defect."""
+        if not isinstance(value, HTTPError | StoreFailedError):
+            log.error(event("failed", method=self.request.method, path=self.request.path), exc_info=(typ, value, tb))
+
+    def on_finish(self) -> None:
+        """Called by Tornado after the answer."""
+        self.metrics.count_request(type(self).__name__, self.request.method or "", self.get_status())
+
+
+class Leases(ApiHandler):
+    """``/api/v1/leases``."""
+
+    async def post(self) -> None:
+        """Ask for a lease."""
+        ask = self.body(LeaseRequest)
+        lease = await self.pool.request(
+            self.principal.user,
+            Share(ask.fraction, ask.memory_mib),
+            ask.gpu_count,
+            Holder(**ask.holder.model_dump()),
+        )
+        if lease.state is LeaseState.REFUSED:
+            raise ProblemError(409, lease.code, lease.message)
+        self.set_header("Location", f"/api/v1/leases/{lease.id}")
+        self.reply_lease(lease, 201)
+
+    async def get(self) -> None:
+        """List one's leases; an admin sees everybody's."""
+        ended = self.get_query_argument("all", "false").lower() in ("true", "1")
+        found = await self.pool.leases(None if self.principal.admin else self.principal.user, ended)
+        views = (lease_view(self.pool, lease, self.principal, with_token=False) for lease in found)
+        self.reply({"leases": [view.model_dump(mode="json") for view in views]})
+
+
+class OneLease(ApiHandler):
+    """``/api/v1/leases/{id}``."""
+
+    _waiting: asyncio.Task[Lease] | None = None
+
+    async def get(self, id: str) -> None:
+        """Return the lease; with ``since``, when its revision is another, or after ``wait_s``."""
+        lease = await self.lease(id)
+        since, wait_s = self.number("since", float(1 << 62)), self.number("wait_s", MAX_WAIT_S)
+        if since is not None and wait_s:
+            self._waiting = asyncio.ensure_future(self.pool.wait_for_change(lease, int(since), wait_s))
+            try:
+                lease = await self._waiting
+            except asyncio.CancelledError:
+                return
+        self.reply_lease(lease)
+
+    async def delete(self, id: str) -> None:
+        """Release the lease; an admin's DELETE of somebody else's revokes it."""
+        self.reply_lease(await self.pool.end(await self.lease(id), self.principal))
+
+    def on_connection_close(self) -> None:
+        """Called by Tornado: who waited has gone."""
+        if self._waiting:
+            self._waiting.cancel()
+
+
+class Heartbeat(ApiHandler):
+    """``/api/v1/leases/{id}/heartbeat``."""
+
+    async def post(self, id: str) -> None:
+        """Prove that the holder lives."""
+        lease = await self.lease(id)
+        if lease.user != self.principal.user:
+            raise ProblemError(403, "not-permitted", "Only its owner keeps a lease alive.")
+        lease = await self.pool.heartbeat(lease)
+        if not lease.state.live:
+            raise ProblemError(410, "ended", lease.message or "The lease is over.")
+        self.reply_lease(lease)
+
+
+class Gpus(ApiHandler):
+    """``/api/v1/gpus``."""
+
+    async def get(self) -> None:
+        """List every GPU with what is held and free."""
+        self.reply({"gpus": [view.model_dump(mode="json") for view in gpu_views(self.pool)]})
+
+
+class Servers(ApiHandler):
+    """``/api/v1/servers``."""
+
+    async def get(self) -> None:
+        """List the GPU servers."""
+        self.reply({"servers": [view.model_dump(mode="json") for view in server_views(self.pool)]})
+
+
+class Report(ApiHandler):
+    """``/api/v1/agents/{name}/report``."""
+
+    _waiting: asyncio.Task[tuple[float, list[str], list[str]]] | None = None
+
+    async def post(self, name: str) -> None:
+        """Take an agent's heartbeat; with ``wait_s``, answer when one of its leases ends, or after that time."""
+        self.require_admin()
+        message = self.body(AgentReport)
+        wait_s = self.number("wait_s", MAX_WAIT_S) or 0.0
+        for ended in message.ended:
+            log.info(event("worker-ended", lease=ended.lease, server=name, pid=ended.pid, outcome=ended.outcome))
+        self._waiting = asyncio.ensure_future(self.pool.report(_server_report(name, message), wait_s))
+        try:
+            as_of, serve, over = await self._waiting
+        except asyncio.CancelledError:
+            return
+        except SupersededError as error:
+            raise ProblemError(409, "superseded", str(error)) from error
+        self.reply(
+            ReportAnswer(
+                as_of=as_of,
+                public_key=self.pool.signer.public_key,
+                serve=serve,
+                over=[OverLease(id=id, message=await self._why_over(id)) for id in over],
+                report_every_s=self.pool.report_every_s,
+            )
+        )
+
+    async def _why_over(self, id: str) -> str:
+        lease = await self.pool.find(id)
+        return (lease.message if lease else "") or "The pool does not know the lease."
+
+    def on_connection_close(self) -> None:
+        """Called by Tornado: the agent has gone."""
+        if self._waiting:
+            self._waiting.cancel()
+
+
+class Health(ApiHandler):
+    """``/healthz``, for everybody."""
+
+    def prepare(self) -> None:
+        """Nobody needs a token to ask whether the pool lives."""
+
+    async def get(self) -> None:
+        """Say that the pool lives, and its version."""
+        self.reply({"status": "ok", "version": __version__})
+
+
+class MetricsPage(ApiHandler):
+    """``/metrics``, for Prometheus."""
+
+    async def get(self) -> None:
+        """Return all metrics."""
+        self.set_header("Content-Type", self.metrics.content_type)
+        self.finish(self.metrics.page())
+
+
+class Unknown(ApiHandler):
+    """Any other path."""
+
+    def prepare(self) -> NoReturn:
+        """Whoever asks: there is nothing here."""
+        raise ProblemError(404, "no-such-path", f"There is nothing at {self.request.path[:200]}.")
+
+
+def application(pool: PoolService, authenticator: Authenticator) -> Application:
+    """Return the API over a pool."""
+    common = {"pool": pool, "authenticator": authenticator, "metrics": Metrics(pool)}
+    routes: list[tuple[str, type[ApiHandler]]] = [
+        (r"/api/v1/leases", Leases),
+        (r"/api/v1/leases/([^/]{1,64})", OneLease),
+        (r"/api/v1/leases/([^/]{1,64})/heartbeat", Heartbeat),
+        (r"/api/v1/gpus", Gpus),
+        (r"/api/v1/servers", Servers),
+        (r"/api/v1/agents/([A-Za-z0-9._-]{1,200})/report", Report),
+        (r"/healthz", Health),
+        (r"/metrics", MetricsPage),
+    ]
+    return Application(
+        [(pattern, handler, common) for pattern, handler in routes],
+        default_handler_class=Unknown,
+        default_handler_args=common,
+    )
+
+
+def _server_report(name: str, message: AgentReport) -> ServerReport:
+    return ServerReport(
+        server=name,
+        instance=message.instance,
+        address=message.address,
+        gpus=[Gpu(name, g.id, g.index, g.name, g.memory_mib, g.emulated) for g in message.gpus],
+        uses=[LeaseUse(use.id, use.workers, use.held_mib, use.last_call_at) for use in message.leases],
+        driver=message.driver,
+        version=message.version,
+    )

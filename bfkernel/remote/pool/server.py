@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A pool as a server: its files, its port, its beginning and its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from bfkernel.remote.grants import GrantSigner
+from bfkernel.remote.process import run_until_signal, say_ready
+from bfkernel.remote.pool.auth import Authenticator, authenticator_for
+from bfkernel.remote.pool.http import application
+from bfkernel.remote.pool.service import PoolService
+from bfkernel.remote.pool.store import Store
+from bfkernel.remote.state_dir import ConfigurationError, default_state_dir, lock, prepare
+
+_MAX_BODY_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """Options of ``bfkernel pool``; port 0 is a free one. ``database_url`` is SQLAlchemy's; default: a file."""
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    state_dir: Path = field(default_factory=default_state_dir)
+    database_url: str | None = None
+    lease_ttl_s: float = 60.0
+    token_file: Path | None = None
+
+
+class PoolServer:
+    """A running pool. To be used on an event loop."""
+
+    def __init__(self, options: PoolOptions) -> None:
+        """Open the state and the port, but answer nobody yet.
+
+        Raises:
+            ConfigurationError: an option cannot work.
+        """
+        if not 0.1 <= options.lease_ttl_s <= 86400:
+            raise ConfigurationError(f"A lease's TTL is from 0.1 s to a day, not {options.lease_ttl_s:g} s.")
+        self.authenticator: Authenticator = authenticator_for(options.host, options.token_file)
+        state_dir = prepare(options.state_dir)
+        self._lock = lock(state_dir / "pool.lock", "pool")
+        try:
+            signer = GrantSigner.from_file(state_dir / "grant-key.pem")
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from error
+        url = options.database_url
+        self._store = Store(url) if url else Store.sqlite(state_dir / "pool.sqlite")
+        self._service = PoolService(self._store, signer, options.lease_ttl_s)
+        try:
+            self._sockets = bind_sockets(options.port, options.host)
+        except OSError as error:
+            message = f"The pool cannot listen on {options.host} port {options.port}: {error.strerror or error}."
+            raise ConfigurationError(message) from error
+        self._host = options.host
+        self._http = HTTPServer(application(self._service, self.authenticator), max_body_size=_MAX_BODY_BYTES)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._sockets[0].getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Where clients reach it."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.port}"
+
+    def start(self) -> None:
+        """Answer requests from now on."""
+        self._service.start()
+        self._http.add_sockets(self._sockets)
+
+    async def stop(self) -> None:
+        """Take no more requests and close the state. Leases stay, for the next start."""
+        self._http.stop()
+        await self._service.stop()
+        await self._http.close_all_connections()
+        self._store.close()
+        self._lock.close()
+
+
+def run_pool(options: PoolOptions) -> int:
+    """Run a pool until SIGTERM or SIGINT; returns the exit code. Called by ``bfkernel pool``.
+
+    Raises:
+        ConfigurationError: an option cannot work; nothing runs.
+    """
+    return run_until_signal(lambda: _Running(options))
+
+
+class _Running:
+    def __init__(self, options: PoolOptions) -> None:
+        self._pool = PoolServer(options)
+
+    async def start(self) -> None:
+        self._pool.start()
+        say_ready(self._pool.url)
+
+    async def stop(self) -> None:
+        await self._pool.stop()

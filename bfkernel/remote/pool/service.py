@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The pool at work: the core, its database, and whoever waits for a change.
+
+Everything runs on one event loop. An event changes the core at once; its changes are committed before anybody is
+answered or woken. Events that arrive together share one commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterable
+
+from bfkernel.remote.grants import GrantSigner
+from bfkernel.remote.logs import event
+from bfkernel.remote.pool.auth import Principal
+from bfkernel.remote.pool.core import Changes, PoolCore, ServerReport
+from bfkernel.remote.pool.store import Store
+from bfkernel.remote.records import Holder, Lease, LeaseState, Share
+
+log = logging.getLogger("pool")
+
+#: Who waits in a long queue hears of a new place at most this often.
+_MOVED_EVERY_S = 0.5
+_REPORT_EVERY_S = 2.0
+_ABSENT_AFTER_S = 10.0
+
+
+class StoreFailedError(Exception):
+    """The database took no change; the pool went back to what is stored."""
+
+
+class Waiters:
+    """Those who wait until something of a name happens."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+
+    async def wait(self, name: str, timeout_s: float) -> None:
+        """Return when ``name`` is woken, or after ``timeout_s``."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(name, set()).add(future)
+        try:
+            await asyncio.wait([future], timeout=timeout_s)
+        finally:
+            if remaining := self._waiting.get(name):
+                remaining.discard(future)
+                if not remaining:
+                    del self._waiting[name]
+
+    def wake(self, names: Iterable[str]) -> None:
+        """Wake all that wait for one of ``names``."""
+        for name in names:
+            for future in self._waiting.pop(name, ()):
+                if not future.done():
+                    future.set_result(None)
+
+    def wake_all(self) -> None:
+        """Wake everybody."""
+        self.wake(list(self._waiting))
+
+
+class PoolClock:
+    """Seconds since the epoch that never jump: a clock that is set forward must not expire leases."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._offset
+
+
+class PoolService:
+    """What the HTTP API does. Its methods are called on the event loop only."""
+
+    def __init__(
+        self, store: Store, signer: GrantSigner, ttl_s: float = 60.0, clock: Callable[[], float] | None = None
+    ) -> None:
+        self.signer = signer
+        self.ttl_s = ttl_s
+        self.report_every_s = min(_REPORT_EVERY_S, ttl_s / 4)
+        self.clock = clock or PoolClock()
+        self.core: PoolCore
+        self._store = store
+        self._commit: asyncio.Future[None] | None = None
+        self._lease_waiters = Waiters()
+        self._agent_waiters = Waiters()
+        self._moved: set[str] = set()
+        self._ticker: asyncio.Task[None] | None = None
+        self._closing = False
+        self.grants = 0
+        self._load()
+
+    def start(self) -> None:
+        """Let time pass from now on."""
+        self._ticker = asyncio.get_running_loop().create_task(self._tick_for_ever(), name="pool ticks")
+
+    async def stop(self) -> None:
+        """Answer everybody who waits and write what is not yet written. Leases stay as they are."""
+        self._closing = True
+        if self._ticker:
+            self._ticker.cancel()
+        self._lease_waiters.wake_all()
+        self._agent_waiters.wake_all()
+        await self._committed()
+
+    # -- what holders do --------------------------------------------------------------------------------
+
+    async def request(self, user: str, share: Share, gpu_count: int, holder: Holder) -> Lease:
+        """Ask for a lease; it comes back granted, queued or refused."""
+        id = secrets.token_hex(8)
+        lease = self.core.request(
+            self.clock(), id=id, user=user, share=share, gpu_count=gpu_count, holder=holder
+        )
+        await self._committed()
+        return lease
+
+    async def heartbeat(self, lease: Lease) -> Lease:
+        """Take a holder's proof of life; an ended lease comes back as it is."""
+        if lease.id in self.core.leases:
+            lease = self.core.heartbeat(self.clock(), lease.id)
+        await self._nothing_pending()
+        return lease
+
+    async def end(self, lease: Lease, by: Principal) -> Lease:
+        """Release one's own lease, or revoke somebody else's. An ended lease comes back as it is."""
+        if lease.id in self.core.leases:
+            if by.user == lease.user:
+                lease = self.core.release(self.clock(), lease.id)
+            else:
+                lease = self.core.revoke(self.clock(), lease.id, f"The lease was revoked by {by.user}.")
+        await self._committed()
+        return lease
+
+    async def find(self, id: str) -> Lease | None:
+        """Return a lease, live or ended."""
+        await self._nothing_pending()
+        return self.core.leases.get(id) or self._store.find(id)
+
+    async def wait_for_change(self, lease: Lease, since: int, wait_s: float) -> Lease:
+        """Return the lease when its revision is not ``since``, or after ``wait_s`` seconds."""
+        deadline = time.monotonic() + wait_s
+        while lease.revision == since and lease.state.live and not self._closing:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                break
+            await self._lease_waiters.wait(lease.id, remaining)
+            await self._nothing_pending()
+            lease = self.core.leases.get(lease.id) or self._store.find(lease.id) or lease
+        return lease
+
+    async def leases(self, user: str | None, ended: bool) -> list[Lease]:
+        """Return the leases of ``user``, or of everybody, in order of arrival."""
+        await self._nothing_pending()
+        found = [lease for lease in self.core.leases.values() if user in (None, lease.user)]
+        if ended:
+            found += self._store.ended(user)
+        return sorted(found, key=lambda lease: lease.sequence)
+
+    # -- what agents do ---------------------------------------------------------------------------------
+
+    async def report(self, report: ServerReport, wait_s: float) -> tuple[float, list[str], list[str]]:
+        """Take an agent's report; answer at once when a lease of it is over, else when one ends or after ``wait_s``.
+
+        Returns:
+            the time as of which the rest is true, the leases of the server, and the reported ones that are over.
+        """
+        over = self.core.report(self.clock(), report)
+        await self._committed()
+        used = [use.lease for use in report.uses if use.workers]
+        if not over and wait_s > 0 and not self._closing:
+            await self._agent_waiters.wait(report.server, wait_s)
+            await self._nothing_pending()
+        serve = {lease.id for lease in self.core.leases_on(report.server)}
+        return self.clock(), sorted(serve), [id for id in used if id not in serve]
+
+    # -- within -----------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        core = PoolCore(self.ttl_s, absent_after_s=min(_ABSENT_AFTER_S, max(1.0, self.ttl_s / 2)))
+        core.restore(self.clock(), *self._store.load())
+        self.core = core
+
+    def _committed(self) -> asyncio.Future[None]:
+        """Return what is done when every change up to now is stored, or fails with StoreFailedError."""
+        if self._commit is None:
+            loop = asyncio.get_running_loop()
+            self._commit = loop.create_future()
+            loop.call_soon(self._commit_now)
+        return asyncio.shield(self._commit)
+
+    async def _nothing_pending(self) -> None:
+        """What is not stored yet must not be seen: a pool that dies now would not know it."""
+        if self._commit is not None:
+            await self._committed()
+
+    def _commit_now(self) -> None:
+        future, self._commit = self._commit, None
+        assert future is not None
+        changes = self.core.take_changes()
+        try:
+            if changes.leases or changes.servers:
+                self._store.save(changes.leases.values(), [self.core.servers[name] for name in changes.servers])
+        except Exception as error:  # noqa: BLE001 - whatever it is, what is not stored must be forgotten
+            log.error(event("store-failed", error=error))
+            self._forget(future)
+            return
+        future.set_result(None)
+        self._announce(changes)
+
+    def _forget(self, future: asyncio.Future[None]) -> None:
+        future.set_exception(StoreFailedError("The pool could not store the change; try again."))
+        future.exception()  # nobody may be waiting
+        try:
+            self._load()
+        except Exception:
+            # Without its database the pool can decide nothing; whatever supervises it starts it again.
+            log.critical(event("store-lost"))
+            asyncio.get_running_loop().call_soon(_give_up)
+        self._lease_waiters.wake_all()
+
+    def _announce(self, changes: Changes) -> None:
+        for lease in changes.leases.values():
+            self.grants += lease.state is LeaseState.GRANTED
+            log.info(
+                event(lease.state.value, lease=lease.id, user=lease.user, size=lease.size, server=lease.server,
+                      memory_mib=lease.memory_mib, why=lease.message or None)
+            )  # fmt: skip
+        self._lease_waiters.wake(changes.leases)
+        self._agent_waiters.wake(changes.freed)
+        if changes.moved and not self._moved:
+            asyncio.get_running_loop().call_later(_MOVED_EVERY_S, self._announce_moved)
+        self._moved |= changes.moved
+
+    def _announce_moved(self) -> None:
+        moved, self._moved = self._moved, set()
+        self._lease_waiters.wake(moved)
+
+    async def _tick_for_ever(self) -> None:
+        pause = min(0.5, self.ttl_s / 10)
+        before = self.clock()
+        while True:
+            await asyncio.sleep(pause)
+            now = self.clock()
+            if now - before > pause + self.ttl_s / 4:
+                # This process was stopped or starved: heartbeats that came meanwhile are still unread.
+                log.warning(event("stalled", seconds=now - before))
+                self.core.resume(now)
+            before = now
+            self.core.tick(now)
+            try:
+                await self._committed()
+            except StoreFailedError:
+                continue
+
+
+def _give_up() -> None:
+    raise SystemExit(70)

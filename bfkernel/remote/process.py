@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the long-running commands share: their event loop, their signals and the line that says they are ready."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Protocol
+
+from bfkernel.remote.logs import configure_logging
+
+
+class Service(Protocol):
+    """Something that runs until it is stopped. ``run_until_signal`` calls both on its event loop."""
+
+    async def start(self) -> None:
+        """Begin; returns when it runs."""
+
+    async def stop(self) -> None:
+        """End cleanly. Also called when ``start`` failed or was interrupted."""
+
+
+def run_until_signal(make: Callable[[], Service]) -> int:
+    """Run what ``make`` returns until SIGTERM or SIGINT and return the exit code, 0. Main thread only."""
+    configure_logging()
+    return asyncio.run(_run(make))
+
+
+async def _run(make: Callable[[], Service]) -> int:
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    service = make()
+    signalled = loop.create_task(stopping.wait())
+    running = loop.create_task(service.start())
+    try:
+        await asyncio.wait([running, signalled], return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+            await signalled
+        return 0
+    finally:
+        for task in (running, signalled):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await running
+        await service.stop()
+
+
+def say_ready(where: str) -> None:
+    """Print the line that scripts wait for. Nobody reading it is no reason to stop."""
+    try:
+        print(f"ready {where}", flush=True)
+    except OSError:
+        sys.stdout = open(os.devnull, "w", encoding="ascii")  # noqa: SIM115 - for the rest of the process
