@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Making, ending and switching contexts.
+#include "current.h"
+
+using namespace softgpu::driver;
+
+namespace {
+
+constexpr unsigned kFlags = CU_CTX_FLAGS_MASK;
+
+bool valid_flags(unsigned flags) {
+  unsigned schedule = flags & CU_CTX_SCHED_MASK;
+  bool one_policy = (schedule & (schedule - 1)) == 0;
+  return (flags & ~kFlags) == 0 && one_policy;
+}
+
+CUresult create(CUcontext* pctx, unsigned flags, CUdevice dev) {
+  return with_driver([&](Driver& driver) {
+    require(pctx != nullptr && valid_flags(flags));
+    auto context = std::make_shared<Context>(driver.device(dev), flags, false);
+    driver.add(context);
+    *pctx = registry<Context>().add<CUcontext>(context);
+    push_context(context);
+  });
+}
+
+}  // namespace
+
+SOFTGPU_API cuCtxCreate_v2(CUcontext* pctx, unsigned int flags, CUdevice dev) {
+  return create(pctx, flags, dev);
+}
+
+SOFTGPU_API cuCtxCreate_v3(CUcontext* pctx, CUexecAffinityParam*, int numParams, unsigned int flags,
+                           CUdevice dev) {
+  return numParams == 0 ? create(pctx, flags, dev) : CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
+}
+
+SOFTGPU_API cuCtxCreate_v4(CUcontext* pctx, CUctxCreateParams* params, unsigned int flags, CUdevice dev) {
+  if (params && params->numExecAffinityParams > 0) return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
+  if (params && params->cigParams) return CUDA_ERROR_NOT_SUPPORTED;
+  return create(pctx, flags, dev);
+}
+
+SOFTGPU_API cuCtxDestroy_v2(CUcontext ctx) {
+  return with_driver([&](Driver&) {
+    std::shared_ptr<Context> context = registry<Context>().get(ctx, CUDA_ERROR_INVALID_CONTEXT);
+    require(!context->primary, CUDA_ERROR_INVALID_CONTEXT);
+    require(registry<Context>().remove(ctx) != nullptr, CUDA_ERROR_INVALID_CONTEXT);
+    if (current_context() == context) pop_context();
+    context->tear_down();
+  });
+}
+
+// Contexts have had no use count since CUDA 4: attaching and detaching are creation's relics.
+SOFTGPU_API cuCtxDetach(CUcontext ctx) { return cuCtxDestroy_v2(ctx); }
+
+SOFTGPU_API cuCtxPushCurrent_v2(CUcontext ctx) {
+  return with_driver(
+      [&](Driver&) { push_context(registry<Context>().get(ctx, CUDA_ERROR_INVALID_CONTEXT)); });
+}
+
+SOFTGPU_API cuCtxPopCurrent_v2(CUcontext* pctx) {
+  return with_driver([&](Driver&) {
+    std::shared_ptr<Context> context = pop_context();
+    require(context != nullptr, CUDA_ERROR_INVALID_CONTEXT);
+    if (pctx) *pctx = context->handle();
+  });
+}
+
+SOFTGPU_API cuCtxSetCurrent(CUcontext ctx) {
+  return with_driver([&](Driver&) {
+    set_context(ctx ? registry<Context>().get(ctx, CUDA_ERROR_INVALID_CONTEXT) : nullptr);
+  });
+}
+
+SOFTGPU_API cuCtxGetCurrent(CUcontext* pctx) {
+  return with_driver([&](Driver&) {
+    require(pctx != nullptr);
+    std::shared_ptr<Context> context = current_context();
+    *pctx = context ? context->handle() : nullptr;
+  });
+}
+
+SOFTGPU_API cuCtxGetDevice(CUdevice* device) { return cuCtxGetDevice_v2(device, nullptr); }
+
+SOFTGPU_API cuCtxGetDevice_v2(CUdevice* device, CUcontext ctx) {
+  return with_driver([&](Driver&) {
+    require(device != nullptr);
+    *device = context_of(ctx)->device.ordinal;
+  });
+}
+
+SOFTGPU_API cuCtxSynchronize() { return cuCtxSynchronize_v2(nullptr); }
+
+SOFTGPU_API cuCtxSynchronize_v2(CUcontext ctx) {
+  return with_driver([&](Driver&) {
+    std::shared_ptr<Context> context = context_of(ctx);
+    context->check();
+    return context->synchronize();
+  });
+}
+
+SOFTGPU_API cuDevicePrimaryCtxRetain(CUcontext* pctx, CUdevice dev) {
+  return with_driver([&](Driver& driver) {
+    require(pctx != nullptr);
+    Context& context = *driver.device(dev).primary;
+    ++context.retained;
+    context.active = true;
+    *pctx = context.handle();
+  });
+}
+
+SOFTGPU_API cuDevicePrimaryCtxRelease_v2(CUdevice dev) {
+  return with_driver([&](Driver& driver) {
+    Context& context = *driver.device(dev).primary;
+    int retained = context.retained.load();
+    do {
+      require(retained > 0, CUDA_ERROR_INVALID_CONTEXT);
+    } while (!context.retained.compare_exchange_weak(retained, retained - 1));
+    if (retained == 1) context.tear_down();
+  });
+}
+
+// Whoever has retained the context keeps a handle that works again, with nothing in it.
+SOFTGPU_API cuDevicePrimaryCtxReset_v2(CUdevice dev) {
+  return with_driver([&](Driver& driver) {
+    Context& context = *driver.device(dev).primary;
+    context.tear_down();
+    context.active = context.retained.load() > 0;
+  });
+}
+
+SOFTGPU_API cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags) {
+  return with_driver([&](Driver& driver) {
+    require(valid_flags(flags));
+    driver.device(dev).primary->flags = flags;
+  });
+}
+
+SOFTGPU_API cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int* flags, int* active) {
+  return with_driver([&](Driver& driver) {
+    require(flags != nullptr && active != nullptr);
+    Context& context = *driver.device(dev).primary;
+    *flags = context.flags;
+    *active = context.active;
+  });
+}

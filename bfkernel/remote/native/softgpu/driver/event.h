@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Events: points in streams, with the time at which they were reached.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+
+#include "context.h"
+
+namespace softgpu::driver {
+
+// One recording. Recording an event again leaves those who wait for the earlier one alone.
+struct Recording {
+  Ticket ticket;
+  std::atomic<int64_t> nanoseconds{0};  // steady time at which it was reached
+};
+
+class Event {
+ public:
+  Event(std::weak_ptr<Context> context, unsigned flags) : context(std::move(context)), flags(flags) {}
+
+  bool timed() const { return !(flags & CU_EVENT_DISABLE_TIMING); }
+  std::shared_ptr<Recording> last() const;  // null when never recorded
+  void set(std::shared_ptr<Recording> recording);
+
+  const std::weak_ptr<Context> context;
+  const unsigned flags;
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<Recording> last_;
+};
+
+void record(Event& event, Stream& stream);
+
+}  // namespace softgpu::driver

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// cuEvent*, and streams that wait for events.
+#include "current.h"
+#include "event.h"
+
+namespace softgpu::driver {
+
+std::shared_ptr<Recording> Event::last() const {
+  std::lock_guard lock(mutex_);
+  return last_;
+}
+
+void Event::set(std::shared_ptr<Recording> recording) {
+  std::lock_guard lock(mutex_);
+  last_ = std::move(recording);
+}
+
+void record(Event& event, Stream& stream) {
+  auto recording = std::make_shared<Recording>();
+  recording->ticket = submit(stream, [recording] {
+    recording->nanoseconds =
+        std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
+  });
+  event.set(std::move(recording));
+}
+
+}  // namespace softgpu::driver
+
+using namespace softgpu::driver;
+
+namespace {
+
+constexpr unsigned kEventFlags = CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT_INTERPROCESS;
+
+}  // namespace
+
+SOFTGPU_API cuEventCreate(CUevent* phEvent, unsigned int Flags) {
+  return with_context([&](Context& context) {
+    require(phEvent != nullptr && (Flags & ~kEventFlags) == 0);
+    require(!(Flags & CU_EVENT_INTERPROCESS), CUDA_ERROR_NOT_SUPPORTED);
+    *phEvent = registry<Event>().add<CUevent>(std::make_shared<Event>(context.weak_from_this(), Flags));
+  });
+}
+
+SOFTGPU_API cuEventDestroy_v2(CUevent hEvent) {
+  return with_driver(
+      [&](Driver&) { require(registry<Event>().remove(hEvent) != nullptr, CUDA_ERROR_INVALID_HANDLE); });
+}
+
+SOFTGPU_API cuEventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned int flags) {
+  return with_context([&](Context& context) {
+    require((flags & ~static_cast<unsigned>(CU_EVENT_RECORD_EXTERNAL)) == 0);
+    std::shared_ptr<Event> event = registry<Event>().get(hEvent);
+    std::shared_ptr<Stream> stream = resolve_stream(context, hStream);
+    require(event->context.lock() == stream->context.lock(), CUDA_ERROR_INVALID_HANDLE);
+    record(*event, *stream);
+  });
+}
+
+SOFTGPU_API cuEventRecord(CUevent hEvent, CUstream hStream) {
+  return cuEventRecordWithFlags(hEvent, hStream, 0);
+}
+
+SOFTGPU_API cuEventQuery(CUevent hEvent) {
+  return with_context([&](Context&) {
+    std::shared_ptr<Recording> recording = registry<Event>().get(hEvent)->last();
+    bool reached = !recording || Scheduler::instance().reached(recording->ticket);
+    return reached ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+  });
+}
+
+SOFTGPU_API cuEventSynchronize(CUevent hEvent) {
+  return with_context([&](Context& context) {
+    std::shared_ptr<Event> event = registry<Event>().get(hEvent);
+    if (std::shared_ptr<Recording> recording = event->last()) Scheduler::instance().wait(recording->ticket);
+    std::shared_ptr<Context> owner = event->context.lock();
+    if (owner) owner->printf.flush();
+    return owner ? owner->fault() : context.fault();
+  });
+}
+
+SOFTGPU_API cuEventElapsedTime_v2(float* pMilliseconds, CUevent hStart, CUevent hEnd) {
+  return with_context([&](Context&) {
+    require(pMilliseconds != nullptr);
+    std::shared_ptr<Event> events[2] = {registry<Event>().get(hStart), registry<Event>().get(hEnd)};
+    std::shared_ptr<Recording> recordings[2];
+    for (int i = 0; i < 2; ++i) {
+      recordings[i] = events[i]->last();
+      require(recordings[i] != nullptr && events[i]->timed(), CUDA_ERROR_INVALID_HANDLE);
+    }
+    for (const auto& recording : recordings) {
+      if (!Scheduler::instance().reached(recording->ticket)) return CUDA_ERROR_NOT_READY;
+    }
+    *pMilliseconds = static_cast<float>(recordings[1]->nanoseconds - recordings[0]->nanoseconds) / 1e6f;
+    return CUDA_SUCCESS;
+  });
+}
+
+SOFTGPU_API cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags) {
+  return with_context([&](Context& context) {
+    require((Flags & ~static_cast<unsigned>(CU_EVENT_WAIT_EXTERNAL)) == 0);
+    std::shared_ptr<Stream> stream = resolve_stream(context, hStream);
+    std::shared_ptr<Recording> recording = registry<Event>().get(hEvent)->last();
+    if (recording && !Scheduler::instance().reached(recording->ticket))
+      submit(*stream, {}, {recording->ticket});
+  });
+}
+
+SOFTGPU_API cuCtxRecordEvent(CUcontext hCtx, CUevent hEvent) {
+  return with_driver([&](Driver&) {
+    std::shared_ptr<Context> context = context_of(hCtx);
+    context->check();
+    record(*registry<Event>().get(hEvent), *context->legacy_stream());
+  });
+}
+
+SOFTGPU_API cuCtxWaitEvent(CUcontext hCtx, CUevent hEvent) {
+  return with_driver([&](Driver&) {
+    std::shared_ptr<Context> context = context_of(hCtx);
+    context->check();
+    std::shared_ptr<Recording> recording = registry<Event>().get(hEvent)->last();
+    if (recording) submit(*context->legacy_stream(), {}, {recording->ticket});
+  });
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "fatbin.h"
+
+#include <cstdint>
+#include <cstring>
+#include <set>
+#include <span>
+
+#include "api.h"
+#include "lz4.h"
+
+namespace softgpu::driver {
+namespace {
+
+constexpr uint32_t kWrapperMagic = 0x466243b1;
+constexpr uint32_t kContainerMagic = 0xba55ed50;
+constexpr uint32_t kOldContainerMagic = 0x1ee55a01;
+constexpr uint32_t kPrelinkedWrapper = 2;
+constexpr uint16_t kKindPtx = 1;
+constexpr uint64_t kFlagLz4 = 0x2000;
+constexpr uint64_t kFlagZstd = 0x8000;
+
+struct Wrapper {
+  uint32_t magic;
+  uint32_t version;
+  const void* container;
+  const void* const* containers;  // of a prelinked wrapper: more of them, then null
+};
+
+struct Container {
+  uint32_t magic;
+  uint16_t version;
+  uint16_t header_size;
+  uint64_t entries_size;
+};
+
+struct Entry {
+  uint16_t kind;
+  uint16_t reserved0;
+  uint32_t header_size;
+  uint64_t payload_size;  // as stored, padded to 8
+  uint32_t compressed_size;
+  uint32_t options_offset;
+  uint32_t code_version;
+  uint32_t sm;
+  uint32_t source_offset;
+  uint32_t source_size;
+  uint64_t flags;
+  uint64_t reserved1;
+  uint64_t uncompressed_size;
+};
+static_assert(sizeof(Container) == 16 && sizeof(Entry) == 64);
+
+[[noreturn]] void refuse(JitLog* log, CUresult code, std::string why) {
+  log->error += why + "\n";
+  fail(code);
+}
+
+uint32_t magic_of(const void* image) {
+  uint32_t magic;
+  std::memcpy(&magic, image, sizeof magic);
+  return magic;
+}
+
+std::vector<const std::byte*> containers(const void* image) {
+  if (magic_of(image) != kWrapperMagic) return {static_cast<const std::byte*>(image)};
+  Wrapper wrapper;
+  std::memcpy(&wrapper, image, sizeof wrapper);
+  std::vector<const std::byte*> result;
+  if (wrapper.container) result.push_back(static_cast<const std::byte*>(wrapper.container));
+  if (wrapper.version != kPrelinkedWrapper || !wrapper.containers) return result;
+  for (const void* const* next = wrapper.containers; *next; ++next) {
+    if (*next != wrapper.container) result.push_back(static_cast<const std::byte*>(*next));
+  }
+  return result;
+}
+
+struct Found {
+  Entry entry;
+  std::span<const std::byte> payload;
+};
+
+std::vector<Found> entries(const std::byte* begin, JitLog* log) {
+  Container container;
+  std::memcpy(&container, begin, sizeof container);
+  if (container.magic != kContainerMagic && container.magic != kOldContainerMagic) {
+    refuse(log, CUDA_ERROR_INVALID_IMAGE, "the fat binary's wrapper points to something else");
+  }
+  std::span<const std::byte> rest(begin + container.header_size, container.entries_size);
+  std::vector<Found> result;
+  while (rest.size() >= sizeof(Entry)) {
+    Entry entry;
+    std::memcpy(&entry, rest.data(), sizeof entry);
+    if (entry.header_size < sizeof(Entry) || entry.header_size > rest.size() ||
+        entry.payload_size > rest.size() - entry.header_size) {
+      refuse(log, CUDA_ERROR_INVALID_IMAGE, "the fat binary is damaged: an entry reaches past its end");
+    }
+    result.push_back({entry, rest.subspan(entry.header_size, entry.payload_size)});
+    rest = rest.subspan(entry.header_size + entry.payload_size);
+  }
+  return result;
+}
+
+std::string text_of(const Found& found, JitLog* log) {
+  const Entry& entry = found.entry;
+  if (entry.flags & kFlagZstd) {
+    refuse(log, CUDA_ERROR_NO_BINARY_FOR_GPU,
+           "the PTX in this fat binary is compressed with Zstandard, which softgpu does not read: "
+           "compile with --compress-mode=speed or --no-compress");
+  }
+  std::string text;
+  if (entry.flags & kFlagLz4) {
+    size_t size = entry.compressed_size;
+    if (size > found.payload.size()) size = found.payload.size();
+    auto decoded = lz4_decode(found.payload.first(size), entry.uncompressed_size);
+    if (!decoded) refuse(log, CUDA_ERROR_INVALID_IMAGE, "the compressed PTX in this fat binary is damaged");
+    text = std::move(*decoded);
+  } else {
+    text.assign(reinterpret_cast<const char*>(found.payload.data()), found.payload.size());
+  }
+  text.resize(std::strlen(text.c_str()));  // payloads are padded with NULs
+  return text;
+}
+
+std::string describe(const std::set<uint32_t>& cubins, const std::set<uint32_t>& ptx) {
+  std::string text;
+  for (uint32_t sm : cubins) text += " sm_" + std::to_string(sm);
+  for (uint32_t sm : ptx) text += " compute_" + std::to_string(sm);
+  return text.empty() ? " nothing" : text;
+}
+
+std::string newest_ptx(const std::byte* container, int device, JitLog* log) {
+  std::set<uint32_t> cubins, ptx;
+  std::vector<Found> all = entries(container, log);
+  const Found* best = nullptr;
+  for (const Found& found : all) {
+    (found.entry.kind == kKindPtx ? ptx : cubins).insert(found.entry.sm);
+    if (found.entry.kind != kKindPtx || found.entry.sm > static_cast<uint32_t>(device)) continue;
+    if (!best || found.entry.sm > best->entry.sm) best = &found;
+  }
+  if (!best) {
+    refuse(log, CUDA_ERROR_NO_BINARY_FOR_GPU,
+           "softgpu executes PTX for sm_" + std::to_string(device) + " or older; this fat binary holds" +
+               describe(cubins, ptx));
+  }
+  return text_of(*best, log);
+}
+
+}  // namespace
+
+bool is_fatbin(const void* image) {
+  uint32_t magic = magic_of(image);
+  return magic == kWrapperMagic || magic == kContainerMagic || magic == kOldContainerMagic;
+}
+
+std::vector<std::string> fatbin_ptx(const void* image, std::array<int, 2> compute_capability, JitLog* log) {
+  int device = compute_capability[0] * 10 + compute_capability[1];
+  std::vector<std::string> texts;
+  for (const std::byte* container : containers(image)) texts.push_back(newest_ptx(container, device, log));
+  if (texts.empty()) refuse(log, CUDA_ERROR_INVALID_IMAGE, "the fat binary is empty");
+  return texts;
+}
+
+}  // namespace softgpu::driver

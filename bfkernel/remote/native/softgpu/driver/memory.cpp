@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "memory.h"
+
+#include <sys/mman.h>
+
+#include "pool.h"
+
+namespace softgpu::driver {
+namespace {
+
+constexpr uint32_t kEveryDevice = ~uint32_t{0};
+
+bool from_arena(const Range& range) {
+  return range.kind == RangeKind::device || range.kind == RangeKind::managed || range.kind == RangeKind::pool;
+}
+
+}  // namespace
+
+uint64_t allocate(Context& context, size_t size, RangeKind kind, unsigned flags, bool internal) {
+  uint64_t address = context.device.arena.allocate(size);
+  require(address != 0, CUDA_ERROR_OUT_OF_MEMORY);
+  Range range;
+  range.begin = address;
+  range.end = address + size;
+  range.kind = kind;
+  range.device = context.device.ordinal;
+  range.access = kind == RangeKind::managed ? kEveryDevice : 1u << context.device.ordinal;
+  range.context = context.id;
+  range.flags = flags;
+  range.internal = internal;
+  AddressSpace::instance().insert(std::move(range));
+  return address;
+}
+
+void release(const Range& range) {
+  if (from_arena(range)) {
+    Driver::get().device(range.device).arena.free(range.begin, range.size());
+    if (auto pool = range.pool.lock()) pool->freed(range.size());
+  } else if (range.kind == RangeKind::host_allocated) {
+    munmap(reinterpret_cast<void*>(range.begin), range.size());
+  }
+}
+
+void free_internal(uint64_t address) {
+  auto range = AddressSpace::instance().remove(address, [](const Range& found) { return found.internal; });
+  if (range) release(*range);
+}
+
+void free_all(Context& context) {
+  AddressSpace& space = AddressSpace::instance();
+  for (const Range& owned : space.owned_by(context.id)) {
+    auto range = space.remove(owned.begin, [&](const Range& found) { return found.context == context.id; });
+    if (range) release(*range);
+  }
+}
+
+void require_reachable(const Context& context, uint64_t address, size_t size) {
+  require(context.memory.holds(address, size));
+}
+
+}  // namespace softgpu::driver

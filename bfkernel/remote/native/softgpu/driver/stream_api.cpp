@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Making, asking and waiting for streams.
+#include <algorithm>
+
+#include "current.h"
+
+using namespace softgpu::driver;
+
+namespace {
+
+constexpr int kGreatestPriority = -5;
+
+template <typename Body>
+CUresult with_stream(CUstream handle, Body&& body) {
+  return with_context([&](Context& context) { return body(*resolve_stream(context, handle)); });
+}
+
+}  // namespace
+
+SOFTGPU_API cuStreamCreateWithPriority(CUstream* phStream, unsigned int flags, int priority) {
+  return with_context([&](Context& context) {
+    require(phStream != nullptr && (flags & ~static_cast<unsigned>(CU_STREAM_NON_BLOCKING)) == 0);
+    std::shared_ptr<Stream> stream = context.add_stream(flags, std::clamp(priority, kGreatestPriority, 0));
+    *phStream = registry<Stream>().add<CUstream>(std::move(stream));
+  });
+}
+
+SOFTGPU_API cuStreamCreate(CUstream* phStream, unsigned int Flags) {
+  return cuStreamCreateWithPriority(phStream, Flags, 0);
+}
+
+// Work already submitted goes on to its end.
+SOFTGPU_API cuStreamDestroy_v2(CUstream hStream) {
+  return with_driver([&](Driver&) {
+    std::shared_ptr<Stream> stream = registry<Stream>().remove(hStream);
+    require(stream != nullptr, CUDA_ERROR_INVALID_HANDLE);
+    if (auto context = stream->context.lock()) context->forget_stream(stream);
+  });
+}
+
+SOFTGPU_API cuStreamSynchronize(CUstream hStream) {
+  return with_stream(hStream, [](Stream& stream) { return synchronize(stream); });
+}
+
+SOFTGPU_API cuStreamQuery(CUstream hStream) {
+  return with_stream(hStream, [](Stream& stream) {
+    std::shared_ptr<Context> context = owner(stream);
+    std::vector<Ticket> pending;
+    if (Ticket ticket = Scheduler::instance().outstanding(stream.queue); ticket.queue)
+      pending.push_back(ticket);
+    if (&stream == context->legacy_stream().get()) context->order(stream, &pending);
+    return pending.empty() ? context->fault() : CUDA_ERROR_NOT_READY;
+  });
+}
+
+SOFTGPU_API cuStreamGetPriority(CUstream hStream, int* priority) {
+  return with_stream(hStream, [&](Stream& stream) {
+    require(priority != nullptr);
+    *priority = stream.priority;
+  });
+}
+
+SOFTGPU_API cuStreamGetFlags(CUstream hStream, unsigned int* flags) {
+  return with_stream(hStream, [&](Stream& stream) {
+    require(flags != nullptr);
+    *flags = stream.flags;
+  });
+}
+
+SOFTGPU_API cuStreamGetId(CUstream hStream, unsigned long long* streamId) {
+  return with_stream(hStream, [&](Stream& stream) {
+    require(streamId != nullptr);
+    *streamId = stream.id;
+  });
+}
+
+SOFTGPU_API cuStreamGetDevice(CUstream hStream, CUdevice* device) {
+  return with_stream(hStream, [&](Stream& stream) {
+    require(device != nullptr);
+    *device = owner(stream)->device.ordinal;
+  });
+}
+
+SOFTGPU_API cuStreamGetCtx(CUstream hStream, CUcontext* pctx) {
+  return with_stream(hStream, [&](Stream& stream) {
+    require(pctx != nullptr);
+    *pctx = owner(stream)->handle();
+  });
+}
+
+SOFTGPU_API cuStreamGetCtx_v2(CUstream hStream, CUcontext* pCtx, CUgreenCtx* pGreenCtx) {
+  if (pGreenCtx) *pGreenCtx = nullptr;
+  return cuStreamGetCtx(hStream, pCtx);
+}
+
+// Attributes tune scheduling and caches that are not there; a stream keeps none.
+SOFTGPU_API cuStreamCopyAttributes(CUstream dst, CUstream src) {
+  return with_context([&](Context& context) {
+    resolve_stream(context, dst);
+    resolve_stream(context, src);
+  });
+}
+
+SOFTGPU_API cuStreamGetAttribute(CUstream hStream, CUstreamAttrID attr, CUstreamAttrValue* value_out) {
+  return with_stream(hStream, [&](Stream& stream) {
+    require(value_out != nullptr);
+    *value_out = {};
+    if (attr == CU_LAUNCH_ATTRIBUTE_PRIORITY) {
+      value_out->priority = stream.priority;
+    } else if (attr == CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY) {
+      value_out->syncPolicy = CU_SYNC_POLICY_AUTO;
+    }
+  });
+}
+
+SOFTGPU_API cuStreamSetAttribute(CUstream hStream, CUstreamAttrID, const CUstreamAttrValue* value) {
+  return with_stream(hStream, [&](Stream&) { require(value != nullptr); });
+}
+
+// No graphs here, so nothing is ever being captured.
+SOFTGPU_API cuStreamIsCapturing(CUstream hStream, CUstreamCaptureStatus* captureStatus) {
+  return with_stream(hStream, [&](Stream&) {
+    require(captureStatus != nullptr);
+    *captureStatus = CU_STREAM_CAPTURE_STATUS_NONE;
+  });
+}
+
+SOFTGPU_API cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mode) {
+  return with_driver([&](Driver&) {
+    thread_local CUstreamCaptureMode current = CU_STREAM_CAPTURE_MODE_GLOBAL;
+    require(mode != nullptr && *mode <= CU_STREAM_CAPTURE_MODE_RELAXED);
+    std::swap(*mode, current);
+  });
+}
+
+SOFTGPU_API cuStreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus* captureStatus_out, cuuint64_t*,
+                                      CUgraph*, const CUgraphNode**, size_t*) {
+  return cuStreamIsCapturing(hStream, captureStatus_out);
+}
+
+SOFTGPU_API cuStreamGetCaptureInfo_v3(CUstream hStream, CUstreamCaptureStatus* captureStatus_out, cuuint64_t*,
+                                      CUgraph*, const CUgraphNode**, const CUgraphEdgeData**, size_t*) {
+  return cuStreamIsCapturing(hStream, captureStatus_out);
+}
