@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-3-Clause
+import time
+
+from embedded_pool import TTL_S, eventually
+
+from bfkernel.remote.client import LeaseFile, LeaseHolder, PoolClient
+
+
+def states():
+    with PoolClient() as client:
+        return sorted(lease["state"] for lease in client.leases(ended=True))
+
+
+def test_granted_and_kept_beyond_the_ttl_then_released_at_once(pool, hold):
+    holder = hold("0.5")
+    assert holder.wait(5).state == "granted"
+    first = LeaseFile.read(holder.path)
+    assert (first.memory_mib, first.server, first.agent) == (500, "box", "127.0.0.1:9")
+    time.sleep(3 * TTL_S)
+    assert states() == ["granted"]
+    assert LeaseFile.read(holder.path).token != first.token, "each heartbeat brings a fresh token"
+    assert holder.release()
+    assert states() == ["released"]
+    assert not holder.path.exists()
+    assert holder.release(), "releasing twice is no error"
+
+
+def test_the_queue_moves_on_in_the_lease_file(pool, hold):
+    first = hold("1")
+    assert first.wait(5).state == "granted"
+    second = hold("0.5")
+    assert second.wait(5).state == "queued"
+    third = hold("0.5")
+    third.wait(5, until=lambda lease: lease.state == "queued")
+    assert "position 2 of 2" in LeaseFile.read(third.path).message
+    second.release()
+    assert third.wait(5, until=lambda lease: "position 1 of 1" in lease.message).state == "queued"
+    time.sleep(2 * TTL_S)
+    assert third.current.state == "queued", "waiting in the queue is proof enough of life"
+    began = time.monotonic()
+    first.release()
+    assert third.wait(5, until=lambda lease: lease.state == "granted").state == "granted"
+    assert time.monotonic() - began < 0.5
+
+
+def test_refused(pool, hold):
+    holder = hold("5000m")
+    lease = holder.wait(5)
+    assert lease.state == "refused"
+    assert "1000 MiB" in lease.message
+    assert LeaseFile.read(holder.path).state == "refused"
+
+
+def test_without_proof_of_life_the_lease_expires_and_says_so(pool, hold):
+    alive = True
+    holder = hold("0.1", alive=lambda: alive)
+    assert holder.wait(5).state == "granted"
+    alive = False
+    assert eventually(lambda: states() == ["expired"], 5 * TTL_S)
+    alive = True
+    assert holder.wait(5, until=lambda lease: lease.state == "ended").state == "ended"
+    assert LeaseFile.read(holder.path).token is None
+
+
+def test_a_pool_that_is_not_there_yet(empty_pool, hold):
+    empty_pool.stop()
+    holder = hold("0.1", url=empty_pool.url)
+    lease = holder.wait(5)
+    assert lease.state == "requesting"
+    assert lease.message == f"the pool at {empty_pool.url} does not answer, retrying"
+    empty_pool.start()
+    assert holder.wait(10, until=lambda lease: lease.state == "queued").state == "queued"
+
+
+def test_a_pool_that_restarts_is_not_noticed(pool, hold):
+    holder = hold("0.1")
+    assert holder.wait(5).state == "granted"
+    pool.stop()
+    time.sleep(2 * TTL_S)
+    assert holder.current.state == "granted"
+    pool.start()
+    time.sleep(2 * TTL_S)
+    assert holder.current.state == "granted"
+    assert states() == ["granted"]
+
+
+def test_released_while_the_pool_is_down(pool, hold):
+    holder = hold("0.1")
+    assert holder.wait(5).state == "granted"
+    pool.stop()
+    assert not holder.release()
+    pool.start()
+    assert eventually(lambda: states() == ["expired"], 10 * TTL_S)
+
+
+def test_released_before_the_pool_has_answered(pool, hold):
+    holder = hold("0.1")
+    holder.release()
+    assert eventually(lambda: states() in (["released"], []))
+
+
+def test_another_process_goes_on_holding_it(pool, hold):
+    first = hold("0.1")
+    assert first.wait(5).state == "granted"
+    second = LeaseHolder(first.request, PoolClient())
+    second.adopt(first.lease_id)
+    second.start()
+    assert second.wait(5).state == "granted"
+    first._stopping.set()
+    time.sleep(2 * TTL_S)
+    assert states() == ["granted"]
+    second.release()
+    assert states() == ["released"]
