@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Build the native parts with sanitizers and run the native tests on them: ``python -m tests.native.sanitize``.
+
+AddressSanitizer and UndefinedBehaviorSanitizer see the C++ tests and the PTX tests, ThreadSanitizer the C++ tests.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILDS = {"asan": "address,undefined", "tsan": "thread"}
+JOBS = str(min(os.cpu_count() or 1, 8))
+
+
+def run(*command: str, **environment: str) -> None:
+    """Run a command, show it, and stop at a failure."""
+    print("+", *command, flush=True)
+    subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, **environment})
+
+
+def build(name: str, sanitizers: str) -> Path:
+    """Configure and build; return the build folder."""
+    folder = ROOT / "build" / name
+    definitions = [f"-DBFKERNEL_SANITIZE={sanitizers}", "-DBFKERNEL_NATIVE_TESTS=ON", f"-DBFKERNEL_OUTPUT_DIR={folder / 'out'}"]
+    run("cmake", "-S", ".", "-B", str(folder), "-G", "Ninja", f"-DPython3_EXECUTABLE={sys.executable}", *definitions)
+    run("cmake", "--build", str(folder), "--parallel", JOBS)
+    return folder
+
+
+def runtime(library: str) -> str:
+    """Return the path of a sanitizer's runtime, for programs that were not built with it."""
+    command = [os.environ.get("CXX", "g++"), f"-print-file-name={library}"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def main() -> None:
+    """Build and test with every set of sanitizers."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    os.environ["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1"
+    for name, sanitizers in BUILDS.items():
+        folder = build(name, sanitizers)
+        run("ctest", "--test-dir", str(folder), "--output-on-failure", "--timeout", "300")
+    softgpu = ROOT / "build" / "asan" / "out" / "libsoftgpu.so"
+    run(
+        *[sys.executable, "-m", "pytest", "-q", "tests/native/ptx", "-m", "not slow"],
+        BFKERNEL_TEST_DRIVER=str(softgpu),
+        LD_PRELOAD=f"{runtime('libasan.so')} {runtime('libubsan.so')}",
+        ASAN_OPTIONS="detect_leaks=0:handle_segv=0",  # the interpreter never frees all; softgpu's own faults are its own
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except subprocess.CalledProcessError as failed:
+        sys.exit(f"failed with exit code {failed.returncode}: {' '.join(map(str, failed.cmd))}")
