@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Grants: signed tokens by which an agent knows, without asking the pool, what a lease may use.
 
-The pool signs with Ed25519; agents hold the public key. A grant names the lease, the server and what the lease
-has of each GPU. ``as_of`` is the pool's time of signing: it lets an agent tell a grant that is newer than the
-pool's last word about that server from one that is older (see ``docs/explanation/leases.md``).
+The pool signs with Ed25519; agents hold the public key. A grant names the lease, the server and what the
+lease has of each GPU. ``as_of`` is the pool's time of signing: it lets an agent tell a grant that is newer
+than the pool's last word about that server from one that is older (see ``docs/explanation/leases.md``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from bfkernel.remote.state_dir import write_private
 
 _ISSUER = "bfkernel"
 _ALGORITHM = "EdDSA"
-#: Heartbeats bring fresh grants, so this only bounds how long a pool may be away before new processes are refused.
+# : Heartbeats bring fresh grants, so this only bounds how long a pool may be away before new processes are
+# refused.
 LIFETIME_S = 6 * 3600.0
 #: Clocks of pool and GPU servers may differ by this much.
 CLOCK_SKEW_S = 300.0
@@ -47,9 +48,11 @@ class GrantSigner:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self.public_key = key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        ).decode()
+        self.public_key = (
+            key.public_key()
+            .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+            .decode()
+        )
 
     @classmethod
     def from_file(cls, path: Path) -> GrantSigner:
@@ -100,12 +103,19 @@ def verify_grant(token: str, public_key: str) -> Grant:
         )
         placements = tuple(Placement(str(gpu), int(mib)) for gpu, mib in claims["gpus"])
         grant = Grant(
-            str(claims["lease"]), str(claims["sub"]), str(claims["server"]), placements, float(claims["as_of"])
+            str(claims["lease"]),
+            str(claims["sub"]),
+            str(claims["server"]),
+            placements,
+            float(claims["as_of"]),
         )
     except jwt.ExpiredSignatureError as error:
-        raise InvalidGrantError("The grant has run out: its holder must fetch a new one from the pool.") from error
+        msg = "The grant has run out: its holder must fetch a new one from the pool."
+        raise InvalidGrantError(msg) from error
     except (jwt.InvalidTokenError, KeyError, TypeError, ValueError) as error:
-        raise InvalidGrantError("The token is no grant of this pool.") from error
+        msg = "The token is no grant of this pool."
+        raise InvalidGrantError(msg) from error
     if not 1 <= len(placements) <= MAX_GPUS_PER_LEASE:
-        raise InvalidGrantError("The token is no grant of this pool.")
+        msg = "The token is no grant of this pool."
+        raise InvalidGrantError(msg)
     return grant

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Logs: one line an event on stderr, ``time level part what key=value …``, with the lease's id where there is one.
+"""Logs: one line an event on stderr.
 
-Tokens are never passed to it.
+``time level part what key=value …``, with the lease's id where there is one. Tokens are never passed to it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ def configure_logging() -> None:
     """Send the log to stderr; ``BFKERNEL_LOG`` (``debug``, ``info``, ``warning``) sets how much of it."""
     level = os.environ.get("BFKERNEL_LOG", "info").upper()
     handler = logging.StreamHandler(sys.stderr)
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter = logging.Formatter(
+        "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S"
+    )
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     root = logging.getLogger()
@@ -27,7 +29,10 @@ def configure_logging() -> None:
 
 
 def event(what: str, **facts: object) -> str:
-    """Return the text of a log line: what happened, then facts; None is left out, text with spaces is quoted."""
+    """Return the text of a log line: what happened, then facts.
+
+    None is left out, text with spaces is quoted.
+    """
     return " ".join([what, *(f"{key}={_value(value)}" for key, value in facts.items() if value is not None)])
 
 

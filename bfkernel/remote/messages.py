@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What goes over the pool's HTTP API, checked on both sides. The contract is ``docs/reference/protocol.md``."""
+"""What goes over the pool's HTTP API, checked on both sides.
+
+The contract is ``docs/reference/protocol.md``, section 4.
+"""
 
 from __future__ import annotations
 
@@ -169,7 +172,10 @@ class OverLease(Message):
 
 
 class ReportAnswer(Message):
-    """The pool's word to an agent, true at the pool's time ``as_of``: ``serve`` is every lease of the server."""
+    """The pool's word to an agent, true at the pool's time ``as_of``.
+
+    ``serve`` is every lease of the server; ``over`` are reported ones whose workers must end.
+    """
 
     as_of: float
     public_key: str

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the long-running commands share: their event loop, their signals and the line that says they are ready."""
+"""What the long-running commands share.
+
+Their event loop, their signals, and the line that says that they are ready.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from bfkernel.remote.logs import configure_logging
@@ -55,6 +59,7 @@ async def _run(make: Callable[[], Service]) -> int:
 def say_ready(where: str) -> None:
     """Print the line that scripts wait for. Nobody reading it is no reason to stop."""
     try:
-        print(f"ready {where}", flush=True)
+        sys.stdout.write(f"ready {where}\n")
+        sys.stdout.flush()
     except OSError:
-        sys.stdout = open(os.devnull, "w", encoding="ascii")  # noqa: SIM115 - for the rest of the process
+        sys.stdout = Path(os.devnull).open("w", encoding="ascii")  # noqa: SIM115 - for the rest of the process

@@ -33,7 +33,10 @@ _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """Options of ``bfkernel serve``; port 0 is a free one. What they mean: ``PoolOptions``, ``AgentOptions``."""
+    """Options of ``bfkernel serve``; port 0 is a free one.
+
+    What they mean is said at ``PoolOptions`` and ``AgentOptions``.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8765

@@ -28,7 +28,8 @@ def prepare(path: Path) -> Path:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"The state directory {path} cannot be made: {error.strerror}.") from error
+        msg = f"The state directory {path} cannot be made: {error.strerror}."
+        raise ConfigurationError(msg) from error
     return path.resolve()
 
 

@@ -18,7 +18,8 @@ log = logging.getLogger("agent")
 #: Connections that have not greeted yet; more are closed at once.
 _MOST_WAITING = 512
 _ACCEPT_PAUSE_S = 0.1
-#: A client machine that vanished without a word is noticed within about 30 s; an open connection keeps a lease.
+# : A client machine that vanished without a word is noticed within about 30 s; an open connection keeps a
+# lease.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
 _UNACKNOWLEDGED_LIMIT_MS = 30_000
 
@@ -84,13 +85,11 @@ class DataPort:
                 _prepare(connection)
                 greeting = await read_greeting(connection)
                 grant = self._gate.admit(greeting.token)
-                log.info(
-                    event("connection", lease=grant.lease, user=grant.user, peer=peer, program=greeting.program,
-                          client_pid=greeting.pid)
-                )  # fmt: skip
+                who = {"peer": peer, "program": greeting.program, "client_pid": greeting.pid}
+                log.info(event("connection", lease=grant.lease, user=grant.user, **who))
                 self._workers.start(grant, connection)
             except RefusalError as refusal:
-                log.info(event("refused", peer=peer, code=refusal.code, why=refusal))
+                log.info(event("refused", peer=peer, code=refusal.code.value, why=refusal))
                 await refuse(connection, refusal)
             except OSError as error:
                 log.info(event("connection-broke", peer=peer, reason=error))

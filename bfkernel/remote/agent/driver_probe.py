@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Ask a CUDA driver library which GPUs it has: ``python driver_probe.py LIBRARY`` prints them as JSON.
 
-A process of its own, because a driver that was once initialised stays in its process, and because what a worker
-will see is what counts. It imports nothing of ours and nothing that is not in Python's library.
+A process of its own, because a driver that was once initialised stays in its process, and because what a
+worker will see is what counts. It imports nothing of ours and nothing that is not in Python's library.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ def _call(driver: ctypes.CDLL, name: str, *arguments: object) -> None:
 def main() -> int:
     """Print the GPUs of the library that the command line names."""
     try:
-        print(json.dumps(probe(sys.argv[1])))
+        sys.stdout.write(json.dumps(probe(sys.argv[1])) + "\n")
     except (DriverError, AttributeError) as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
 

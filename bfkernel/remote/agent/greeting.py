@@ -11,6 +11,7 @@ import json
 import socket
 import struct
 from dataclasses import dataclass
+from enum import Enum
 
 _MAGIC = b"BFKERNEL"
 _HEAD = struct.Struct("<8sI")
@@ -19,10 +20,21 @@ _PROTOCOL = 1
 GREETING_LIMIT_S = 10.0
 
 
+class RefusalCode(str, Enum):
+    """Why the agent turns a connection away, for the shim."""
+
+    BAD_GREETING = "bad-greeting"
+    PROTOCOL = "protocol"
+    TOKEN = "token"  # noqa: S105 - the token is what is wrong
+    LEASE_ENDED = "lease-ended"
+    TOO_MANY_WORKERS = "too-many-workers"
+    WORKER_FAILED = "worker-failed"
+
+
 class RefusalError(Exception):
     """A connection that the agent turns away; code and message go to the shim."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: RefusalCode, message: str) -> None:
         super().__init__(message)
         self.code = code
 
@@ -47,15 +59,17 @@ async def read_greeting(connection: socket.socket) -> Greeting:
         return _parse(await asyncio.wait_for(_read(connection), GREETING_LIMIT_S))
     except asyncio.TimeoutError:
         message = f"No greeting came within {GREETING_LIMIT_S:g} s."
-        raise RefusalError("bad-greeting", message) from None
+        raise RefusalError(RefusalCode.BAD_GREETING, message) from None
 
 
 async def refuse(connection: socket.socket, refusal: RefusalError) -> None:
     """Tell the shim why it is turned away; a peer that does not read it is left."""
-    body = json.dumps({"ok": False, "code": refusal.code, "message": str(refusal)}).encode()
+    body = json.dumps({"ok": False, "code": refusal.code.value, "message": str(refusal)}).encode()
     try:
         loop = asyncio.get_running_loop()
-        await asyncio.wait_for(loop.sock_sendall(connection, _HEAD.pack(_MAGIC, len(body)) + body), GREETING_LIMIT_S)
+        await asyncio.wait_for(
+            loop.sock_sendall(connection, _HEAD.pack(_MAGIC, len(body)) + body), GREETING_LIMIT_S
+        )
         connection.shutdown(socket.SHUT_WR)
     except (OSError, asyncio.TimeoutError):
         pass
@@ -64,9 +78,11 @@ async def refuse(connection: socket.socket, refusal: RefusalError) -> None:
 async def _read(connection: socket.socket) -> bytes:
     magic, size = _HEAD.unpack(await _exactly(connection, _HEAD.size))
     if magic != _MAGIC:
-        raise RefusalError("bad-greeting", "This is the data port of a bfkernel agent: what came is no greeting.")
+        raise RefusalError(
+            RefusalCode.BAD_GREETING, "This is the data port of a bfkernel agent: what came is no greeting."
+        )
     if size > _MAX_BYTES:
-        raise RefusalError("bad-greeting", f"The greeting is longer than {_MAX_BYTES} bytes.")
+        raise RefusalError(RefusalCode.BAD_GREETING, f"The greeting is longer than {_MAX_BYTES} bytes.")
     return await _exactly(connection, size)
 
 
@@ -76,7 +92,7 @@ async def _exactly(connection: socket.socket, count: int) -> bytes:
     while len(received) < count:
         part = await loop.sock_recv(connection, count - len(received))
         if not part:
-            raise RefusalError("bad-greeting", "The connection ended within the greeting.")
+            raise RefusalError(RefusalCode.BAD_GREETING, "The connection ended within the greeting.")
         received += part
     return bytes(received)
 
@@ -84,13 +100,17 @@ async def _exactly(connection: socket.socket, count: int) -> bytes:
 def _parse(body: bytes) -> Greeting:
     try:
         fields = json.loads(body)
-        protocol, token = fields["protocol"], fields["token"]
-        pid, program = fields.get("pid", 0), fields.get("program", "")
-        if not (isinstance(token, str) and isinstance(pid, int) and isinstance(program, str)):
-            raise TypeError
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RefusalError("bad-greeting", "The greeting is not the JSON that it should be.") from error
+        protocol = fields["protocol"]
+        greeting = Greeting(
+            str(fields["token"]), int(fields.get("pid", 0)), str(fields.get("program", ""))[:200]
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        raise RefusalError(
+            RefusalCode.BAD_GREETING, "The greeting is not the JSON that it should be."
+        ) from error
     if protocol != _PROTOCOL:
-        message = f"This GPU server speaks protocol {_PROTOCOL}: install the same version of bfkernel on both sides."
-        raise RefusalError("protocol", message)
-    return Greeting(token, pid, program[:200])
+        message = (
+            f"This GPU server speaks protocol {_PROTOCOL}: install one version of bfkernel on both sides."
+        )
+        raise RefusalError(RefusalCode.PROTOCOL, message)
+    return greeting

@@ -17,7 +17,8 @@ from bfkernel.remote.state_dir import ConfigurationError
 
 _PROBE_LIMIT_S = 60.0
 _REAL_DRIVER = "libcuda.so.1"
-#: Not for drivers and workers: they would follow a lease of somebody else's, or hold a secret that they do not need.
+# : Not for drivers and workers: they would follow a lease of somebody else's, or hold a secret that they do
+# not need.
 _PRIVATE_VARIABLES = ("BFKERNEL_LEASE_FILE", "BFKERNEL_TOKEN", "BFKERNEL_POOL_URL")
 
 
@@ -69,7 +70,11 @@ def _environment(options: DriverOptions) -> dict[str, str]:
     environment["SOFTGPU_MEMORY"] = f"{options.softgpu_memory_mib}MiB"
     # An agent that was started from a routed process must not take the shim for a driver.
     shim = native_files.native_dir() / "client"
-    paths = [p for p in environment.get("LD_LIBRARY_PATH", "").split(":") if p and Path(p).resolve() != shim.resolve()]
+    paths = [
+        p
+        for p in environment.get("LD_LIBRARY_PATH", "").split(":")
+        if p and Path(p).resolve() != shim.resolve()
+    ]
     environment.pop("LD_LIBRARY_PATH", None)
     if paths:
         environment["LD_LIBRARY_PATH"] = ":".join(paths)
@@ -92,9 +97,11 @@ def _ask(server: str, library: str, environment: dict[str, str]) -> Inventory:
     answer = json.loads(done.stdout.splitlines()[-1])
     gpus = tuple(Gpu(server, emulated=_emulated(gpu["name"]), **gpu) for gpu in answer["gpus"])
     if not gpus:
-        raise ConfigurationError(f"The CUDA driver {library} has no GPU: check CUDA_VISIBLE_DEVICES.")
+        msg = f"The CUDA driver {library} has no GPU: check CUDA_VISIBLE_DEVICES."
+        raise ConfigurationError(msg)
     if len({gpu.id for gpu in gpus}) != len(gpus):
-        raise ConfigurationError(f"The CUDA driver {library} has two GPUs with the same UUID.")
+        msg = f"The CUDA driver {library} has two GPUs with the same UUID."
+        raise ConfigurationError(msg)
     return Inventory(library, _describe(library, answer["cuda"]), environment, gpus)
 
 
@@ -113,7 +120,7 @@ def _describe(library: str, cuda: str) -> str:
 def _nvml_version() -> str | None:
     """Return NVIDIA's number of the installed driver, which CUDA itself does not tell."""
     try:
-        import pynvml  # type: ignore[import-untyped]  # noqa: PLC0415 - only where there is a GPU
+        import pynvml  # type: ignore[import-untyped]
 
         pynvml.nvmlInit()
         try:

@@ -22,7 +22,10 @@ SLOTS = 256
 
 @dataclass(frozen=True)
 class Use:
-    """What the workers of a lease hold together: MiB on each GPU, and when the last one called (epoch seconds)."""
+    """What the workers of a lease hold together.
+
+    MiB on each GPU, and when the last one called, in seconds since the epoch.
+    """
 
     held_mib: list[float]
     last_call_at: float | None

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Reports to the pool: about every two seconds, and at once when a worker has started or ended.
 
-A report that brings no news stays open at the pool, which answers it when a lease of this server ends, or after the
-usual time; so workers of an ended lease end at once. While the pool is away the agent tries again at growing
-intervals, and workers and connections go on.
+A report that brings no news stays open at the pool, which answers it when a lease of this server ends, or
+after the usual time; so workers of an ended lease end at once. While the pool is away the agent tries again
+at growing intervals, and workers and connections go on.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ class AgentOptions:
     """Options of ``bfkernel agent``; port 0 is a free one.
 
     ``name`` is the server's name in the pool (default: the host's). ``data_host`` is the address to listen on
-    (default: loopback for a pool on loopback, else all); ``advertise`` is where clients reach it (default: the
-    address by which this machine reaches the pool). ``token`` is an admin's token of the pool.
+    (default: loopback for a pool on loopback, else all); ``advertise`` is where clients reach it (default:
+    the address by which this machine reaches the pool). ``token`` is an admin's token of the pool.
     """
 
     pool: str = "http://127.0.0.1:8765"
@@ -60,10 +60,12 @@ class AgentServer:
         """
         self.name = options.name or socket.gethostname()
         if not _NAME.fullmatch(self.name):
-            raise ConfigurationError(f"'{self.name}' is no server name: use letters, digits and . _ -")
+            msg = f"'{self.name}' is no server name: use letters, digits and . _ -"
+            raise ConfigurationError(msg)
         pool = urlsplit(options.pool)
         if pool.scheme not in ("http", "https") or not pool.hostname:
-            raise ConfigurationError(f"'{options.pool}' is no pool: write a URL such as http://pool.example:8765.")
+            msg = f"'{options.pool}' is no pool: write a URL such as http://pool.example:8765."
+            raise ConfigurationError(msg)
         state_dir = prepare(options.state_dir)
         self._inventory = take_inventory(self.name, options.driver)
         self._instance = secrets.token_hex(8)
@@ -76,8 +78,10 @@ class AgentServer:
         data_host = options.data_host or ("127.0.0.1" if _is_loopback(pool.hostname) else "0.0.0.0")  # noqa: S104
         self._data_port = DataPort(data_host, options.data_port, self._gate, self._workers)
         advertised = options.advertise or _advertised(data_host, pool.hostname)
-        self.address = f"[{advertised}]:{self._data_port.port}" if ":" in advertised else (
-            f"{advertised}:{self._data_port.port}"
+        self.address = (
+            f"[{advertised}]:{self._data_port.port}"
+            if ":" in advertised
+            else (f"{advertised}:{self._data_port.port}")
         )
         self._reporter = Reporter(options.pool, self.name, options.token, self._report, self._on_answer)
         self._reporting: asyncio.Task[None] | None = None
@@ -102,11 +106,12 @@ class AgentServer:
 
     async def wait(self) -> None:
         """Return only by an exception: ConfigurationError when the pool turns the agent away."""
-        assert self._reporting is not None
         try:
-            await self._reporting
+            if self._reporting:
+                await self._reporting
         except TurnedAwayError as error:
-            raise ConfigurationError(f"The pool does not accept this agent: {error}") from error
+            msg = f"The pool does not accept this agent: {error}"
+            raise ConfigurationError(msg) from error
 
     async def stop(self) -> None:
         """Accept nobody, end the workers, tell the pool."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bfkernel.remote.agent.greeting import RefusalError
+from bfkernel.remote.agent.greeting import RefusalCode, RefusalError
 from bfkernel.remote.agent.inventory import Inventory
 from bfkernel.remote.agent.ledger import SLOTS, Ledger
 from bfkernel.remote.grants import Grant
@@ -52,8 +52,8 @@ class LeaseWorkers:
 class Workers:
     """Starts, watches and ends workers. To be used on the main thread's event loop.
 
-    The kernel ends a worker when the thread that started it ends (``PR_SET_PDEATHSIG``): with the main thread, that
-    is when the agent ends, however it does.
+    The kernel ends a worker when the thread that started it ends (``PR_SET_PDEATHSIG``): with the main
+    thread, that is when the agent ends, however it does.
     """
 
     def __init__(self, executable: Path, inventory: Inventory, on_change: Callable[[], None]) -> None:
@@ -74,7 +74,7 @@ class Workers:
         """
         known = {gpu.id for gpu in self._inventory.gpus}
         if any(p.gpu not in known for p in grant.placements):
-            raise RefusalError("token", "A GPU of the lease is not on this server.")
+            raise RefusalError(RefusalCode.TOKEN, "A GPU of the lease is not on this server.")
         lease = self._leases.get(grant.lease)
         if lease is None:
             lease = LeaseWorkers(grant, Ledger(grant.lease, [p.memory_mib << 20 for p in grant.placements]))
@@ -101,7 +101,7 @@ class Workers:
         try:
             await asyncio.wait_for(self._idle.wait(), 2 * _TERM_LIMIT_S)
         except asyncio.TimeoutError:
-            log.error(event("workers-left", leases=",".join(self._leases)))
+            log.warning(event("workers-left", leases=",".join(self._leases)))
 
     def report(self) -> list[ReportedLease]:
         """Return what the workers of each lease do."""
@@ -129,10 +129,18 @@ class Workers:
     def _spawn(self, lease: LeaseWorkers, connection: socket.socket) -> Worker:
         slot = next((n for n in range(SLOTS) if n not in lease.slots), None)
         if slot is None:
-            raise RefusalError("too-many-workers", f"The lease has {SLOTS} programs on the GPU already: end some.")
+            raise RefusalError(
+                RefusalCode.TOO_MANY_WORKERS, f"The lease has {SLOTS} programs on the GPU already: end some."
+            )
         grant = lease.grant
         arguments = [
-            *(str(self._executable), "--socket-fd", str(connection.fileno()), "--ledger-fd", str(lease.ledger.fd)),
+            *(
+                str(self._executable),
+                "--socket-fd",
+                str(connection.fileno()),
+                "--ledger-fd",
+                str(lease.ledger.fd),
+            ),
             *("--slot", str(slot), "--driver", self._inventory.library, "--lease", grant.lease),
         ]
         for placement in grant.placements:
@@ -151,8 +159,10 @@ class Workers:
             )
         except OSError as error:
             connection.setblocking(False)
-            log.error(event("worker-failed", lease=grant.lease, reason=error))
-            raise RefusalError("worker-failed", "The GPU server could not start a worker; its log says why.") from error
+            log.warning(event("worker-failed", lease=grant.lease, reason=error))
+            raise RefusalError(
+                RefusalCode.WORKER_FAILED, "The GPU server could not start a worker; its log says why."
+            ) from error
         worker = Worker(process, grant.lease, slot, os.pidfd_open(process.pid))
         lease.slots.add(slot)
         lease.running[process.pid] = worker

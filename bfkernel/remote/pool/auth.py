@@ -66,15 +66,16 @@ def authenticator_for(host: str, token_file: Path | None) -> Authenticator:
     """Return what a pool that listens on ``host`` needs.
 
     Raises:
-        ConfigurationError: others can reach ``host`` and there are no tokens, or the file is not as it should be.
+        ConfigurationError: others can reach ``host`` and there are no tokens, or the file is not as it should
+        be.
     """
     if token_file is not None:
         return Authenticator(read_tokens(token_file))
     if is_loopback(host):
         return Authenticator()
     message = (
-        f"Anybody who can reach {host} could take GPUs: name a --token-file (a line 'user token [role]' for each "
-        f"user, role user or admin, mode 0600), or listen on 127.0.0.1."
+        f"Anybody who can reach {host} could take GPUs: name a --token-file (mode 0600, a line "
+        f"'user token [role]' for each user, role user or admin), or listen on 127.0.0.1."
     )
     raise ConfigurationError(message)
 
@@ -89,23 +90,29 @@ def read_tokens(path: Path) -> dict[str, Principal]:
         mode = path.stat().st_mode
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"The token file {path} cannot be read: {error}.") from error
+        msg = f"The token file {path} cannot be read: {error}."
+        raise ConfigurationError(msg) from error
     if stat.S_IMODE(mode) & 0o077:
-        raise ConfigurationError(f"Others may read the token file {path}: run 'chmod 600 {path}'.")
+        msg = f"Others may read the token file {path}: run 'chmod 600 {path}'."
+        raise ConfigurationError(msg)
     tokens: dict[str, Principal] = {}
     for number, line in enumerate(lines, 1):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
         if len(words) not in (2, 3) or (len(words) == 3 and words[2] not in _ROLES):
-            raise ConfigurationError(f"Line {number} of {path} is not 'user token [role]' with role user or admin.")
+            msg = f"Line {number} of {path} is not 'user token [role]' with role user or admin."
+            raise ConfigurationError(msg)
         if len(words[1]) < 16:
-            raise ConfigurationError(f"The token in line {number} of {path} is too short: use 16 characters or more.")
+            msg = f"The token in line {number} of {path} is too short: use 16 characters or more."
+            raise ConfigurationError(msg)
         if words[1] in tokens:
-            raise ConfigurationError(f"The token in line {number} of {path} stands there twice.")
+            msg = f"The token in line {number} of {path} stands there twice."
+            raise ConfigurationError(msg)
         tokens[words[1]] = Principal(words[0], admin=words[2:] == ["admin"])
     if not tokens:
-        raise ConfigurationError(f"The token file {path} holds no token.")
+        msg = f"The token file {path} holds no token."
+        raise ConfigurationError(msg)
     return tokens
 
 

@@ -2,15 +2,15 @@
 """The pool's decisions: who holds what, who waits, what ended. A pure state machine.
 
 No I/O and no clock: every event brings its time ``now`` (seconds since the epoch, never going back). An event
-changes leases and servers; :meth:`PoolCore.take_changes` then tells which, for whoever stores and announces them.
-Only live leases are kept here; an ended one is in the changes once and then gone.
+changes leases and servers; :meth:`PoolCore.take_changes` then tells which, for whoever stores and announces
+them. Only live leases are kept here; an ended one is in the changes once and then gone.
 
 The queue is strict first come, first served: when the first request does not fit, nobody behind it is served,
-so that big requests are never starved by small ones. A request that no server now present could serve even when
-empty does not hold up the others; it keeps its place until such a server is back.
+so that big requests are never starved by small ones. A request that no server now present could serve even
+when empty does not hold up the others; it keeps its place until such a server is back.
 
-A share stays booked after its lease has ended for as long as its server reports workers of it ("draining"), so
-that the memory is really free when the next lease gets it.
+A share stays booked after its lease has ended for as long as its server reports workers of it ("draining"),
+so that the memory is really free when the next lease gets it.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class ServerReport:
 class Changes:
     """What events changed since the last :meth:`PoolCore.take_changes`.
 
-    ``leases`` are to be stored and announced; ``servers`` to be stored; of ``moved`` leases only the place in the
-    queue changed; ``freed`` are servers on which a lease ended, whose agents should hear of it at once.
+    ``leases`` are to be stored and announced; ``servers`` to be stored; of ``moved`` leases only the place in
+    the queue changed; ``freed`` are servers on which a lease ended, whose agents should hear of it at once.
     """
 
     leases: dict[str, Lease] = field(default_factory=dict)
@@ -78,8 +78,11 @@ class PoolCore:
     """Leases, servers and the queue. Called by the pool's service, by tests and by simulations."""
 
     def __init__(self, ttl_s: float, absent_after_s: float = 10.0) -> None:
-        """``ttl_s``: how long a lease lives without proof; ``absent_after_s``: a server that is silent for
-        longer gets no new leases."""
+        """Begin with no lease and no server.
+
+        ``ttl_s``: how long a lease lives without proof; ``absent_after_s``: a server silent for longer
+        gets no new leases.
+        """
         self.ttl_s = ttl_s
         self.absent_after_s = absent_after_s
         self.servers: dict[str, Server] = {}
@@ -95,39 +98,49 @@ class PoolCore:
 
     # -- events of holders ------------------------------------------------------------------------------
 
-    def request(  # noqa: PLR0913 - the facts of a request
-        self, now: float, *, id: str, user: str, share: Share, gpu_count: int = 1, holder: Holder | None = None
+    def request(
+        self,
+        now: float,
+        *,
+        lease_id: str,
+        user: str,
+        share: Share,
+        gpu_count: int = 1,
+        holder: Holder | None = None,
     ) -> Lease:
         """Take a request; the lease that comes back is granted, queued or refused.
 
-        It is refused (``no-such-size``) when no server of the pool is large enough, even when empty. As long as
-        no server has ever reported, requests wait.
+        It is refused (``no-such-size``) when no server of the pool is large enough, even when empty. As long
+        as no server has ever reported, requests wait.
         """
         self._sequence += 1
-        lease = Lease(id, user, share, gpu_count, holder or Holder(), now, self._sequence, proof_at=now)
+        lease = Lease(lease_id, user, share, gpu_count, holder or Holder(), now, self._sequence, proof_at=now)
         self._changed(lease)
         if self.servers and not fits_when_empty(self.servers.values(), share, gpu_count):
             transition(lease, "refuse", now, "no-such-size", self._no_such_size(share, gpu_count))
             return lease
-        self.leases[id] = lease
+        self.leases[lease_id] = lease
         self.queue.add(lease)
         self._await_proof(lease)
         self._serve_queue(now)
         return lease
 
-    def heartbeat(self, now: float, id: str) -> Lease:
+    def heartbeat(self, now: float, lease_id: str) -> Lease:
         """Take the holder's proof of life. Raises KeyError when no live lease has this id."""
-        lease = self.leases[id]
+        lease = self.leases[lease_id]
         lease.proof_at = now
         return lease
 
-    def release(self, now: float, id: str) -> Lease:
+    def release(self, now: float, lease_id: str) -> Lease:
         """End a lease at its holder's wish. Raises KeyError when no live lease has this id."""
-        return self._end(self.leases[id], "release", now, "released", "The lease was released.")
+        return self._end(self.leases[lease_id], "release", now, "released", "The lease was released.")
 
-    def revoke(self, now: float, id: str, message: str) -> Lease:
-        """End a lease for a reason that is not its holder's. Raises KeyError when no live lease has this id."""
-        return self._end(self.leases[id], "revoke", now, "revoked", message)
+    def revoke(self, now: float, lease_id: str, message: str) -> Lease:
+        """End a lease for a reason that is not its holder's.
+
+        Raises KeyError when no live lease has this id.
+        """
+        return self._end(self.leases[lease_id], "revoke", now, "revoked", message)
 
     # -- events of agents and of time -------------------------------------------------------------------
 
@@ -157,7 +170,10 @@ class PoolCore:
         self._serve_queue(now)
 
     def resume(self, now: float) -> None:
-        """Give every lease a whole TTL and every server credit, after a time in which nobody could reach the pool."""
+        """Give every lease a whole TTL and every server credit.
+
+        For after a time in which nobody could reach the pool.
+        """
         for server in self.servers.values():
             server.seen_at = now
         for lease in self.leases.values():
@@ -168,8 +184,8 @@ class PoolCore:
     def restore(self, now: float, servers: Iterable[Server], leases: Iterable[Lease], sequence: int) -> None:
         """Take over what was stored, before any event.
 
-        Every live lease gets a whole TTL and every server counts as just seen: while the pool was away, nobody
-        could prove anything. ``sequence`` is the last order of arrival ever given.
+        Every live lease gets a whole TTL and every server counts as just seen: while the pool was away,
+        nobody could prove anything. ``sequence`` is the last order of arrival ever given.
         """
         self._sequence = sequence
         for server in servers:
@@ -231,9 +247,12 @@ class PoolCore:
         self._moved_after(lease.sequence)
 
     def _book(self, lease: Lease) -> None:
-        assert lease.server is not None
-        self.servers[lease.server].take(lease.placements)
-        self._on_server.setdefault(lease.server, {})[lease.id] = lease
+        server = self._server_of(lease)
+        server.take(lease.placements)
+        self._on_server.setdefault(server.name, {})[lease.id] = lease
+
+    def _server_of(self, lease: Lease) -> Server:
+        return self.servers[lease.server or ""]
 
     def _end(self, lease: Lease, name: str, now: float, code: str, message: str) -> Lease:
         queued = lease.state is LeaseState.QUEUED
@@ -249,22 +268,24 @@ class PoolCore:
         return lease
 
     def _unbook(self, lease: Lease) -> None:
-        assert lease.server is not None
-        del self._on_server[lease.server][lease.id]
-        self._changes.freed.add(lease.server)
+        server = self._server_of(lease)
+        del self._on_server[server.name][lease.id]
+        self._changes.freed.add(server.name)
         if lease.workers:
-            self._draining[lease.id] = _Draining(lease.server, lease.placements)
+            self._draining[lease.id] = _Draining(server.name, lease.placements)
         else:
-            self.servers[lease.server].give_back(lease.placements)
+            server.give_back(lease.placements)
 
-    def _check_proof(self, now: float, id: str) -> None:
-        lease = self.leases.get(id)
+    def _check_proof(self, now: float, lease_id: str) -> None:
+        lease = self.leases.get(lease_id)
         if lease is None:
             return
         if lease.proof_at + self.ttl_s > now:
             self._await_proof(lease)
             return
-        self._end(lease, "expire", now, "no-proof", f"Nobody proved for {self.ttl_s:g} s that the lease is in use.")
+        self._end(
+            lease, "expire", now, "no-proof", f"Nobody proved for {self.ttl_s:g} s that the lease is in use."
+        )
 
     def _await_proof(self, lease: Lease) -> None:
         # One entry a live lease: proof moves `proof_at` only, and the entry is renewed when it falls due.
@@ -277,7 +298,9 @@ class PoolCore:
 
     def _accept_server(self, now: float, report: ServerReport) -> Server:
         if report.instance in self._superseded.get(report.server, ()):
-            msg = f"Another agent named '{report.server}' has started since: give each agent a name of its own."
+            msg = (
+                f"Another agent named '{report.server}' has started since: give each agent a name of its own."
+            )
             raise SupersededError(msg)
         server = self.servers.get(report.server)
         if server is None:
@@ -305,14 +328,18 @@ class PoolCore:
             return
         self._changes.servers.add(server.name)
         before = server.cards
-        server.cards = {gpu.id: Card(gpu, before[gpu.id].leased_mib if gpu.id in before else 0) for gpu in gpus}
+        server.cards = {
+            gpu.id: Card(gpu, before[gpu.id].leased_mib if gpu.id in before else 0) for gpu in gpus
+        }
         for lease in list(self.leases_on(server.name)):
-            if any(server.cards.get(p.gpu) is None for p in lease.placements) or self._overbooked(server, lease):
+            if any(server.cards.get(p.gpu) is None for p in lease.placements) or self._overbooked(
+                server, lease
+            ):
                 message = f"A GPU of the lease is no longer on server {server.name}."
                 self._end(lease, "revoke", now, "gpu-gone", message)
-        for id in [i for i, d in self._draining.items() if d.server == server.name]:
-            if any(p.gpu not in server.cards for p in self._draining[id].placements):
-                self._drained(id)
+        for lease_id in [i for i, d in self._draining.items() if d.server == server.name]:
+            if any(p.gpu not in server.cards for p in self._draining[lease_id].placements):
+                self._drained(lease_id)
 
     @staticmethod
     def _overbooked(server: Server, lease: Lease) -> bool:
@@ -323,10 +350,12 @@ class PoolCore:
         used = {use.lease: use for use in uses if use.workers > 0}
         mine = self._on_server.get(server.name, {})
         for lease in mine.values():
-            self._accept_use(now, lease, used.get(lease.id) or LeaseUse(lease.id, 0, last_call_at=lease.last_call_at))
-        over.extend(id for id in used if id not in mine)
-        for id in [i for i, d in self._draining.items() if d.server == server.name and i not in used]:
-            self._drained(id)
+            self._accept_use(
+                now, lease, used.get(lease.id) or LeaseUse(lease.id, 0, last_call_at=lease.last_call_at)
+            )
+        over.extend(reported for reported in used if reported not in mine)
+        for lease_id in [i for i, d in self._draining.items() if d.server == server.name and i not in used]:
+            self._drained(lease_id)
         return over
 
     def _accept_use(self, now: float, lease: Lease, use: LeaseUse) -> None:
@@ -343,11 +372,11 @@ class PoolCore:
             lease.workers = 0
             message = f"GPU server {server.name} has not answered for {self.ttl_s:g} s."
             self._end(lease, "expire", now, "server-lost", message)
-        for id in [i for i, d in self._draining.items() if d.server == server.name]:
-            self._drained(id)
+        for lease_id in [i for i, d in self._draining.items() if d.server == server.name]:
+            self._drained(lease_id)
 
-    def _drained(self, id: str) -> None:
-        draining = self._draining.pop(id)
+    def _drained(self, lease_id: str) -> None:
+        draining = self._draining.pop(lease_id)
         self.servers[draining.server].give_back(draining.placements)
 
     # -- telling ----------------------------------------------------------------------------------------

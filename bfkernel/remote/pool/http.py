@@ -43,13 +43,13 @@ class ApiHandler(RequestHandler):
     principal: Principal
 
     def initialize(self, pool: PoolService, authenticator: Authenticator, metrics: Metrics) -> None:
-        """Called by Tornado for each request."""
+        """Take what the routes pass; Tornado calls this for each request."""
         self.pool = pool
         self.authenticator = authenticator
         self.metrics = metrics
 
     def prepare(self) -> None:
-        """Called by Tornado before the method: who asks?"""
+        """Find out who asks; Tornado calls this before the method."""
         if self.authenticator.open:
             self._refuse_browsers()
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
@@ -65,7 +65,9 @@ class ApiHandler(RequestHandler):
         host = urlsplit(f"//{self.request.host}").hostname or ""
         origin = self.request.headers.get("Origin")
         if not is_loopback(host) or (origin is not None and urlsplit(origin).netloc != self.request.host):
-            raise ProblemError(403, "host", "Without tokens, this pool answers programs of its own machine only.")
+            raise ProblemError(
+                403, "host", "Without tokens, this pool answers programs of its own machine only."
+            )
 
     def require_admin(self) -> None:
         """Refuse whoever is no admin."""
@@ -110,15 +112,15 @@ class ApiHandler(RequestHandler):
         """Send a lease as the asker may see it."""
         self.reply(lease_view(self.pool, lease, self.principal), status)
 
-    async def lease(self, id: str) -> Lease:
+    async def lease(self, lease_id: str) -> Lease:
         """Return the lease of that id if the asker may see it; to others it does not exist."""
-        lease = await self.pool.find(id)
+        lease = await self.pool.find(lease_id)
         if lease is None or not (self.principal.admin or lease.user == self.principal.user):
-            raise ProblemError(404, "no-such-lease", f"There is no lease {id[:64]}.")
+            raise ProblemError(404, "no-such-lease", f"There is no lease {lease_id[:64]}.")
         return lease
 
     def write_error(self, status_code: int, **details: Any) -> None:
-        """Called by Tornado to answer an error."""
+        """Answer an error with a problem; Tornado calls this."""
         error = details.get("exc_info", (None, None, None))[1]
         title = HTTPStatus(status_code).phrase if status_code in set(HTTPStatus) else "Error"
         code, detail = title.lower().replace(" ", "-"), f"{title}."
@@ -135,12 +137,14 @@ class ApiHandler(RequestHandler):
         self.finish(Problem(title=title, status=status_code, detail=detail, code=code).model_dump_json())
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Called by Tornado: problems are answers, anything else is a defect."""
+        """Log defects, not problems: those are answers. Tornado calls this."""
         if not isinstance(value, HTTPError | StoreFailedError):
-            log.error(event("failed", method=self.request.method, path=self.request.path), exc_info=(typ, value, tb))
+            log.error(
+                event("failed", method=self.request.method, path=self.request.path), exc_info=(typ, value, tb)
+            )
 
     def on_finish(self) -> None:
-        """Called by Tornado after the answer."""
+        """Count the answer; Tornado calls this after it."""
         self.metrics.count_request(type(self).__name__, self.request.method or "", self.get_status())
 
 
@@ -174,9 +178,9 @@ class OneLease(ApiHandler):
 
     _waiting: asyncio.Task[Lease] | None = None
 
-    async def get(self, id: str) -> None:
+    async def get(self, lease_id: str) -> None:
         """Return the lease; with ``since``, when its revision is another, or after ``wait_s``."""
-        lease = await self.lease(id)
+        lease = await self.lease(lease_id)
         since, wait_s = self.number("since", float(1 << 62)), self.number("wait_s", MAX_WAIT_S)
         if since is not None and wait_s:
             self._waiting = asyncio.ensure_future(self.pool.wait_for_change(lease, int(since), wait_s))
@@ -186,12 +190,12 @@ class OneLease(ApiHandler):
                 return
         self.reply_lease(lease)
 
-    async def delete(self, id: str) -> None:
+    async def delete(self, lease_id: str) -> None:
         """Release the lease; an admin's DELETE of somebody else's revokes it."""
-        self.reply_lease(await self.pool.end(await self.lease(id), self.principal))
+        self.reply_lease(await self.pool.end(await self.lease(lease_id), self.principal))
 
     def on_connection_close(self) -> None:
-        """Called by Tornado: who waited has gone."""
+        """Stop waiting for a client that has gone; Tornado calls this."""
         if self._waiting:
             self._waiting.cancel()
 
@@ -199,9 +203,9 @@ class OneLease(ApiHandler):
 class Heartbeat(ApiHandler):
     """``/api/v1/leases/{id}/heartbeat``."""
 
-    async def post(self, id: str) -> None:
+    async def post(self, lease_id: str) -> None:
         """Prove that the holder lives."""
-        lease = await self.lease(id)
+        lease = await self.lease(lease_id)
         if lease.user != self.principal.user:
             raise ProblemError(403, "not-permitted", "Only its owner keeps a lease alive.")
         lease = await self.pool.heartbeat(lease)
@@ -232,12 +236,17 @@ class Report(ApiHandler):
     _waiting: asyncio.Task[tuple[float, list[str], list[str]]] | None = None
 
     async def post(self, name: str) -> None:
-        """Take an agent's heartbeat; with ``wait_s``, answer when one of its leases ends, or after that time."""
+        """Take an agent's heartbeat.
+
+        With ``wait_s``, answer when one of its leases ends, or after that time.
+        """
         self.require_admin()
         message = self.body(AgentReport)
         wait_s = self.number("wait_s", MAX_WAIT_S) or 0.0
         for ended in message.ended:
-            log.info(event("worker-ended", lease=ended.lease, server=name, pid=ended.pid, outcome=ended.outcome))
+            log.info(
+                event("worker-ended", lease=ended.lease, server=name, pid=ended.pid, outcome=ended.outcome)
+            )
         self._waiting = asyncio.ensure_future(self.pool.report(_server_report(name, message), wait_s))
         try:
             as_of, serve, over = await self._waiting
@@ -250,17 +259,17 @@ class Report(ApiHandler):
                 as_of=as_of,
                 public_key=self.pool.signer.public_key,
                 serve=serve,
-                over=[OverLease(id=id, message=await self._why_over(id)) for id in over],
+                over=[OverLease(id=name, message=await self._why_over(name)) for name in over],
                 report_every_s=self.pool.report_every_s,
             )
         )
 
-    async def _why_over(self, id: str) -> str:
-        lease = await self.pool.find(id)
+    async def _why_over(self, lease_id: str) -> str:
+        lease = await self.pool.find(lease_id)
         return (lease.message if lease else "") or "The pool does not know the lease."
 
     def on_connection_close(self) -> None:
-        """Called by Tornado: the agent has gone."""
+        """Stop waiting for an agent that has gone; Tornado calls this."""
         if self._waiting:
             self._waiting.cancel()
 

@@ -46,7 +46,7 @@ class _PoolNumbers(Collector):
         self._pool = pool
 
     def collect(self) -> Iterator[Metric]:
-        """Called by the registry for each page."""
+        """Return the numbers as they are now; the registry calls this for each page."""
         core = self._pool.core
         states = Tally(lease.state for lease in core.leases.values())
         leases = GaugeMetricFamily("bfkernel_leases", "Live leases", labels=["state"])
@@ -54,7 +54,9 @@ class _PoolNumbers(Collector):
             if state.live:
                 leases.add_metric([state.value], states[state])
         yield leases
-        yield CounterMetricFamily("bfkernel_grants", "Leases granted since the start", value=self._pool.grants)
+        yield CounterMetricFamily(
+            "bfkernel_grants", "Leases granted since the start", value=self._pool.grants
+        )
         servers = GaugeMetricFamily("bfkernel_servers", "GPU servers", labels=["state"])
         present = sum(server.present for server in core.servers.values())
         servers.add_metric(["ready"], present)
@@ -65,8 +67,12 @@ class _PoolNumbers(Collector):
     def _gpus(self) -> Iterator[Metric]:
         labels = ["server", "gpu", "index"]
         memory = GaugeMetricFamily("bfkernel_gpu_memory_bytes", "Memory of a GPU", labels=labels)
-        leased = GaugeMetricFamily("bfkernel_gpu_leased_bytes", "Memory of a GPU that is leased", labels=labels)
-        held = GaugeMetricFamily("bfkernel_gpu_held_bytes", "Memory of a GPU that programs hold", labels=labels)
+        leased = GaugeMetricFamily(
+            "bfkernel_gpu_leased_bytes", "Memory of a GPU that is leased", labels=labels
+        )
+        held = GaugeMetricFamily(
+            "bfkernel_gpu_held_bytes", "Memory of a GPU that programs hold", labels=labels
+        )
         for gpu in gpu_views(self._pool):
             key = [gpu.server, gpu.id, str(gpu.index)]
             memory.add_metric(key, gpu.memory_mib * _MIB)

@@ -56,13 +56,19 @@ class Server:
 def fits_when_empty(servers: Iterable[Server], share: Share, gpu_count: int) -> bool:
     """Whether some server could ever serve the request: with nobody else on it."""
     return any(
-        sum(1 for card in server.cards.values() if 1 <= share.memory_on(card.gpu.memory_mib) <= card.gpu.memory_mib)
+        sum(
+            1
+            for card in server.cards.values()
+            if 1 <= share.memory_on(card.gpu.memory_mib) <= card.gpu.memory_mib
+        )
         >= gpu_count
         for server in servers
     )
 
 
-def place(servers: Iterable[Server], share: Share, gpu_count: int) -> tuple[Server, tuple[Placement, ...]] | None:
+def place(
+    servers: Iterable[Server], share: Share, gpu_count: int
+) -> tuple[Server, tuple[Placement, ...]] | None:
     """Return the server and GPUs for a request, or None when nothing has room for it now.
 
     Equal fits are decided by name and index, so that the same state always gives the same answer.

@@ -10,11 +10,11 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from bfkernel.remote.grants import GrantSigner
-from bfkernel.remote.process import run_until_signal, say_ready
 from bfkernel.remote.pool.auth import Authenticator, authenticator_for
 from bfkernel.remote.pool.http import application
 from bfkernel.remote.pool.service import PoolService
 from bfkernel.remote.pool.store import Store
+from bfkernel.remote.process import run_until_signal, say_ready
 from bfkernel.remote.state_dir import ConfigurationError, default_state_dir, lock, prepare
 
 _MAX_BODY_BYTES = 16 << 20
@@ -22,7 +22,10 @@ _MAX_BODY_BYTES = 16 << 20
 
 @dataclass(frozen=True)
 class PoolOptions:
-    """Options of ``bfkernel pool``; port 0 is a free one. ``database_url`` is SQLAlchemy's; default: a file."""
+    """Options of ``bfkernel pool``; port 0 is a free one.
+
+    ``database_url`` is SQLAlchemy's; without one, the database is a file in ``state_dir``.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8765
@@ -42,7 +45,8 @@ class PoolServer:
             ConfigurationError: an option cannot work.
         """
         if not 0.1 <= options.lease_ttl_s <= 86400:
-            raise ConfigurationError(f"A lease's TTL is from 0.1 s to a day, not {options.lease_ttl_s:g} s.")
+            msg = f"A lease's TTL is from 0.1 s to a day, not {options.lease_ttl_s:g} s."
+            raise ConfigurationError(msg)
         self.authenticator: Authenticator = authenticator_for(options.host, options.token_file)
         state_dir = prepare(options.state_dir)
         self._lock = lock(state_dir / "pool.lock", "pool")
@@ -56,7 +60,9 @@ class PoolServer:
         try:
             self._sockets = bind_sockets(options.port, options.host)
         except OSError as error:
-            message = f"The pool cannot listen on {options.host} port {options.port}: {error.strerror or error}."
+            message = (
+                f"The pool cannot listen on {options.host} port {options.port}: {error.strerror or error}."
+            )
             raise ConfigurationError(message) from error
         self._host = options.host
         self._http = HTTPServer(application(self._service, self.authenticator), max_body_size=_MAX_BODY_BYTES)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The pool at work: the core, its database, and whoever waits for a change.
 
-Everything runs on one event loop. An event changes the core at once; its changes are committed before anybody is
-answered or woken. Events that arrive together share one commit.
+Everything runs on one event loop. An event changes the core at once; its changes are committed before anybody
+is answered or woken. Events that arrive together share one commit.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class PoolClock:
         self._offset = time.time() - time.monotonic()
 
     def __call__(self) -> float:
+        """Return the time."""
         return time.monotonic() + self._offset
 
 
@@ -110,9 +111,9 @@ class PoolService:
 
     async def request(self, user: str, share: Share, gpu_count: int, holder: Holder) -> Lease:
         """Ask for a lease; it comes back granted, queued or refused."""
-        id = secrets.token_hex(8)
+        lease_id = secrets.token_hex(8)
         lease = self.core.request(
-            self.clock(), id=id, user=user, share=share, gpu_count=gpu_count, holder=holder
+            self.clock(), lease_id=lease_id, user=user, share=share, gpu_count=gpu_count, holder=holder
         )
         await self._committed()
         return lease
@@ -134,10 +135,10 @@ class PoolService:
         await self._committed()
         return lease
 
-    async def find(self, id: str) -> Lease | None:
+    async def find(self, lease_id: str) -> Lease | None:
         """Return a lease, live or ended."""
         await self._nothing_pending()
-        return self.core.leases.get(id) or self._store.find(id)
+        return self.core.leases.get(lease_id) or self._store.find(lease_id)
 
     async def wait_for_change(self, lease: Lease, since: int, wait_s: float) -> Lease:
         """Return the lease when its revision is not ``since``, or after ``wait_s`` seconds."""
@@ -162,10 +163,12 @@ class PoolService:
     # -- what agents do ---------------------------------------------------------------------------------
 
     async def report(self, report: ServerReport, wait_s: float) -> tuple[float, list[str], list[str]]:
-        """Take an agent's report; answer at once when a lease of it is over, else when one ends or after ``wait_s``.
+        """Take an agent's report.
+
+        The answer comes at once when a lease of it is over, else when one ends or after ``wait_s`` seconds.
 
         Returns:
-            the time as of which the rest is true, the leases of the server, and the reported ones that are over.
+            the time as of which the rest is true, the leases of the server, the reported ones that are over.
         """
         over = self.core.report(self.clock(), report)
         await self._committed()
@@ -174,7 +177,7 @@ class PoolService:
             await self._agent_waiters.wait(report.server, wait_s)
             await self._nothing_pending()
         serve = {lease.id for lease in self.core.leases_on(report.server)}
-        return self.clock(), sorted(serve), [id for id in used if id not in serve]
+        return self.clock(), sorted(serve), [use for use in used if use not in serve]
 
     # -- within -----------------------------------------------------------------------------------------
 
@@ -192,19 +195,25 @@ class PoolService:
         return asyncio.shield(self._commit)
 
     async def _nothing_pending(self) -> None:
-        """What is not stored yet must not be seen: a pool that dies now would not know it."""
+        """Wait until what was decided is stored.
+
+        What is not stored yet must not be seen: a pool that dies now would not know it.
+        """
         if self._commit is not None:
             await self._committed()
 
     def _commit_now(self) -> None:
         future, self._commit = self._commit, None
-        assert future is not None
+        if future is None:
+            return
         changes = self.core.take_changes()
         try:
             if changes.leases or changes.servers:
-                self._store.save(changes.leases.values(), [self.core.servers[name] for name in changes.servers])
+                self._store.save(
+                    changes.leases.values(), [self.core.servers[name] for name in changes.servers]
+                )
         except Exception as error:  # noqa: BLE001 - whatever it is, what is not stored must be forgotten
-            log.error(event("store-failed", error=error))
+            log.warning(event("store-failed", error=error))
             self._forget(future)
             return
         future.set_result(None)
@@ -215,7 +224,7 @@ class PoolService:
         future.exception()  # nobody may be waiting
         try:
             self._load()
-        except Exception:
+        except Exception:  # noqa: BLE001
             # Without its database the pool can decide nothing; whatever supervises it starts it again.
             log.critical(event("store-lost"))
             asyncio.get_running_loop().call_soon(_give_up)
@@ -224,10 +233,8 @@ class PoolService:
     def _announce(self, changes: Changes) -> None:
         for lease in changes.leases.values():
             self.grants += lease.state is LeaseState.GRANTED
-            log.info(
-                event(lease.state.value, lease=lease.id, user=lease.user, size=lease.size, server=lease.server,
-                      memory_mib=lease.memory_mib, why=lease.message or None)
-            )  # fmt: skip
+            facts = {"server": lease.server, "memory_mib": lease.memory_mib, "why": lease.message or None}
+            log.info(event(lease.state.value, lease=lease.id, user=lease.user, size=lease.size, **facts))
         self._lease_waiters.wake(changes.leases)
         self._agent_waiters.wake(changes.freed)
         if changes.moved and not self._moved:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The pool's database: what survives the pool.
 
-Every method is one transaction, committed (to the disk) when it returns. What only matters while the pool runs,
-proofs of life and what workers hold, is not stored.
+Every method is one transaction, committed (to the disk) when it returns. What only matters while the pool
+runs, proofs of life and what workers hold, is not stored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from bfkernel.remote.records import Gpu, Holder, Lease, LeaseState, Placement, S
 from bfkernel.remote.state_dir import ConfigurationError
 
 _LIVE = [state.value for state in LeaseState if state.live]
-#: Added to every revision at a start: places in the queue are not stored, yet each has had a revision of its own.
+# : Added to every revision at a start: places in the queue are not stored, yet each has had a revision of its
+# own.
 _REVISION_STEP = 1 << 20
 _CHANGING = ("revision", "state", "server", "placements", "code", "message", "granted_at", "ended_at")
 
@@ -44,7 +45,8 @@ class Store:
             self._migrate()
         except (sa.exc.SQLAlchemyError, ImportError) as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise ConfigurationError(f"The database cannot be used: {reason}.") from error
+            msg = f"The database cannot be used: {reason}."
+            raise ConfigurationError(msg) from error
         self._stored: set[str] = set()
 
     @classmethod
@@ -57,10 +59,15 @@ class Store:
         self._engine.dispose()
 
     def load(self) -> tuple[list[Server], list[Lease], int]:
-        """Return the servers, the live leases and the last order of arrival; each revision is new to every client."""
+        """Return the servers, the live leases and the last order of arrival.
+
+        Each lease's revision is one that no client has seen.
+        """
         with self._engine.begin() as connection:
             live = leases.c.state.in_(_LIVE)
-            connection.execute(leases.update().where(live).values(revision=leases.c.revision + _REVISION_STEP))
+            connection.execute(
+                leases.update().where(live).values(revision=leases.c.revision + _REVISION_STEP)
+            )
             found = [_lease(row) for row in connection.execute(sa.select(leases).where(live)).mappings()]
             known = [_server(row) for row in connection.execute(sa.select(servers)).mappings()]
             by_name = {server.name: server for server in known}
@@ -75,7 +82,9 @@ class Store:
         rows = [_row(lease) for lease in changed]
         new = [row for row in rows if row["id"] not in self._stored]
         old = [
-            {"of": row["id"], **{key: row[key] for key in _CHANGING}} for row in rows if row["id"] in self._stored
+            {"of": row["id"], **{key: row[key] for key in _CHANGING}}
+            for row in rows
+            if row["id"] in self._stored
         ]
         with self._engine.begin() as connection:
             for server in changed_servers:
@@ -90,10 +99,10 @@ class Store:
             else:
                 self._stored.discard(row["id"])
 
-    def find(self, id: str) -> Lease | None:
+    def find(self, lease_id: str) -> Lease | None:
         """Return a lease, live or ended, as it was stored last."""
         with self._engine.connect() as connection:
-            row = connection.execute(sa.select(leases).where(leases.c.id == id)).mappings().first()
+            row = connection.execute(sa.select(leases).where(leases.c.id == lease_id)).mappings().first()
         return _lease(row) if row else None
 
     def ended(self, user: str | None = None, limit: int = 1000) -> list[Lease]:
@@ -187,5 +196,3 @@ def _placements(pairs: Sequence[Sequence[Any]]) -> tuple[Placement, ...]:
 
 def _server(row: sa.RowMapping) -> Server:
     return Server(**row)
-
-

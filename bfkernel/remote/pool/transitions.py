@@ -17,9 +17,9 @@ TRANSITIONS: dict[str, dict[LeaseState, LeaseState]] = {
     "refuse": {_QUEUED: LeaseState.REFUSED},
     "grant": {_QUEUED: _GRANTED},
     "connect": {_GRANTED: _ACTIVE},
-    "release": {state: LeaseState.RELEASED for state in (_QUEUED, _GRANTED, _ACTIVE)},
-    "expire": {state: LeaseState.EXPIRED for state in (_QUEUED, _GRANTED, _ACTIVE)},
-    "revoke": {state: LeaseState.REVOKED for state in (_QUEUED, _GRANTED, _ACTIVE)},
+    "release": dict.fromkeys((_QUEUED, _GRANTED, _ACTIVE), LeaseState.RELEASED),
+    "expire": dict.fromkeys((_QUEUED, _GRANTED, _ACTIVE), LeaseState.EXPIRED),
+    "revoke": dict.fromkeys((_QUEUED, _GRANTED, _ACTIVE), LeaseState.REVOKED),
 }
 
 

@@ -14,7 +14,9 @@ from bfkernel.remote.pool.service import PoolService
 from bfkernel.remote.records import Lease, LeaseState
 
 
-def lease_view(pool: PoolService, lease: Lease, viewer: Principal, *, with_token: bool = True) -> LeaseMessage:
+def lease_view(
+    pool: PoolService, lease: Lease, viewer: Principal, *, with_token: bool = True
+) -> LeaseMessage:
     """Return a lease as ``viewer`` may see it: the token is its owner's alone."""
     now = pool.clock()
     core = pool.core
@@ -22,6 +24,7 @@ def lease_view(pool: PoolService, lease: Lease, viewer: Principal, *, with_token
     queued = lease.state is LeaseState.QUEUED
     position = core.queue.position(lease) if queued else None
     serving = server if lease.state.holds else None
+    own = viewer.user == lease.user
     return LeaseMessage(
         id=lease.id,
         revision=lease.revision,
@@ -34,7 +37,7 @@ def lease_view(pool: PoolService, lease: Lease, viewer: Principal, *, with_token
         gpu_count=lease.gpu_count,
         server=lease.server,
         agent=serving.address if serving else None,
-        token=_token(pool, lease, now) if serving and with_token and viewer.user == lease.user else None,
+        token=_token(pool, lease, serving.name, now) if serving and own and with_token else None,
         size=lease.size,
         position=position,
         queue_length=len(core.queue) if queued else None,
@@ -63,9 +66,8 @@ def server_views(pool: PoolService) -> list[ServerMessage]:
     return [_server(pool, server) for _, server in sorted(pool.core.servers.items())]
 
 
-def _token(pool: PoolService, lease: Lease, now: float) -> str:
-    assert lease.server is not None
-    return pool.signer.sign(Grant(lease.id, lease.user, lease.server, lease.placements, as_of=now))
+def _token(pool: PoolService, lease: Lease, server: str, now: float) -> str:
+    return pool.signer.sign(Grant(lease.id, lease.user, server, lease.placements, as_of=now))
 
 
 def _lease_gpus(lease: Lease, server: Server | None) -> list[LeaseGpu]:
@@ -82,7 +84,11 @@ def _message(pool: PoolService, lease: Lease, position: int | None) -> str:
     if position is not None:
         place = f"position {position} of {len(pool.core.queue)} in the queue"
         if any(server.present for server in pool.core.servers.values()):
-            return place if pool.core.servable(lease) else f"{place}; no GPU server that can serve it is connected"
+            return (
+                place
+                if pool.core.servable(lease)
+                else f"{place}; no GPU server that can serve it is connected"
+            )
         return f"{place}; no GPU server is connected"
     if lease.state.holds:
         return f"granted on {lease.server}"
@@ -103,10 +109,10 @@ def _server_gpus(pool: PoolService, server: Server) -> list[GpuMessage]:
             memory_mib=card.gpu.memory_mib,
             leased_mib=card.leased_mib,
             free_mib=max(0, card.free_mib),
-            held_mib=held[id],
-            leases=count[id],
+            held_mib=held[gpu_id],
+            leases=count[gpu_id],
         )
-        for id, card in server.cards.items()
+        for gpu_id, card in server.cards.items()
     ]
 
 
