@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Store to an address that is nobody's; print the error that the next synchronising call gives, and the next one's."""
+"""Store to an address that is nobody's; print the errors of the next two synchronising calls."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Probe the memory limit; the last line of output is a JSON object of what was seen. Sizes in bytes.
 
-Arguments: ``fill`` allocates until CUDA_ERROR_OUT_OF_MEMORY and frees; ``rounds N`` allocates and frees N times;
-``hold MIB`` allocates that much, prints ``holding`` and waits for its end.
+Arguments: ``fill`` allocates until CUDA_ERROR_OUT_OF_MEMORY and frees; ``rounds N`` allocates and frees
+N times; ``hold MIB`` allocates that much, prints ``holding`` and waits for its end, or prints the error.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ elif what == "hold":
         print("holding", flush=True)
         time.sleep(60)
     except RuntimeError as error:
-        seen["error"] = str(error)
+        print(error, flush=True)
 call("cuCtxSynchronize")
 seen["free_after"] = call("cuMemGetInfo")[0]
 print(json.dumps(seen), flush=True)

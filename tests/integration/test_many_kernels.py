@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fifty kernels at 0.02 fill one GPU; each computes at the same time and checks its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+
+from .conftest import Pool
+from .jupyter_harness import Jupyter
+
+KERNELS = 50
+CELL = """
+import numpy as np
+from numba import cuda
+
+@cuda.jit
+def scale(x, factor):
+    i = cuda.grid(1)
+    if i < x.size:
+        x[i] *= factor
+
+x = np.arange(100_000, dtype=np.float32)
+d_x = cuda.to_device(x)
+for _ in range(5):
+    scale[(x.size + 255) // 256, 256](d_x, np.float32(2))
+assert np.array_equal(d_x.copy_to_host(), x * 32)
+print("right", cuda.current_context().get_memory_info()[1] >> 20)
+"""
+
+
+def memory_bytes(root: psutil.Process) -> int:
+    """Return the proportional set size of a process and all below it."""
+    total = 0
+    for process in [root, *root.children(recursive=True)]:
+        try:
+            total += process.memory_full_info().pss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_fifty_kernels_at_once(
+    make_pool: Callable[..., Pool], make_jupyter: Callable[..., Jupyter], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool = make_pool("--softgpus=1", "--softgpu-memory=32GiB")
+    jupyter = make_jupyter()
+    kernels = [jupyter.start_kernel("gpu-0.02", f"{number}.ipynb") for number in range(KERNELS)]
+    assert pool.states() == ["granted"] * KERNELS
+
+    def compute(kernel: str) -> str:
+        with jupyter.client(kernel, limit_s=600) as cells:
+            return cells.run(CELL, 900)
+
+    with ThreadPoolExecutor(KERNELS) as threads:
+        answers = list(threads.map(compute, kernels))
+    assert answers == ["right 655\n"] * KERNELS
+    servers = [psutil.Process(pool.process.pid), psutil.Process(jupyter.process.pid)]
+    server, notebooks = (memory_bytes(process) for process in servers)
+    with capsys.disabled():
+        print(f"\n{KERNELS} kernels: {server >> 20} MiB in pool, agent and workers,")
+        print(f"{notebooks >> 20} MiB in Jupyter and kernels")
+    for kernel in kernels:
+        jupyter.shut_down(kernel)
+    pool.wait_until_free(10)
