@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "wire/messages.h"
+#include "worker/session.h"
+
+namespace worker {
+
+// Executes one frame and answers it.
+using Call = void (*)(Session&, const wire::FrameHeader&);
+
+// The calls that are written by hand, by opcode; null for the generated ones and for opcodes that do not exist.
+Call call_of(std::uint16_t opcode);
+
+// ---- helpers for the files that define them. A handler takes the decoded message and either returns the
+// result, or fills a reply and returns the result, or takes the request and sees to the answer itself.
+
+template <class Reply>
+std::vector<std::byte> encoded(const Reply& reply) {
+  std::vector<std::byte> bytes;
+  wire::Encoder out(bytes);
+  out(reply);
+  return bytes;
+}
+
+template <class Message>
+Message decoded(Session& session) {
+  wire::Decoder in(session.connection().rest());
+  Message message;
+  in(message);
+  in.end();
+  return message;
+}
+
+template <auto Handler>
+struct Serve;
+
+template <class Message, CUresult (*Handler)(Session&, const Message&)>
+struct Serve<Handler> {
+  static void call(Session& session, const wire::FrameHeader& request) {
+    session.answer(request, Handler(session, decoded<Message>(session)));
+  }
+};
+
+template <class Message, class Reply, CUresult (*Handler)(Session&, const Message&, Reply&)>
+struct Serve<Handler> {
+  static void call(Session& session, const wire::FrameHeader& request) {
+    Reply reply;
+    const CUresult result = Handler(session, decoded<Message>(session), reply);
+    if (result == CUDA_SUCCESS) {
+      session.answer(request, result, {encoded(reply)});
+    } else {
+      session.answer(request, result);
+    }
+  }
+};
+
+template <class Message, void (*Handler)(Session&, const wire::FrameHeader&, const Message&)>
+struct Serve<Handler> {
+  static void call(Session& session, const wire::FrameHeader& request) {
+    Handler(session, request, decoded<Message>(session));
+  }
+};
+
+// ---- one function a file of calls, which enters what the file serves
+
+class CallTable {
+ public:
+  void set(wire::Opcode opcode, Call call);
+  template <auto Handler>
+  void serve(wire::Opcode opcode) {
+    set(opcode, &Serve<Handler>::call);
+  }
+  Call find(std::uint16_t opcode) const { return opcode < calls_.size() ? calls_[opcode] : nullptr; }
+
+ private:
+  std::vector<Call> calls_;
+};
+
+void add_snapshot_calls(CallTable& table);
+void add_context_calls(CallTable& table);
+void add_memory_calls(CallTable& table);
+void add_pool_calls(CallTable& table);
+void add_copy_calls(CallTable& table);
+void add_module_calls(CallTable& table);
+void add_link_calls(CallTable& table);
+void add_launch_calls(CallTable& table);
+void add_synchronise_calls(CallTable& table);
+
+}  // namespace worker

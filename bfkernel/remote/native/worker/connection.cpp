@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "worker/connection.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "wire/socket.h"
+
+namespace worker {
+
+Connection::Connection(int fd, std::function<void()> before_wait)
+    : fd_(fd), before_wait_(std::move(before_wait)) {}
+
+bool Connection::next(wire::FrameHeader& header) {
+  skip(left_);
+  if (large_size_ > kKeptLarge) {
+    large_.reset();
+    large_size_ = 0;
+  }
+  if (!fill_or_end(sizeof header)) return false;
+  std::memcpy(&header, buffer_.get() + begin_, sizeof header);
+  begin_ += sizeof header;
+  if (header.size > wire::kMaxPayload) throw wire::Malformed("a frame is larger than the protocol allows");
+  left_ = header.size;
+  return true;
+}
+
+wire::Bytes Connection::rest() {
+  const std::size_t size = left_;
+  if (size <= kBuffer) {
+    fill(size);
+    const wire::Bytes payload(buffer_.get() + begin_, size);
+    consume(size);
+    return payload;
+  }
+  if (large_size_ < size) {
+    large_.reset();
+    large_ = std::make_unique_for_overwrite<std::byte[]>(size);
+    large_size_ = size;
+  }
+  read(large_.get(), size);
+  return {large_.get(), size};
+}
+
+void Connection::read(std::byte* to, std::size_t size) {
+  if (size > left_) throw wire::Malformed("a payload ends before its last field");
+  const std::size_t here = std::min(size, end_ - begin_);
+  std::memcpy(to, buffer_.get() + begin_, here);
+  consume(here);
+  if (here == size) return;
+  if (!wire::read_exact(fd_, to + here, size - here)) throw wire::Malformed("the connection ended inside a frame");
+  left_ -= size - here;
+}
+
+wire::Bytes Connection::peek(std::size_t size) {
+  if (size > left_) throw wire::Malformed("a payload ends before its last field");
+  fill(size);
+  return {buffer_.get() + begin_, size};
+}
+
+void Connection::skip(std::size_t size) {
+  while (size > 0) {
+    if (begin_ == end_) fill(1);
+    const std::size_t here = std::min(size, end_ - begin_);
+    consume(here);
+    size -= here;
+  }
+}
+
+void Connection::consume(std::size_t size) {
+  begin_ += size;
+  left_ -= size;
+}
+
+void Connection::fill(std::size_t least) {
+  if (!fill_or_end(least)) throw wire::Malformed("the connection ended inside a frame");
+}
+
+// At least `least` bytes from begin_ on. False where the connection ended before the first of them.
+bool Connection::fill_or_end(std::size_t least) {
+  if (end_ - begin_ >= least) return true;
+  if (begin_ == end_) {
+    begin_ = end_ = 0;
+  } else if (kBuffer - begin_ < least) {
+    std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  while (end_ - begin_ < least) {
+    before_wait_();
+    const std::size_t got = wire::read_some(fd_, buffer_.get() + end_, kBuffer - end_);
+    if (got == 0) {
+      if (begin_ == end_) return false;
+      throw wire::Malformed("the connection ended inside a frame");
+    }
+    end_ += got;
+  }
+  return true;
+}
+
+void Connection::send(wire::FrameHeader header, std::span<const wire::Bytes> parts) {
+  std::array<iovec, 4> pieces;
+  std::size_t count = 1;
+  header.size = 0;
+  for (const wire::Bytes& part : parts) {
+    if (part.empty()) continue;
+    pieces.at(count++) = {const_cast<std::byte*>(part.data()), part.size()};
+    header.size += static_cast<std::uint32_t>(part.size());
+  }
+  pieces[0] = {&header, sizeof header};
+  const std::lock_guard lock(send_mutex_);
+  wire::write_all(fd_, std::span(pieces).first(count));
+}
+
+}  // namespace worker

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+
+#include "wire/codec.h"
+#include "wire/frame.h"
+
+namespace worker {
+
+// The worker's end of a data connection once the greetings are over: frames in, replies out.
+//
+// Frames are read by one thread, many at a time: what fits the buffer is executed where it lies. A payload
+// that does not fit can be taken whole, or piece by piece into the place where it is wanted.
+class Connection {
+ public:
+  // `before_wait` is called whenever nothing is left to do before the client sends more.
+  Connection(int fd, std::function<void()> before_wait);
+
+  // The next frame's header, after what is left of the frame before: false when the client closed the
+  // connection between two frames. Throws wire::Malformed for a header that cannot be, std::system_error.
+  bool next(wire::FrameHeader& header);
+
+  // Payload bytes of the current frame that nobody has taken.
+  std::size_t left() const { return left_; }
+  // The rest of the payload in one piece; valid until next().
+  wire::Bytes rest();
+  // The next `size` bytes of the payload; the borrowed form holds kPeekable at most, until the next call.
+  void read(std::byte* to, std::size_t size);
+  wire::Bytes peek(std::size_t size);
+  void skip(std::size_t size);
+  // True where a frame's header or more of what follows the current frame has arrived.
+  bool ready() const { return end_ - begin_ > left_; }
+
+  static constexpr std::size_t kPeekable = 4096;
+
+  // Sends one frame; any thread. `parts` follow the header; its size is filled in here.
+  void send(wire::FrameHeader header, std::span<const wire::Bytes> parts);
+
+ private:
+  void fill(std::size_t least);
+  bool fill_or_end(std::size_t least);
+  void consume(std::size_t size);
+
+  static constexpr std::size_t kBuffer = 256 * 1024;
+  static constexpr std::size_t kKeptLarge = 64 << 20;  // a larger buffer is given back after its frame
+
+  const int fd_;
+  const std::function<void()> before_wait_;
+  std::unique_ptr<std::byte[]> buffer_ = std::make_unique<std::byte[]>(kBuffer);
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  std::size_t left_ = 0;
+  std::unique_ptr<std::byte[]> large_;
+  std::size_t large_size_ = 0;
+  std::mutex send_mutex_;
+};
+
+}  // namespace worker

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Contexts: which one a call runs in, what they cost the lease, what ends with them.
+#include <algorithm>
+
+#include "worker/calls.h"
+#include "worker/log.h"
+
+namespace worker {
+
+// ---- the session's part
+
+void Session::bind(std::uint64_t context) {
+  if ((current_ != nullptr ? current_->id : 0) != context) make_current(find_context(context));
+}
+
+void Session::make_current(Context* context) {
+  current_ = context;
+  call(driver_.cuCtxSetCurrent, context != nullptr ? context->handle : nullptr);
+}
+
+Context& Session::current() {
+  if (current_ == nullptr) throw CudaError{CUDA_ERROR_INVALID_CONTEXT};
+  return *current_;
+}
+
+Context* Session::find_context(std::uint64_t id) {
+  const std::lock_guard lock(contexts_mutex_);
+  const auto found = contexts_.find(id);
+  return found != contexts_.end() ? found->second.get() : nullptr;
+}
+
+Context* Session::primary_context(unsigned device) {
+  const std::lock_guard lock(contexts_mutex_);
+  for (const auto& [id, context] : contexts_) {
+    if (context->primary && context->device == device) return context.get();
+  }
+  return nullptr;
+}
+
+std::vector<CUcontext> Session::context_handles() {
+  const std::lock_guard lock(contexts_mutex_);
+  std::vector<CUcontext> handles;
+  for (const auto& [id, context] : contexts_) handles.push_back(context->handle);
+  return handles;
+}
+
+void Session::add_context(std::unique_ptr<Context> context) {
+  context->uploads = std::make_unique<UploadRing>(driver_);
+  context->events = std::make_shared<EventPool>(driver_);
+  const std::lock_guard lock(contexts_mutex_);
+  contexts_.emplace(context->id, std::move(context));
+}
+
+void Session::end_context(std::uint64_t id) {
+  Context* context = find_context(id);
+  handles_.drop_if([id](std::uint64_t, const Handles::Entry& entry) { return entry.context == id; });
+  memory_->end_context(id);
+  ledger_.give(context->device, context->cost);
+  context->uploads->abandon();
+  if (current_ == context) current_ = nullptr;
+  const std::lock_guard lock(contexts_mutex_);
+  contexts_.erase(id);
+}
+
+// Called by the reclaimer's thread. A context that an error has ended says so here, and is waited for as well
+// as it can be.
+void Session::wait_for_gpu() {
+  for (CUcontext context : context_handles()) {
+    if (call(driver_.cuCtxSetCurrent, context) == CUDA_SUCCESS) call(driver_.cuCtxSynchronize);
+  }
+}
+
+bool Session::gpu_is_idle() {
+  constexpr std::size_t kFew = 8;
+  if (contexts_.empty()) return true;
+  if (contexts_.size() > 1 || current_ == nullptr) return false;
+  const std::vector<void*> streams = handles_.all(wire::Kind::stream, current_->id);
+  if (streams.size() > kFew) return false;
+  if (call(driver_.cuStreamQuery, CUstream{}) == CUDA_ERROR_NOT_READY) return false;
+  return std::none_of(streams.begin(), streams.end(), [this](void* stream) {
+    return call(driver_.cuStreamQuery, static_cast<CUstream>(stream)) == CUDA_ERROR_NOT_READY;
+  });
+}
+
+// ---- the calls
+
+namespace {
+
+// Enters a context that the driver just made, and charges the lease for what it took from the card.
+CUresult charge(Session& session, std::unique_ptr<Context> context, std::uint64_t free_before, CUdevice device) {
+  constexpr std::uint64_t kMost = 2ull << 30;  // beyond that somebody else allocated meanwhile
+  const std::uint64_t free_after = session.card().free_bytes(device);
+  context->cost = free_before > free_after ? std::min(free_before - free_after, kMost) : 0;
+  if (!session.ledger().take(context->device, context->cost)) {
+    log_line("a context costs %llu bytes on the card: more than is left of the lease",
+             static_cast<unsigned long long>(context->cost));
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  Context* added = context.get();
+  session.add_context(std::move(context));
+  session.make_current(added);
+  return CUDA_SUCCESS;
+}
+
+std::unique_ptr<Context> new_context(Session& session, std::uint64_t id, std::int32_t device, bool primary) {
+  if (id == 0 || session.find_context(id) != nullptr) throw wire::Malformed("a new context has an id that is taken");
+  auto context = std::make_unique<Context>();
+  context->id = id;
+  context->device = session.ordinal(device);
+  context->primary = primary;
+  return context;
+}
+
+CUresult primary_retain(Session& session, const wire::PrimaryRetain& message) {
+  const CUdevice device = session.device(message.device);
+  if (session.primary_context(session.ordinal(message.device)) != nullptr) return CUDA_SUCCESS;
+  auto context = new_context(session, message.context, message.device, true);
+  const DriverTable& driver = session.driver();
+  if (message.flags != 0) call(driver.cuDevicePrimaryCtxSetFlags_v2, device, message.flags);
+  const std::uint64_t before = session.card().free_bytes(device);
+  CUresult result = call(driver.cuDevicePrimaryCtxRetain, &context->handle, device);
+  if (result != CUDA_SUCCESS) return result;
+  result = charge(session, std::move(context), before, device);
+  if (result != CUDA_SUCCESS) call(driver.cuDevicePrimaryCtxRelease_v2, device);
+  return result;
+}
+
+void end_primary(Session& session, std::int32_t device) {
+  if (const Context* context = session.primary_context(session.ordinal(device))) session.end_context(context->id);
+}
+
+CUresult primary_release(Session& session, const wire::PrimaryRelease& message) {
+  const CUdevice device = session.device(message.device);
+  if (session.primary_context(session.ordinal(message.device)) == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
+  const CUresult result = call(session.driver().cuDevicePrimaryCtxRelease_v2, device);
+  end_primary(session, message.device);
+  return result;
+}
+
+CUresult primary_reset(Session& session, const wire::PrimaryReset& message) {
+  const CUdevice device = session.device(message.device);
+  const Context* context = session.primary_context(session.ordinal(message.device));
+  if (context == nullptr) return CUDA_SUCCESS;
+  const DriverTable& driver = session.driver();
+  const CUresult result = call(driver.cuDevicePrimaryCtxReset_v2, device);
+  if (result != CUDA_SUCCESS) return result;
+  // The client retains again when it needs the context again.
+  call(driver.cuDevicePrimaryCtxRelease_v2, device);
+  end_primary(session, message.device);
+  return CUDA_SUCCESS;
+}
+
+CUresult context_create(Session& session, const wire::ContextCreate& message) {
+  const CUdevice device = session.device(message.device);
+  auto context = new_context(session, message.context, message.device, false);
+  const DriverTable& driver = session.driver();
+  const std::uint64_t before = session.card().free_bytes(device);
+  CUresult result = call(driver.cuCtxCreate_v2, &context->handle, message.flags, device);
+  if (result != CUDA_SUCCESS) return result;
+  CUcontext handle = context->handle;
+  result = charge(session, std::move(context), before, device);
+  if (result != CUDA_SUCCESS) call(driver.cuCtxDestroy_v2, handle);
+  return result;
+}
+
+CUresult context_destroy(Session& session, const wire::ContextDestroy& message) {
+  const Context* context = session.find_context(message.context);
+  if (context == nullptr || context->primary) return CUDA_ERROR_INVALID_CONTEXT;
+  const CUresult result = call(session.driver().cuCtxDestroy_v2, context->handle);
+  session.end_context(message.context);
+  return result;
+}
+
+}  // namespace
+
+void add_context_calls(CallTable& table) {
+  table.serve<&primary_retain>(wire::Opcode::PrimaryRetain);
+  table.serve<&primary_release>(wire::Opcode::PrimaryRelease);
+  table.serve<&primary_reset>(wire::Opcode::PrimaryReset);
+  table.serve<&context_create>(wire::Opcode::ContextCreate);
+  table.serve<&context_destroy>(wire::Opcode::ContextDestroy);
+}
+
+}  // namespace worker

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copies between client and device. Upwards, bytes go from the socket straight into pinned memory and on;
+// downwards, from pinned memory straight into the socket.
+#include <algorithm>
+#include <cstring>
+
+#include "wire/extent.h"
+#include "worker/calls.h"
+#include "worker/ready.h"
+
+namespace worker {
+namespace {
+
+CUstream stream_of(Session& session, std::uint64_t id) { return session.handle<CUstream>(wire::Kind::stream, id); }
+
+// The fields of CopyToDevice before its bytes, whose number ends them.
+constexpr std::size_t kCopyPrefix = 8 + 8 + 1 + 8;
+
+CUresult upload(Session& session, std::uint64_t destination, CUstream stream, std::size_t size) {
+  UploadRing& ring = *session.current().uploads;
+  while (size > 0) {
+    const UploadRing::Room room = ring.room(size);
+    session.connection().read(room.data, room.size);
+    const CUresult result =
+        call(session.driver().cuMemcpyHtoDAsync_v2, destination, room.data, room.size, stream);
+    if (result != CUDA_SUCCESS) return result;
+    ring.commit(room.size, stream);
+    destination += room.size;
+    size -= room.size;
+  }
+  return CUDA_SUCCESS;
+}
+
+void copy_to_device(Session& session, const wire::FrameHeader& request) {
+  Connection& connection = session.connection();
+  wire::Decoder in(connection.peek(kCopyPrefix));
+  const auto destination = in.take<std::uint64_t>();
+  const CUstream stream = stream_of(session, in.take<std::uint64_t>());
+  in.take<std::uint8_t>();
+  const auto size = in.take<std::uint64_t>();
+  connection.skip(kCopyPrefix);
+  if (size != connection.left()) throw wire::Malformed("a payload is longer or shorter than its fields");
+  session.check_device(destination, size);
+  session.answer(request, upload(session, destination, stream, size));
+}
+
+// A copy to the host on its way: a buffer, and the event after which its bytes are there.
+struct Download {
+  std::unique_ptr<PinnedMemory> buffer;
+  CUevent done = nullptr;
+};
+
+void finish_download(Session& session, const wire::FrameHeader& request, Download& download, std::size_t size) {
+  const DriverTable& driver = session.driver();
+  const CUresult result = call(driver.cuEventSynchronize, download.done);
+  session.drain_stdout();
+  if (result == CUDA_SUCCESS) {
+    session.answer(request, result, {wire::Bytes(download.buffer->data(), size)});
+  } else {
+    session.answer(request, result);
+  }
+}
+
+// Submits the copy with `submit`, waits for it and answers, on a lane where it takes its time.
+template <class Submit>
+void download(Session& session, const wire::FrameHeader& request, std::size_t size, CUstream stream,
+              Submit submit) {
+  const DriverTable& driver = session.driver();
+  const auto download = std::make_shared<Download>();
+  const auto give_back = [&session, download, events = session.current().events] {
+    events->give(download->done);
+    session.downloads().give(std::move(download->buffer));
+  };
+  download->buffer = session.downloads().take(size);
+  download->done = session.current().events->take();
+  CUresult result = submit(download->buffer->data());
+  if (result == CUDA_SUCCESS) result = call(driver.cuEventRecord, download->done, stream);
+  if (result != CUDA_SUCCESS) {
+    give_back();
+    session.drain_stdout();
+    return session.answer(request, result);
+  }
+  if (soon_ready(session, [&] { return call(driver.cuEventQuery, download->done); })) {
+    finish_download(session, request, *download, size);
+    return give_back();
+  }
+  session.detach(request, [&session, request, size, download, give_back] {
+    finish_download(session, request, *download, size);
+    give_back();
+  });
+}
+
+void copy_to_host(Session& session, const wire::FrameHeader& request, const wire::CopyToHost& message) {
+  if (message.size > wire::kMaxPayload) return session.answer(request, CUDA_ERROR_INVALID_VALUE);
+  const CUstream stream = stream_of(session, message.stream);
+  session.current();
+  session.check_device(message.source, message.size);
+  download(session, request, message.size, stream, [&](std::byte* to) {
+    return message.size == 0 ? CUDA_SUCCESS
+                             : call(session.driver().cuMemcpyDtoHAsync_v2, static_cast<void*>(to),
+                                    message.source, static_cast<std::size_t>(message.size), stream);
+  });
+}
+
+// ---- two and three dimensions
+
+void check_pitched(Session& session, const wire::Copy3D& message, const wire::Pitched& side) {
+  const std::uint64_t slice = wire::pitched(side.pitch, 1, message.width_bytes, message.height);
+  session.check_device(side.address, wire::pitched(side.slice_pitch, 1, slice, message.depth));
+}
+
+// CUDA counts the distance between slices in rows.
+void set_source(CUDA_MEMCPY3D& copy, const wire::Pitched& side) {
+  copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+  copy.srcDevice = side.address;
+  copy.srcPitch = side.pitch;
+  copy.srcHeight = side.pitch != 0 ? side.slice_pitch / side.pitch : 0;
+}
+
+void set_destination(CUDA_MEMCPY3D& copy, const wire::Pitched& side) {
+  copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+  copy.dstDevice = side.address;
+  copy.dstPitch = side.pitch;
+  copy.dstHeight = side.pitch != 0 ? side.slice_pitch / side.pitch : 0;
+}
+
+CUDA_MEMCPY3D extent(const wire::Copy3D& message) {
+  CUDA_MEMCPY3D copy{};
+  copy.WidthInBytes = message.width_bytes;
+  copy.Height = message.height;
+  copy.Depth = message.depth;
+  return copy;
+}
+
+// Slices that are no whole number of rows apart cannot be told to the driver.
+bool whole_rows(const wire::Copy3D& message, const wire::Pitched& side) {
+  if (message.depth <= 1) return true;
+  return side.pitch != 0 && side.slice_pitch % side.pitch == 0;
+}
+
+CUresult submit(Session& session, const CUDA_MEMCPY3D& copy, CUstream stream) {
+  return call(session.driver().cuMemcpy3DAsync_v2, &copy, stream);
+}
+
+CUresult copy_3d_up(Session& session, const wire::Copy3D& message, CUstream stream) {
+  check_pitched(session, message, message.destination);
+  if (!whole_rows(message, message.destination)) return CUDA_ERROR_INVALID_VALUE;
+  CUDA_MEMCPY3D copy = extent(message);
+  set_destination(copy, message.destination);
+  copy.srcMemoryType = CU_MEMORYTYPE_HOST;
+  copy.srcHost = message.bytes.data();
+  copy.srcPitch = message.width_bytes;
+  copy.srcHeight = message.height;
+  // The frame's own memory is not pinned, so the driver has read it when the call returns.
+  return submit(session, copy, stream);
+}
+
+CUresult copy_3d_across(Session& session, const wire::Copy3D& message, CUstream stream) {
+  check_pitched(session, message, message.destination);
+  check_pitched(session, message, message.source);
+  if (!whole_rows(message, message.destination) || !whole_rows(message, message.source)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  CUDA_MEMCPY3D copy = extent(message);
+  set_destination(copy, message.destination);
+  set_source(copy, message.source);
+  return submit(session, copy, stream);
+}
+
+void copy_3d_down(Session& session, const wire::FrameHeader& request, const wire::Copy3D& message,
+                  std::size_t size, CUstream stream) {
+  check_pitched(session, message, message.source);
+  if (size > wire::kMaxPayload || !whole_rows(message, message.source)) {
+    return session.answer(request, CUDA_ERROR_INVALID_VALUE);
+  }
+  download(session, request, size, stream, [&](std::byte* to) {
+    CUDA_MEMCPY3D copy = extent(message);
+    set_source(copy, message.source);
+    copy.dstMemoryType = CU_MEMORYTYPE_HOST;
+    copy.dstHost = to;
+    copy.dstPitch = message.width_bytes;
+    copy.dstHeight = message.height;
+    return size == 0 ? CUDA_SUCCESS : submit(session, copy, stream);
+  });
+}
+
+void copy_3d(Session& session, const wire::FrameHeader& request, const wire::Copy3D& message) {
+  session.current();
+  const CUstream stream = stream_of(session, message.stream);
+  const std::uint64_t size = wire::rows(message.depth, wire::rows(message.width_bytes, message.height));
+  if (message.direction == wire::Direction::to_device && message.bytes.size() != size) {
+    throw wire::Malformed("a copy does not bring the bytes that it says");
+  }
+  switch (message.direction) {
+    case wire::Direction::to_host: return copy_3d_down(session, request, message, size, stream);
+    case wire::Direction::to_device: return session.answer(request, copy_3d_up(session, message, stream));
+    case wire::Direction::on_device: return session.answer(request, copy_3d_across(session, message, stream));
+  }
+  throw wire::Malformed("a copy has a direction that does not exist");
+}
+
+}  // namespace
+
+void add_copy_calls(CallTable& table) {
+  table.set(wire::Opcode::CopyToDevice, &copy_to_device);
+  table.serve<&copy_to_host>(wire::Opcode::CopyToHost);
+  table.serve<&copy_3d>(wire::Opcode::Copy3D);
+}
+
+}  // namespace worker

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "worker/handles.h"
+
+namespace worker {
+
+bool Handles::add(std::uint64_t id, const Entry& entry) {
+  const std::lock_guard lock(mutex_);
+  return entries_.emplace(id, entry).second;
+}
+
+void* Handles::find(wire::Kind kind, std::uint64_t id) const { return entry(kind, id).handle; }
+
+Handles::Entry Handles::entry(wire::Kind kind, std::uint64_t id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(id);
+  return found != entries_.end() && found->second.kind == kind ? found->second : Entry{};
+}
+
+void* Handles::drop(wire::Kind kind, std::uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(id);
+  if (found == entries_.end() || found->second.kind != kind) return nullptr;
+  void* handle = found->second.handle;
+  entries_.erase(found);
+  return handle;
+}
+
+void Handles::drop_if(const std::function<bool(std::uint64_t, const Entry&)>& ends) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(entries_, [&](const auto& item) { return ends(item.first, item.second); });
+}
+
+std::vector<void*> Handles::all(wire::Kind kind, std::uint64_t context) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<void*> found;
+  for (const auto& [id, entry] : entries_) {
+    if (entry.kind == kind && entry.context == context) found.push_back(entry.handle);
+  }
+  return found;
+}
+
+}  // namespace worker

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "wire/messages.h"
+
+namespace worker {
+
+// Device code in the form in which a driver takes it, from the bytes that travelled. Throws CudaError
+// (INVALID_IMAGE) where these cannot be what they are said to be.
+class CodeImage {
+ public:
+  CodeImage(wire::Image kind, wire::Bytes bytes);
+  CodeImage(const CodeImage&) = delete;
+  CodeImage& operator=(const CodeImage&) = delete;
+
+  const void* data() const;
+  std::string_view ptx() const;  // empty where the image is none
+
+ private:
+  // What programs hold of a fat binary: a small struct that points to the container.
+  struct Wrapper {
+    std::uint32_t magic = 0x466243B1;
+    std::uint32_t version = 1;
+    const void* container = nullptr;
+    const void* file_name = nullptr;
+  };
+  const wire::Image kind_;
+  std::vector<std::byte> bytes_;
+  Wrapper wrapper_;
+};
+
+}  // namespace worker

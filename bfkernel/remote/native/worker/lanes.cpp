@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "worker/lanes.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <exception>
+#include <system_error>
+#include <utility>
+
+#include "worker/log.h"
+
+namespace worker {
+
+Lanes::~Lanes() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+    work_.notify_all();
+  }
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void Lanes::run(std::function<void()> task) {
+  const std::lock_guard lock(mutex_);
+  tasks_.push_back(std::move(task));
+  if (tasks_.size() <= idle_ || threads_.size() == kMost) {
+    work_.notify_one();
+    return;
+  }
+  try {
+    threads_.emplace_back([this] { loop(); });
+  } catch (const std::system_error&) {
+    // No thread to be had: another lane takes the task when it is done. The first must exist.
+    if (threads_.empty()) throw;
+  }
+}
+
+void Lanes::loop() {
+  pthread_setname_np(pthread_self(), "lane");
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    ++idle_;
+    work_.wait(lock, [this] { return !tasks_.empty() || ending_; });
+    --idle_;
+    if (tasks_.empty()) return;
+    const std::function<void()> task = std::move(tasks_.front());
+    tasks_.pop_front();
+    lock.unlock();
+    try {
+      task();
+    } catch (const std::exception& error) {
+      log_line("a waiting call failed: %s", error.what());
+      _exit(1);
+    }
+    lock.lock();
+  }
+}
+
+}  // namespace worker

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace worker {
+
+// Threads for calls that block in the driver, so that the calls of the client's other threads go on meanwhile.
+// A thread is started when none is idle, and stays for the next blocking call.
+class Lanes {
+ public:
+  Lanes() = default;
+  ~Lanes();  // waits for what is running
+  Lanes(const Lanes&) = delete;
+  Lanes& operator=(const Lanes&) = delete;
+
+  // More client threads than this waiting at once wait in line: it bounds what a client can make us start.
+  static constexpr std::size_t kMost = 512;
+
+  void run(std::function<void()> task);
+
+ private:
+  void loop();
+
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::deque<std::function<void()>> tasks_;
+  std::vector<std::thread> threads_;
+  std::size_t idle_ = 0;
+  bool ending_ = false;
+};
+
+}  // namespace worker

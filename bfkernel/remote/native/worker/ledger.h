@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+namespace worker {
+
+constexpr unsigned kLedgerGpus = 16;
+constexpr unsigned kLedgerSlots = 256;
+constexpr std::uint32_t kLedgerMagic = 0x47444C42;
+constexpr std::uint32_t kLedgerVersion = 1;
+constexpr std::size_t kLedgerBytes = 64 * 1024;
+
+// The ledger's layout in memory (docs/reference/protocol.md, section 3.1). Little-endian machines only, as
+// everything here is.
+struct LedgerSlot {
+  std::uint32_t pid;
+  std::uint32_t reserved;
+  std::uint64_t last_call_ns;  // since the epoch
+  std::uint64_t calls;
+  std::array<std::uint64_t, kLedgerGpus> held;  // bytes
+  std::array<std::uint64_t, 5> reserved_end;
+};
+static_assert(sizeof(LedgerSlot) == 192);
+
+struct LedgerFile {
+  std::uint32_t magic;
+  std::uint32_t version;
+  std::uint32_t gpus;
+  std::uint32_t slots;
+  std::array<std::uint64_t, kLedgerGpus> limit;  // bytes
+  std::array<std::uint8_t, 512 - 16 - 8 * kLedgerGpus> padding;
+  std::array<LedgerSlot, kLedgerSlots> slot;
+};
+static_assert(offsetof(LedgerFile, slot) == 512);
+static_assert(sizeof(LedgerFile) <= kLedgerBytes);
+
+// This worker's page in the books of its lease: what the workers of the lease hold together stays within
+// the limit, whichever of them asks. Bytes change under a file lock, which the system ends with its holder.
+class Ledger {
+ public:
+  // fd: the agent's memfd; must stay open, and no copy of it may be closed (that would drop the lock).
+  // Throws std::runtime_error with one sentence when it is no ledger for these GPUs.
+  Ledger(int fd, unsigned slot, unsigned gpus);
+  ~Ledger();
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+
+  // True and charged when everything the lease holds on that GPU plus `bytes` is within the limit.
+  bool take(unsigned gpu, std::uint64_t bytes);
+  void give(unsigned gpu, std::uint64_t bytes);
+
+  std::uint64_t limit(unsigned gpu) const;
+  std::uint64_t held(unsigned gpu) const;         // by this worker
+  std::uint64_t held_by_all(unsigned gpu) const;  // by the lease
+  unsigned gpus() const { return gpus_; }
+
+  // Called for every frame: counts it, and writes count and time down now and then.
+  void count_call() {
+    ++calls_;
+    if ((calls_ & 63) == 0) write_activity();
+  }
+  // Writes count and time at once; called when the worker is about to wait for its client.
+  void write_activity();
+
+ private:
+  struct Lock;
+  const int fd_;
+  const unsigned gpus_;
+  LedgerFile* file_;
+  LedgerSlot* mine_;
+  std::mutex mutex_;  // the file lock belongs to the process: threads need their own
+  std::uint64_t calls_ = 0;
+  std::uint64_t written_calls_ = 0;
+};
+
+}  // namespace worker

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Modules and libraries. Loading compiles, so it happens on lanes.
+#include "worker/calls.h"
+#include "worker/image.h"
+#include "worker/jit.h"
+#include "worker/kernel_table.h"
+
+namespace worker {
+namespace {
+
+void answer_loaded(Session& session, const wire::FrameHeader& request, const CodeOwner& owner,
+                   const ParamLayouts& layouts, const Jit* jit) {
+  wire::LoadReply reply;
+  if (auto table = enter_kernels(session, owner, layouts)) {
+    reply.table_complete = 1;
+    reply.kernels = std::move(*table);
+  } else {
+    // FunctionLookup will ask name by name, and may need what the text says.
+    session.keep_layouts(owner.id, layouts);
+  }
+  if (jit != nullptr) {
+    reply.info_log = jit->info_log();
+    reply.error_log = jit->error_log();
+  }
+  session.answer(request, CUDA_SUCCESS, {encoded(reply)});
+}
+
+void answer_failed(Session& session, const wire::FrameHeader& request, CUresult result, const Jit& jit) {
+  wire::LoadReply reply;
+  reply.info_log = jit.info_log();
+  reply.error_log = jit.error_log();
+  session.answer(request, result, {encoded(reply)});
+}
+
+void module_load(Session& session, const wire::FrameHeader& request, const wire::ModuleLoad& message) {
+  session.current();
+  auto image = std::make_shared<CodeImage>(message.image, message.code);
+  auto jit = std::make_shared<Jit>(message.jit);
+  session.detach(request, [&session, request, image, jit, id = message.module, context = request.context] {
+    CodeOwner owner{.id = id, .context = context};
+    const CUresult result = call(session.driver().cuModuleLoadDataEx, &owner.module, image->data(), jit->count(),
+                                 jit->names(), jit->values());
+    if (result != CUDA_SUCCESS) return answer_failed(session, request, result, *jit);
+    session.adopt(wire::Kind::module, id, owner.module, 0, context);
+    answer_loaded(session, request, owner, ptx_params(image->ptx()), jit.get());
+  });
+}
+
+void library_load(Session& session, const wire::FrameHeader& request, const wire::LibraryLoad& message) {
+  auto image = std::make_shared<CodeImage>(message.image, message.code);
+  auto jit = std::make_shared<Jit>(message.jit);
+  session.detach(request, [&session, request, image, jit, id = message.library] {
+    CodeOwner owner{.id = id};
+    const CUresult result =
+        call(session.driver().cuLibraryLoadData, &owner.library, image->data(), jit->names(), jit->values(),
+             jit->count(), static_cast<CUlibraryOption*>(nullptr), static_cast<void**>(nullptr), 0u);
+    if (result != CUDA_SUCCESS) return answer_failed(session, request, result, *jit);
+    session.adopt(wire::Kind::library, id, owner.library, 0, 0);
+    answer_loaded(session, request, owner, ptx_params(image->ptx()), jit.get());
+  });
+}
+
+void library_module(Session& session, const wire::FrameHeader& request, const wire::LibraryModule& message) {
+  session.current();
+  const auto library = session.handle<CUlibrary>(wire::Kind::library, message.library);
+  CodeOwner owner{.id = message.module, .context = request.context};
+  const CUresult result = call(session.driver().cuLibraryGetModule, &owner.module, library);
+  if (result != CUDA_SUCCESS) return session.answer(request, result);
+  session.adopt(wire::Kind::module, owner.id, owner.module, 0, request.context);
+  answer_loaded(session, request, owner, session.layouts(message.library), nullptr);
+}
+
+CodeOwner find_owner(Session& session, std::uint64_t id, bool is_library) {
+  CodeOwner owner{.id = id, .context = session.handles().entry(is_library ? wire::Kind::library : wire::Kind::module, id).context};
+  if (is_library) {
+    owner.library = session.handle<CUlibrary>(wire::Kind::library, id);
+  } else {
+    owner.module = session.handle<CUmodule>(wire::Kind::module, id);
+  }
+  return owner;
+}
+
+CUresult function_lookup(Session& session, const wire::FunctionLookup& message,
+                         wire::FunctionLookup::Reply& reply) {
+  const CodeOwner owner = find_owner(session, message.owner, message.is_library != 0);
+  if (message.index >= (1u << wire::kEntryIndexBits) - 1) return CUDA_ERROR_INVALID_VALUE;
+  return enter_kernel(session, owner, message.index, message.name, session.layouts(owner.id), &reply.kernel);
+}
+
+CUresult module_global(Session& session, const wire::ModuleGlobal& message, wire::ModuleGlobal::Reply& reply) {
+  const CodeOwner owner = find_owner(session, message.owner, message.is_library != 0);
+  const DriverTable& driver = session.driver();
+  CUdeviceptr address = 0;
+  std::size_t size = 0;
+  const CUresult result = owner.library != nullptr
+                              ? call(driver.cuLibraryGetGlobal, &address, &size, owner.library, message.name.c_str())
+                              : call(driver.cuModuleGetGlobal_v2, &address, &size, owner.module, message.name.c_str());
+  if (result != CUDA_SUCCESS) return result;
+  session.memory().add_foreign(message.owner, address, size);
+  reply.address = address;
+  reply.size = size;
+  return CUDA_SUCCESS;
+}
+
+}  // namespace
+
+void add_module_calls(CallTable& table) {
+  table.serve<&module_load>(wire::Opcode::ModuleLoad);
+  table.serve<&library_load>(wire::Opcode::LibraryLoad);
+  table.serve<&library_module>(wire::Opcode::LibraryModule);
+  table.serve<&function_lookup>(wire::Opcode::FunctionLookup);
+  table.serve<&module_global>(wire::Opcode::ModuleGlobal);
+}
+
+}  // namespace worker

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "worker/session.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+#include "wire/extent.h"
+#include "wire/greeting.h"
+#include "worker/calls.h"
+#include "worker/link.h"
+#include "worker/log.h"
+
+namespace worker {
+
+#include "worker_dispatch.inc"
+
+namespace {
+
+std::vector<CUdevice> leased_devices(const DriverTable& driver, std::size_t wanted) {
+  int count = 0;
+  check(driver, call(driver.cuDeviceGetCount, &count), "cuDeviceGetCount");
+  if (count < static_cast<int>(wanted)) {
+    throw DriverError("the driver has " + std::to_string(count) + " GPUs, the lease " + std::to_string(wanted) + ".");
+  }
+  std::vector<CUdevice> devices(wanted);
+  for (std::size_t i = 0; i < wanted; ++i) {
+    check(driver, call(driver.cuDeviceGet, &devices[i], static_cast<int>(i)), "cuDeviceGet");
+  }
+  return devices;
+}
+
+constexpr auto kGreetingTimeout = std::chrono::seconds(30);
+
+}  // namespace
+
+Session::Session(const Options& options, const DriverTable& driver, Ledger& ledger, StdoutCapture* capture)
+    : options_(options),
+      driver_(driver),
+      ledger_(ledger),
+      capture_(capture),
+      devices_(leased_devices(driver, options.limits.size())),
+      backing_(driver, devices_),
+      card_(driver),
+      downloads_(driver) {}
+
+Session::~Session() = default;
+
+// ---- the greetings
+
+void Session::greet() {
+  std::vector<Window> rejected;
+  for (unsigned offer = 0; offer < kWindowOffers; ++offer) {
+    const Window window = reserve_window(driver_, options_.window_size, granularity(), offer);
+    wire::send_greeting(options_.socket_fd,
+                        {{"ok", true},
+                         {"protocol", static_cast<int>(wire::kProtocolVersion)},
+                         {"calls", wire::kSpecificationDigest},
+                         {"lease", options_.lease},
+                         {"window_base", wire::hex(window.base)},
+                         {"window_size", wire::hex(window.size)}},
+                        kGreetingTimeout);
+    const std::string verdict = wire::receive_greeting(options_.socket_fd, kGreetingTimeout)["window"].text();
+    if (verdict == "mapped") {
+      // Only now, so that no offer is made twice by a driver that chooses for itself.
+      for (const Window& other : rejected) free_window(driver_, other);
+      use_window(window);
+      return;
+    }
+    if (verdict != "taken") throw wire::Malformed("the answer to a window is neither 'mapped' nor 'taken'");
+    rejected.push_back(window);
+  }
+  throw std::runtime_error("the client could map none of the windows that were offered to it.");
+}
+
+void Session::use_window(const Window& window) {
+  window_ = window;
+  memory_ = std::make_unique<Memory>(backing_, ledger_, window.base, window.size, granularity());
+  reclaimer_ = std::make_unique<Reclaimer>(*memory_, [this] { wait_for_gpu(); });
+  connection_ = std::make_unique<Connection>(options_.socket_fd, [this] { ledger_.write_activity(); });
+  reclaimer_->start();
+  if (capture_ == nullptr) return;
+  capture_->start([this](std::string_view text) {
+    const wire::Bytes bytes = std::as_bytes(std::span(text));
+    connection_->send({.opcode = wire::kOpcodeStdout}, std::span(&bytes, 1));
+  });
+}
+
+// ---- frames
+
+void Session::serve() {
+  Request request;
+  while (connection_->next(request)) {
+    ledger_.count_call();
+    try {
+      execute(request);
+    } catch (const CudaError& error) {
+      answer(request, error.result);
+    }
+  }
+}
+
+void Session::execute(const Request& request) {
+  bind(request.context);
+  if (const Call call = call_of(request.opcode)) {
+    call(*this, request);
+  } else {
+    execute_generated(request);
+  }
+}
+
+void Session::execute_generated(const Request& request) {
+  wire::Decoder in(connection_->rest());
+  reply_.clear();
+  wire::Encoder out(reply_);
+  bool known = false;
+  const CUresult result = dispatch_generated(*this, request.opcode, in, out, &known);
+  if (!known) throw wire::Malformed("a frame has an opcode that does not exist");
+  if (result != CUDA_SUCCESS) reply_.clear();
+  answer(request, result, {reply_});
+}
+
+void Session::answer(const Request& request, CUresult result, std::initializer_list<wire::Bytes> payload) {
+  if ((request.flags & wire::kFlagWaiting) == 0) {
+    std::uint32_t none = CUDA_SUCCESS;
+    if (result != CUDA_SUCCESS) deferred_.compare_exchange_strong(none, result);
+    return;
+  }
+  const wire::FrameHeader reply{.opcode = request.opcode,
+                                .sequence = request.sequence,
+                                .result = result,
+                                .context = deferred_.exchange(CUDA_SUCCESS)};
+  connection_->send(reply, payload);
+}
+
+void Session::aside(const Request& request, std::function<CUresult()> work) {
+  detach(request, [this, request, work = std::move(work)] { answer(request, work()); });
+}
+
+void Session::detach(const Request& request, std::function<void()> work) {
+  lanes_.run([this, request, context = current_handle(), work = std::move(work)] {
+    call(driver_.cuCtxSetCurrent, context);
+    try {
+      work();
+    } catch (const CudaError& error) {
+      answer(request, error.result);
+    }
+  });
+}
+
+void Session::drain_stdout() {
+  if (capture_ != nullptr) capture_->drain();
+}
+
+// ---- names
+
+void* Session::find(wire::Kind kind, std::uint64_t id) {
+  if (kind == wire::Kind::context) {
+    const Context* context = find_context(id);
+    if (context == nullptr) throw CudaError{CUDA_ERROR_INVALID_CONTEXT};
+    return context->handle;
+  }
+  void* found = handles_.find(kind, id);
+  if (found == nullptr) throw CudaError{CUDA_ERROR_INVALID_HANDLE};
+  return found;
+}
+
+void Session::adopt(wire::Kind kind, std::uint64_t id, void* handle) {
+  adopt(kind, id, handle, 0, current_ != nullptr ? current_->id : 0);
+}
+
+void Session::adopt(wire::Kind kind, std::uint64_t id, void* handle, std::uint64_t owner, std::uint64_t context) {
+  if (id < wire::kFirstClientId || !handles_.add(id, {kind, handle, context, owner})) {
+    throw wire::Malformed("a new object has an id that is taken");
+  }
+}
+
+void Session::adopt_function(std::uint64_t id, void* handle, const CodeOwner& owner, std::int64_t param_bytes) {
+  if (!handles_.add(id, {wire::Kind::function, handle, owner.context, owner.id, param_bytes})) {
+    throw wire::Malformed("a new function has an id that is taken");
+  }
+}
+
+void Session::keep_layouts(std::uint64_t owner, const ParamLayouts& layouts) {
+  if (layouts.empty()) return;
+  const std::lock_guard lock(layouts_mutex_);
+  layouts_[owner] = layouts;
+}
+
+ParamLayouts Session::layouts(std::uint64_t owner) {
+  const std::lock_guard lock(layouts_mutex_);
+  const auto found = layouts_.find(owner);
+  return found != layouts_.end() ? found->second : ParamLayouts{};
+}
+
+void* Session::drop(wire::Kind kind, std::uint64_t id) {
+  void* handle = handles_.drop(kind, id);
+  if (handle == nullptr) throw CudaError{CUDA_ERROR_INVALID_HANDLE};
+  if (kind == wire::Kind::stream) {
+    for (const auto& [name, context] : contexts_) context->uploads->forget(static_cast<CUstream>(handle));
+  }
+  if (kind == wire::Kind::module || kind == wire::Kind::library) {
+    handles_.drop_if([id](std::uint64_t, const Handles::Entry& entry) { return entry.owner == id; });
+    memory_->drop_foreign(id);
+    const std::lock_guard lock(layouts_mutex_);
+    layouts_.erase(id);
+  }
+  return handle;
+}
+
+unsigned Session::ordinal(std::int32_t device) const {
+  if (device < 0 || device >= static_cast<std::int32_t>(devices_.size())) throw CudaError{CUDA_ERROR_INVALID_DEVICE};
+  return static_cast<unsigned>(device);
+}
+
+CUdevice Session::device(std::int32_t device) const { return devices_[ordinal(device)]; }
+
+void Session::check_device(std::uint64_t address, std::uint64_t size) const {
+  if (size != 0 && !memory_->contains(address, size)) throw CudaError{CUDA_ERROR_INVALID_VALUE};
+}
+
+}  // namespace worker

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The worker: one process for one client process. It reads the client's calls from the data connection,
+// executes them on the driver and keeps the client within its lease. docs/explanation/worker.md has the whole.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <type_traits>
+#include <vector>
+
+#include "wire/codec.h"
+#include "wire/frame.h"
+#include "wire/handles.h"
+#include "worker/backing.h"
+#include "worker/card_memory.h"
+#include "worker/connection.h"
+#include "worker/driver.h"
+#include "worker/handles.h"
+#include "worker/lanes.h"
+#include "worker/ledger.h"
+#include "worker/memory.h"
+#include "worker/options.h"
+#include "worker/ptx_params.h"
+#include "worker/reclaimer.h"
+#include "worker/staging.h"
+#include "worker/stdout_capture.h"
+#include "worker/window.h"
+
+namespace worker {
+
+struct Link;
+
+// What holds kernels: a module, whose functions end with its context, or a library, which belongs to none.
+struct CodeOwner {
+  std::uint64_t id = 0;       // the client's
+  std::uint64_t context = 0;  // the client's; 0 for a library
+  CUmodule module = nullptr;
+  CUlibrary library = nullptr;
+};
+
+// Thrown by whoever finds that a call cannot be executed; it becomes the call's result.
+struct CudaError {
+  CUresult result;
+};
+
+// One context of the client's. It lives as long as its id.
+struct Context {
+  std::uint64_t id = 0;
+  CUcontext handle = nullptr;
+  unsigned device = 0;
+  bool primary = false;
+  std::uint64_t cost = 0;  // bytes charged to the lease for the context itself
+  std::unique_ptr<UploadRing> uploads;
+  std::shared_ptr<EventPool> events;  // lanes hold it beyond the context's end
+};
+
+// One pool of cuMemPoolCreate, or a device's default pool. What it holds, Memory counts.
+struct Pool {
+  unsigned device = 0;
+  std::uint64_t max_size = 0;  // bytes; 0: the lease's limit
+  std::map<std::uint32_t, std::uint64_t> attributes;
+};
+
+class Session {
+ public:
+  // `capture` may be null where nothing is to be captured (tests).
+  Session(const Options& options, const DriverTable& driver, Ledger& ledger, StdoutCapture* capture);
+  ~Session();
+
+  // Says who we are, and agrees on the window. Throws std::runtime_error.
+  void greet();
+  // Executes frames until the client closes the connection. Throws wire::Malformed, std::system_error.
+  void serve();
+
+  // ---- what generated calls use (bfkernel/remote/cuda/emit_worker.py)
+
+  const DriverTable& driver() const { return driver_; }
+  // Throws CudaError for an id that names nothing of this kind. 0 is the null handle.
+  template <class Handle>
+  Handle handle(wire::Kind kind, std::uint64_t id) {
+    if (id == wire::kNullHandle) return nullptr;
+    if (kind == wire::Kind::stream && id == wire::kLegacyStream) return reinterpret_cast<Handle>(std::uintptr_t{1});
+    return static_cast<Handle>(find(kind, id));
+  }
+  void adopt(wire::Kind kind, std::uint64_t id, void* handle);
+  void* drop(wire::Kind kind, std::uint64_t id);
+  CUdevice device(std::int32_t ordinal) const;  // throws CudaError
+  void check_device(std::uint64_t address, std::uint64_t size) const;  // throws CudaError
+
+  // ---- what the calls written by hand use
+
+  using Request = wire::FrameHeader;
+  // Ends a call: sends the reply of a waiting one, keeps the error of a posted one. Any thread.
+  void answer(const Request& request, CUresult result, std::initializer_list<wire::Bytes> payload = {});
+  // Runs `work` beside the session's thread, in the current context, and answers with what it returns.
+  void aside(const Request& request, std::function<CUresult()> work);
+  // Runs `work` beside the session's thread, in the current context; it answers itself.
+  void detach(const Request& request, std::function<void()> work);
+  // Passes on what the device printed: after a call that synchronised, before its reply.
+  void drain_stdout();
+
+  // The context of the frame being executed. Throws CudaError where there is none.
+  Context& current();
+  unsigned ordinal(std::int32_t device) const;  // checked; throws CudaError
+  unsigned gpus() const { return static_cast<unsigned>(devices_.size()); }
+  // True where no work of the client's can be running on a GPU, as far as a few quick queries tell.
+  bool gpu_is_idle();
+  // True where more frames wait: then this thread has better things to do than to wait for the GPU.
+  bool more_to_do() const { return connection_ && connection_->ready(); }
+
+  void add_context(std::unique_ptr<Context> context);
+  // Ends the tables of a context and the memory that was allocated in it; the driver's own end is the caller's.
+  void end_context(std::uint64_t id);
+  Context* find_context(std::uint64_t id);
+  Context* primary_context(unsigned device);
+  std::vector<CUcontext> context_handles();
+  void make_current(Context* context);
+  CUcontext current_handle() const { return current_ ? current_->handle : nullptr; }
+
+  // For lanes, which cannot ask what is current: an object of the given context (0: of none).
+  void adopt(wire::Kind kind, std::uint64_t id, void* handle, std::uint64_t owner, std::uint64_t context);
+  void adopt_function(std::uint64_t id, void* handle, const CodeOwner& owner, std::int64_t param_bytes);
+  // Parameter layouts read from a text, for functions that are looked up later. They end with their owner.
+  void keep_layouts(std::uint64_t owner, const ParamLayouts& layouts);
+  ParamLayouts layouts(std::uint64_t owner);
+
+  Connection& connection() { return *connection_; }
+  Handles& handles() { return handles_; }
+  Ledger& ledger() { return ledger_; }
+  Memory& memory() { return *memory_; }
+  Reclaimer& reclaimer() { return *reclaimer_; }
+  DownloadBuffers& downloads() { return downloads_; }
+  CardMemory& card() { return card_; }
+  const Window& window() const { return window_; }
+  std::uint64_t granularity() const { return backing_.granularity(); }
+  std::map<std::uint64_t, Pool>& pools() { return pools_; }
+  std::map<std::uint64_t, std::shared_ptr<Link>>& links() { return links_; }
+
+ private:
+  void* find(wire::Kind kind, std::uint64_t id);
+  void execute(const Request& request);
+  void execute_generated(const Request& request);
+  void bind(std::uint64_t context);
+  void wait_for_gpu();
+  void use_window(const Window& window);
+
+  const Options& options_;
+  const DriverTable& driver_;
+  Ledger& ledger_;
+  StdoutCapture* const capture_;
+  std::vector<CUdevice> devices_;
+  DriverBacking backing_;
+  CardMemory card_;
+  Window window_;
+  std::unique_ptr<Memory> memory_;
+  std::unique_ptr<Reclaimer> reclaimer_;
+  std::unique_ptr<Connection> connection_;
+  Lanes lanes_;
+  Handles handles_;
+  DownloadBuffers downloads_;
+  std::mutex layouts_mutex_;
+  std::map<std::uint64_t, ParamLayouts> layouts_;
+  std::atomic<std::uint32_t> deferred_{0};  // first error of posted calls since the last reply
+
+  std::mutex contexts_mutex_;
+  std::map<std::uint64_t, std::unique_ptr<Context>> contexts_;
+  Context* current_ = nullptr;
+  std::map<std::uint64_t, Pool> pools_;
+  std::map<std::uint64_t, std::shared_ptr<Link>> links_;
+  std::vector<std::byte> reply_;
+};
+
+}  // namespace worker

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "worker/staging.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+#include <utility>
+
+namespace worker {
+
+PinnedMemory::PinnedMemory(const DriverTable& driver, std::size_t size) : driver_(driver), size_(size) {
+  void* memory = nullptr;
+  pinned_ = call(driver_.cuMemHostAlloc, &memory, size, CU_MEMHOSTALLOC_PORTABLE) == CUDA_SUCCESS;
+  if (!pinned_) memory = std::aligned_alloc(4096, size);
+  if (memory == nullptr) throw std::bad_alloc();
+  data_ = static_cast<std::byte*>(memory);
+}
+
+PinnedMemory::~PinnedMemory() {
+  if (pinned_) {
+    call(driver_.cuMemFreeHost, data_);
+  } else {
+    std::free(data_);
+  }
+}
+
+UploadRing::~UploadRing() {
+  for (Buffer& buffer : buffers_) {
+    for (const Use& use : buffer.uses) spare_events_.push_back(use.event);
+  }
+  if (abandoned_) return;
+  for (CUevent event : spare_events_) call(driver_.cuEventDestroy_v2, event);
+}
+
+UploadRing::Room UploadRing::room(std::size_t wanted) {
+  if (buffers_[at_].used == kSize) advance();
+  Buffer& buffer = buffers_[at_];
+  if (!buffer.memory) buffer.memory = std::make_unique<PinnedMemory>(driver_, kSize);
+  return {buffer.memory->data() + buffer.used, std::min(wanted, kSize - buffer.used)};
+}
+
+void UploadRing::commit(std::size_t size, CUstream stream) {
+  Buffer& buffer = buffers_[at_];
+  // Copies start at multiples of a cache line, for the sake of the DMA engine.
+  buffer.used = std::min(kSize, (buffer.used + size + 63) & ~std::size_t{63});
+  const bool known = std::any_of(buffer.uses.begin(), buffer.uses.end(),
+                                 [&](const Use& use) { return use.stream == stream && !use.recorded; });
+  if (known) return;
+  CUevent event = nullptr;
+  if (!spare_events_.empty()) {
+    event = spare_events_.back();
+    spare_events_.pop_back();
+  } else {
+    call(driver_.cuEventCreate, &event, static_cast<unsigned>(CU_EVENT_DISABLE_TIMING));
+  }
+  buffer.uses.push_back({stream, event, false});
+}
+
+void UploadRing::forget(CUstream stream) {
+  for (Use& use : buffers_[at_].uses) {
+    if (use.stream == stream) record(use);
+  }
+}
+
+void UploadRing::record(Use& use) {
+  if (!use.recorded) call(driver_.cuEventRecord, use.event, use.stream);
+  use.recorded = true;
+}
+
+void UploadRing::advance() {
+  for (Use& use : buffers_[at_].uses) record(use);
+  at_ = (at_ + 1) % kBuffers;
+  Buffer& buffer = buffers_[at_];
+  for (const Use& use : buffer.uses) {
+    call(driver_.cuEventSynchronize, use.event);
+    spare_events_.push_back(use.event);
+  }
+  buffer.uses.clear();
+  buffer.used = 0;
+}
+
+CUevent EventPool::take() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!spare_.empty()) {
+      CUevent event = spare_.back();
+      spare_.pop_back();
+      return event;
+    }
+  }
+  CUevent event = nullptr;
+  call(driver_.cuEventCreate, &event, static_cast<unsigned>(CU_EVENT_DISABLE_TIMING));
+  return event;
+}
+
+void EventPool::give(CUevent event) {
+  const std::lock_guard lock(mutex_);
+  spare_.push_back(event);
+}
+
+std::unique_ptr<PinnedMemory> DownloadBuffers::take(std::size_t size) {
+  if (size > kLarge) return std::make_unique<PinnedMemory>(driver_, size);
+  const bool small = size <= kSmall;
+  auto& kept = small ? small_ : large_;
+  std::size_t& count = small ? small_count_ : large_count_;
+  const std::size_t most = small ? kMostSmall : kMostLarge;
+  std::unique_lock lock(mutex_);
+  back_.wait(lock, [&] { return !kept.empty() || count < most; });
+  if (!kept.empty()) {
+    auto buffer = std::move(kept.back());
+    kept.pop_back();
+    return buffer;
+  }
+  ++count;
+  lock.unlock();
+  return std::make_unique<PinnedMemory>(driver_, small ? kSmall : kLarge);
+}
+
+void DownloadBuffers::give(std::unique_ptr<PinnedMemory> buffer) {
+  if (buffer->size() > kLarge) return;
+  const std::lock_guard lock(mutex_);
+  (buffer->size() <= kSmall ? small_ : large_).push_back(std::move(buffer));
+  back_.notify_one();
+}
+
+}  // namespace worker

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "worker/driver.h"
+
+namespace worker {
+
+// Host memory that the GPU copies from and to without the driver's own detour: pinned where the driver pins.
+class PinnedMemory {
+ public:
+  PinnedMemory(const DriverTable& driver, std::size_t size);  // throws std::bad_alloc
+  ~PinnedMemory();
+  PinnedMemory(const PinnedMemory&) = delete;
+  PinnedMemory& operator=(const PinnedMemory&) = delete;
+  std::byte* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  const DriverTable& driver_;
+  std::byte* data_ = nullptr;
+  const std::size_t size_;
+  bool pinned_ = false;
+};
+
+// The way of bytes from the socket to the device, for one context. Buffers are filled one after the other;
+// while the GPU copies out of one, the next is filled. Used by the session's thread only.
+class UploadRing {
+ public:
+  explicit UploadRing(const DriverTable& driver) : driver_(driver) {}
+  ~UploadRing();
+
+  // Room for at most `wanted` bytes, at least one, whose copy goes to `stream`. Waits until the GPU is done
+  // with what was there. Fill it, submit the copy, then call commit().
+  struct Room {
+    std::byte* data;
+    std::size_t size;
+  };
+  Room room(std::size_t wanted);
+  void commit(std::size_t size, CUstream stream);
+  // The stream is about to be destroyed: what it copies must be known by an event from here on.
+  void forget(CUstream stream);
+  // The context is gone, and its events with it.
+  void abandon() { abandoned_ = true; }
+
+ private:
+  static constexpr std::size_t kBuffers = 3;
+  static constexpr std::size_t kSize = 4 << 20;
+
+  struct Use {
+    CUstream stream;
+    CUevent event;
+    bool recorded;
+  };
+  struct Buffer {
+    std::unique_ptr<PinnedMemory> memory;
+    std::vector<Use> uses;
+    std::size_t used = 0;
+  };
+  void record(Use& use);
+  void advance();
+
+  const DriverTable& driver_;
+  std::array<Buffer, kBuffers> buffers_;
+  std::size_t at_ = 0;
+  std::vector<CUevent> spare_events_;
+  bool abandoned_ = false;
+};
+
+// Events of one context for the worker's own use; they end with the context. Thread-safe.
+class EventPool {
+ public:
+  explicit EventPool(const DriverTable& driver) : driver_(driver) {}
+  CUevent take();
+  void give(CUevent event);
+
+ private:
+  const DriverTable& driver_;
+  std::mutex mutex_;
+  std::vector<CUevent> spare_;
+};
+
+// Buffers for what comes back from the device; a lane holds one until its reply is sent. Thread-safe.
+class DownloadBuffers {
+ public:
+  explicit DownloadBuffers(const DriverTable& driver) : driver_(driver) {}
+
+  // A buffer of at least `size` bytes. Waits for one to come back when the client has many copies in flight.
+  std::unique_ptr<PinnedMemory> take(std::size_t size);
+  void give(std::unique_ptr<PinnedMemory> buffer);
+
+ private:
+  static constexpr std::size_t kSmall = 64 << 10;
+  static constexpr std::size_t kLarge = 16 << 20;  // wire::kCopyChunk; what is larger is not kept
+  static constexpr std::size_t kMostLarge = 4;
+  static constexpr std::size_t kMostSmall = 1024;
+
+  const DriverTable& driver_;
+  std::mutex mutex_;
+  std::condition_variable back_;
+  std::vector<std::unique_ptr<PinnedMemory>> small_, large_;
+  std::size_t small_count_ = 0, large_count_ = 0;
+};
+
+}  // namespace worker
