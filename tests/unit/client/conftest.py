@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from embedded_pool import EmbeddedPool, Server
 
 from bfkernel.remote.client import LeaseHolder, LeaseRequest, PoolClient, Size
+
+from .embedded_pool import EmbeddedPool, Server
 
 
 @pytest.fixture(autouse=True)

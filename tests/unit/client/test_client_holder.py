@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import time
 
-from embedded_pool import TTL_S, eventually
-
 from bfkernel.remote.client import LeaseFile, LeaseHolder, PoolClient
+
+from .embedded_pool import TTL_S, eventually
 
 
 def states():

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A real pool, a real GPU server with an emulated GPU, and real Jupyter; each test has its own folders."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bfkernel.remote.client import PoolClient
+from bfkernel.remote.native_files import native_dir
+
+from .jupyter_harness import Jupyter
+from .jupyter_processes import BFKERNEL, Processes, eventually, read_line
+
+KERNELSPECS = Path(__file__).parents[2] / "share"
+TTL_S = 3.0
+# "auto" runs the same tests on a real GPU.
+DRIVER = os.environ.get("BFKERNEL_TEST_DRIVER", "softgpu")
+
+
+class Pool:
+    """A running `bfkernel serve`."""
+
+    def __init__(self, processes: Processes, env: dict[str, str], state_dir: Path, *options: str) -> None:
+        self._start = lambda port: processes.start(
+            [
+                *BFKERNEL,
+                "serve",
+                f"--port={port}",
+                "--data-port=0",
+                f"--state-dir={state_dir}",
+                f"--driver={DRIVER}",
+                f"--lease-ttl={TTL_S}s",
+                *options,
+            ],
+            env,
+        )
+        self.start()
+
+    def start(self, port: str = "0") -> None:
+        self.process = self._start(port)
+        line = read_line(self.process)
+        assert line.startswith("ready "), "the pool has ended before it was ready"
+        self.url = line.split()[1]
+
+    def restart(self) -> None:
+        """Kill it at an instant of its choosing, and start it again on the same port and state."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+        self.start(self.url.rpartition(":")[2])
+
+    def leases(self) -> list[dict[str, Any]]:
+        with PoolClient(self.url) as client:
+            return client.leases()
+
+    def lease(self) -> dict[str, Any]:
+        """Return the one live lease."""
+        (lease,) = self.leases()
+        return lease
+
+    def states(self) -> list[str]:
+        return sorted(lease["state"] for lease in self.leases())
+
+    def wait_until_free(self, limit_s: float) -> float:
+        """Wait until nobody holds or waits for a share, and return how long it took."""
+        return eventually(lambda: not self.leases(), limit_s, "the end of the lease")
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """The environment of every process of a test: private folders, no site configuration."""
+    folders = {
+        "HOME": tmp_path / "home",
+        "IPYTHONDIR": tmp_path / "home" / ".ipython",
+        "JUPYTER_CONFIG_DIR": tmp_path / "jupyter-config",
+        "JUPYTER_DATA_DIR": tmp_path / "jupyter-data",
+        "JUPYTER_RUNTIME_DIR": tmp_path / "jupyter-runtime",
+        "BFKERNEL_RUNTIME_DIR": tmp_path / "bfkernel-runtime",
+    }
+    for folder in folders.values():
+        folder.mkdir(parents=True, mode=0o700)
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "JPY"))}
+    env.pop("BFKERNEL_TOKEN", None)
+    env.update({key: str(folder) for key, folder in folders.items()})
+    env["JUPYTER_PATH"] = str(KERNELSPECS / "jupyter")
+    env["BFKERNEL_NATIVE_DIR"] = str(native_dir())
+    return env
+
+
+@pytest.fixture
+def processes(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Processes]:
+    """Start processes; none outlives the test."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    processes = Processes(folder)
+    yield processes
+    processes.end()
+    print(processes.logs())
+
+
+@pytest.fixture
+def make_pool(processes: Processes, env: dict[str, str], tmp_path: Path) -> Callable[..., Pool]:
+    """Start a pool with options of one's own; the test's other processes use it from then on."""
+
+    def make(*options: str) -> Pool:
+        pool = Pool(processes, env, tmp_path / "pool", *options)
+        env["BFKERNEL_POOL_URL"] = pool.url
+        return pool
+
+    return make
+
+
+@pytest.fixture
+def pool(make_pool: Callable[..., Pool]) -> Pool:
+    """A pool with one emulated GPU of 4 GiB."""
+    return make_pool("--softgpus=1", "--softgpu-memory=4GiB")
+
+
+@pytest.fixture
+def make_jupyter(processes: Processes, env: dict[str, str], tmp_path: Path) -> Callable[..., Jupyter]:
+    """Start a Jupyter server with options of one's own."""
+    root = tmp_path / "notebooks"
+    root.mkdir()
+    return lambda *options: Jupyter(processes, env, root, *options)
+
+
+@pytest.fixture
+def jupyter(pool: Pool, make_jupyter: Callable[..., Jupyter]) -> Jupyter:
+    """A Jupyter server whose GPU kernels use ``pool``."""
+    return make_jupyter()
+
+
+@pytest.fixture
+def bfkernel(processes: Processes, env: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line to its end."""
+
+    def run(*arguments: str, limit_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*BFKERNEL, *arguments],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
+        )
+
+    return run
