@@ -68,6 +68,14 @@ void AddressSpace::set_access(uint64_t begin, uint32_t access) {
   generation_.fetch_add(1, std::memory_order_release);
 }
 
+void AddressSpace::set_pool_access(const MemoryPool* pool, uint32_t access) {
+  std::unique_lock lock(mutex_);
+  for (auto& [begin, range] : ranges_) {
+    if (range.pool.get() == pool) range.access = access;
+  }
+  generation_.fetch_add(1, std::memory_order_release);
+}
+
 bool AddressSpace::reachable(uint64_t address, size_t size, uint32_t own, uint32_t peers, uint64_t* begin,
                              uint64_t* end) const {
   auto open = [&](const Range& range) { return (range.access & (range.explicit_access ? own : peers)) != 0; };

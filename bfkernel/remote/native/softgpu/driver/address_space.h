@@ -38,7 +38,7 @@ struct Range {
   unsigned flags = 0;            // as given to cuMemHostAlloc, cuMemHostRegister or cuMemAllocManaged
   bool internal = false;         // a module's variable: not the program's to free
   uint64_t buffer_id = 0;        // unique over the process's life
-  std::weak_ptr<MemoryPool> pool;
+  std::shared_ptr<MemoryPool> pool;  // destroyed or not, it is there for what came from it
 
   uint64_t size() const { return end - begin; }
   bool is_host() const { return kind == RangeKind::host_allocated || kind == RangeKind::host_registered; }
@@ -56,6 +56,7 @@ class AddressSpace {
   std::vector<Range> overlapping(uint64_t begin, uint64_t end) const;
   std::vector<Range> owned_by(uint64_t context) const;
   void set_access(uint64_t begin, uint32_t access);
+  void set_pool_access(const MemoryPool* pool, uint32_t access);
 
   // [address, address + size) is reachable from a device; *begin and *end then bound what is known to be.
   // `own` is the device's own bit, `peers` the bits of all devices whose plain memory it sees, its own

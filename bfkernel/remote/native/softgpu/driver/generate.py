@@ -159,15 +159,19 @@ def main() -> None:
     text = preprocess(arguments.compiler, arguments.include / "cuda.h")
     known = declarations(text)
     implemented = implemented_in(Path(__file__).parent)
-    code, working = definitions(known, implemented)
-    history = versions((arguments.include / "cudaTypedefs.h").read_text())
+    # cuProfilerStart and its like have a header of their own, which not every toolkit package installs.
+    elsewhere = {name: Function(name, "") for name in sorted(implemented - known.keys())}
+    prototypes = "".join(f'extern "C" CUresult {name}();\n' for name in elsewhere)
+    code, working = definitions(known | elsewhere, implemented)
+    typedefs = ("cudaTypedefs.h", "cudaProfilerTypedefs.h")
+    history = versions("".join((arguments.include / name).read_text() for name in typedefs))
     arguments.output.write_text(
         "// Written by generate.py; do not edit.\n"
         '#include "driver/exports.h"\n'
         '#include "driver/stream.h"\n\n'
-        f"{code}\n"
+        f"{prototypes}{code}\n"
         "namespace softgpu::driver {\n\n"
-        f"const ProcEntry kProcTable[] = {{\n{proc_table(known, working, history)}}};\n"
+        f"const ProcEntry kProcTable[] = {{\n{proc_table(known | elsewhere, working, history)}}};\n"
         "const size_t kProcTableSize = sizeof kProcTable / sizeof *kProcTable;\n\n"
         f"const ErrorEntry kErrorTable[] = {{\n{error_rows(text)}}};\n"
         "const size_t kErrorTableSize = sizeof kErrorTable / sizeof *kErrorTable;\n\n"

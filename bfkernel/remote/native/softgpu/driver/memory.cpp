@@ -35,7 +35,7 @@ uint64_t allocate(Context& context, size_t size, RangeKind kind, unsigned flags,
 void release(const Range& range) {
   if (from_arena(range)) {
     Driver::get().device(range.device).arena.free(range.begin, range.size());
-    if (auto pool = range.pool.lock()) pool->freed(range.size());
+    if (range.pool) range.pool->freed(range.size());
   } else if (range.kind == RangeKind::host_allocated) {
     munmap(reinterpret_cast<void*>(range.begin), range.size());
   }

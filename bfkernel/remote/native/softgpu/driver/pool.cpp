@@ -27,9 +27,14 @@ uint64_t MemoryPool::allocate(size_t size) {
   range.device = device.ordinal;
   range.access = access.load();
   range.explicit_access = true;
-  range.pool = weak_from_this();
+  range.pool = shared_from_this();
   AddressSpace::instance().insert(std::move(range));
   return address;
+}
+
+void MemoryPool::set_access(uint32_t devices) {
+  access = devices;
+  AddressSpace::instance().set_pool_access(this, devices);
 }
 
 std::shared_ptr<MemoryPool> make_default_pool(Device& device) {

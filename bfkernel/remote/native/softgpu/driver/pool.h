@@ -19,6 +19,9 @@ class MemoryPool : public std::enable_shared_from_this<MemoryPool> {
   uint64_t allocate(size_t size);
   void freed(size_t size) { used_.fetch_sub(size); }
 
+  // Of what is allocated already as well as of what will be.
+  void set_access(uint32_t devices);
+
   CUmemoryPool handle() { return reinterpret_cast<CUmemoryPool>(this); }
   size_t used() const { return used_.load(); }
   size_t used_high() const { return used_high_.load(); }

@@ -42,6 +42,14 @@ Ticket submit(Stream& stream, std::function<void()> run, std::vector<Ticket> aft
       stream.queue, {in_context(*context, std::move(run)), std::move(after), std::move(ready)});
 }
 
+Ticket submit_always(Stream& stream, std::function<void()> run) {
+  std::shared_ptr<Context> context = owner(stream);
+  std::lock_guard lock(context->order_mutex);
+  std::vector<Ticket> after;
+  context->order(stream, &after);
+  return Scheduler::instance().submit(stream.queue, {std::move(run), std::move(after), {}});
+}
+
 namespace {
 
 bool claim(Context& context, Stream& stream) {
