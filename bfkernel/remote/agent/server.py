@@ -27,6 +27,8 @@ from bfkernel.remote.state_dir import ConfigurationError, default_state_dir, pre
 
 log = logging.getLogger("agent")
 
+#: How often the ledgers are looked at: what programs hold is known to the pool about this late.
+_LOOK_EVERY_S = 0.25
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
@@ -85,6 +87,8 @@ class AgentServer:
         )
         self._reporter = Reporter(options.pool, self.name, options.token, self._report, self._on_answer)
         self._reporting: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._reported_held: dict[str, list[float]] = {}
 
     async def start(self) -> None:
         """Serve, and return when the pool knows this agent.
@@ -96,6 +100,7 @@ class AgentServer:
             log.info(event("gpu", index=gpu.index, id=gpu.id, name=gpu.name, memory_mib=gpu.memory_mib))
         self._data_port.start()
         self._reporting = asyncio.get_running_loop().create_task(self._reporter.run(), name="reports")
+        self._looking = asyncio.get_running_loop().create_task(self._look_at_ledgers(), name="ledgers")
         registered = asyncio.ensure_future(self._reporter.registered.wait())
         try:
             await asyncio.wait([registered, self._reporting], return_when=asyncio.FIRST_COMPLETED)
@@ -116,6 +121,8 @@ class AgentServer:
     async def stop(self) -> None:
         """Accept nobody, end the workers, tell the pool."""
         await self._data_port.stop()
+        if self._looking:
+            self._looking.cancel()
         await self._workers.end_all()
         if self._reporting and not self._reporting.done():
             self._reporting.cancel()
@@ -125,7 +132,15 @@ class AgentServer:
     def _on_workers_changed(self) -> None:
         self._reporter.news()
 
+    async def _look_at_ledgers(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if {lease.id: lease.held_mib for lease in self._workers.report()} != self._reported_held:
+                self._reporter.news()
+
     def _report(self) -> AgentReport:
+        leases = self._workers.report()
+        self._reported_held = {lease.id: lease.held_mib for lease in leases}
         return AgentReport(
             instance=self._instance,
             address=self.address,
@@ -135,7 +150,7 @@ class AgentServer:
                 ReportedGpu(id=g.id, index=g.index, name=g.name, memory_mib=g.memory_mib, emulated=g.emulated)
                 for g in self._inventory.gpus
             ],
-            leases=self._workers.report(),
+            leases=leases,
             ended=self._workers.ended(),
         )
 

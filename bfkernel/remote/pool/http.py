@@ -55,7 +55,6 @@ class ApiHandler(RequestHandler):
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
         principal = self.authenticator.identify(token.strip() if scheme.lower() == "bearer" else None)
         if principal is None:
-            self.set_header("WWW-Authenticate", "Bearer")
             raise ProblemError(401, "token", "This pool asks for a valid token: set BFKERNEL_TOKEN.")
         self.principal = principal
 
@@ -133,6 +132,8 @@ class ApiHandler(RequestHandler):
         elif status_code >= 500:
             detail = "The pool failed to answer; its log says why."
         self.set_status(status_code)
+        if status_code == 401:
+            self.set_header("WWW-Authenticate", "Bearer")
         self.set_header("Content-Type", "application/problem+json")
         self.finish(Problem(title=title, status=status_code, detail=detail, code=code).model_dump_json())
 
