@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ptx.harness import Driver
+from .ptx.harness import Driver
 
 
 def driver_path() -> Path | None:

@@ -127,7 +127,7 @@ def _overflows_to_infinity(mode: str, negative: bool) -> bool:
 
 
 def round_to_int(magnitude: Fraction, mode: str, *, negative: bool) -> int:
-    """`magnitude` (not negative) rounded to an integer; `negative` is the sign of the number it belongs to."""
+    """`magnitude` (not negative) rounded to an integer; `negative` is the sign of its number."""
     whole, rest = divmod(magnitude.numerator, magnitude.denominator)
     double = 2 * rest - magnitude.denominator
     up = {
@@ -230,7 +230,9 @@ def sqrt(a: Number, mode: str) -> Number:
 Operation = Callable[..., Number]
 
 
-def expected(fmt: Format, op: Operation, args: list[int], mode: str, ftz: bool = False, sat: bool = False) -> int:
+def expected(
+    fmt: Format, op: Operation, args: list[int], mode: str, ftz: bool = False, sat: bool = False
+) -> int:
     """The bits of op(args) in `fmt`."""
     if ftz:
         args = [fmt.flush(arg) for arg in args]
@@ -252,8 +254,9 @@ def samples(fmt: Format, count: int, seed: int = 1) -> list[int]:
     """Edge cases of the format, then random bits: any pattern, and numbers of like magnitude."""
     rng = random.Random(f"{fmt.name} {seed}")
     one, last = fmt.encode(Fraction(1)), (1 << fmt.fraction_bits) - 1
-    edges = [0, 1, last, last + 1, one, one + 1, one - 1, fmt.encode(Fraction(3, 2)), fmt.encode(Fraction(1, 3)),
-             fmt.encode(Fraction(10)), fmt.infinity - 1, fmt.infinity, fmt.infinity + 1, fmt.quiet_nan]  # fmt: skip
+    edges = [0, 1, last, last + 1, one, one + 1, one - 1, fmt.encode(Fraction(3, 2)),
+             fmt.encode(Fraction(1, 3)), fmt.encode(Fraction(10)), fmt.infinity - 1, fmt.infinity,
+             fmt.infinity + 1, fmt.quiet_nan]  # fmt: skip
     edges += [edge | fmt.sign_bit for edge in edges]
     anything = [rng.getrandbits(fmt.bits) for _ in range(count)]
     near_one = [

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 HEADER = ".version 8.0\n.target sm_80\n.address_size 64\n"
 SM_90 = HEADER.replace("sm_80", "sm_90")
@@ -64,6 +63,8 @@ def sm_90_or_skip() -> Iterator[None]:
     except CudaError as error:
         if error.call != "cuModuleLoadDataEx":
             raise
+        import pytest
+
         pytest.skip(f"the device refuses sm_90 PTX: {error}")
 
 
@@ -218,7 +219,8 @@ class Driver:
         handle = ctypes.c_void_p()
         code = self.lib.cuModuleLoadDataEx(ctypes.byref(handle), ctypes.c_char_p(text), 4, options, values)
         if code != Result.SUCCESS:
-            raise CudaError("cuModuleLoadDataEx", code, error.value.decode())
+            call = "cuModuleLoadDataEx"
+            raise CudaError(call, code, error.value.decode())
         return Module(self, handle, info.value.decode(), error.value.decode())
 
     def launch(
@@ -246,7 +248,9 @@ class Driver:
     def synchronize(self) -> None:
         self.call("cuCtxSynchronize")
 
-    def run(self, ptx: str, grid: Any, block: Any, args: Sequence[Any], name: str = "test", **more: Any) -> None:
+    def run(
+        self, ptx: str, grid: Any, block: Any, args: Sequence[Any], name: str = "test", **more: Any
+    ) -> None:
         """Loads a module, runs one kernel of it and waits."""
         module = self.load(ptx)
         self.launch(module.function(name), grid, block, args, **more)
@@ -274,13 +278,15 @@ class Driver:
         count = len(inputs[0][1])
         sources = [self.upload(np.asarray(array).astype(DTYPES[kind])) for kind, array in inputs]
         targets = [self.zeros(count, DTYPES[kind]) for kind in outs]
-        self.launch(module.function("test"), -(-count // block), block, [*targets, *sources, np.uint32(count)])
-        results = tuple(buffer.get(DTYPES[kind]) for buffer, kind in zip(targets, outs))
+        self.launch(
+            module.function("test"), -(-count // block), block, [*targets, *sources, np.uint32(count)]
+        )
+        results = tuple(buffer.get(DTYPES[kind]) for buffer, kind in zip(targets, outs, strict=True))
         return results[0] if isinstance(out, str) else results
 
 
 def kernel(body: str, params: str = ".param .u64 out", *, scope: str = "", header: str = HEADER) -> str:
-    """Module text with one kernel `test`. Registers for it: %r0-31, %l0-31, %f0-15, %d0-15, %h0-15, %p0-15."""
+    """Text with one kernel `test`, which has registers %r0-31, %l0-31, %f0-15, %d0-15, %h0-15, %p0-15."""
     registers = (
         ".reg .b32 %r<32>; .reg .b64 %l<32>; .reg .f32 %f<16>; .reg .f64 %d<16>; .reg .b16 %h<16>;\n"
         ".reg .pred %p<16>;"
@@ -299,16 +305,16 @@ def elementwise_ptx(
     params = ", ".join([*(f".param .u64 {name}" for name in names), ".param .u32 count"])
     lines = [f"{header}{module_scope}", f".visible .entry test({params})", "{"]
     lines += [".reg .pred %skip;", ".reg .b32 %i, %n, %bid, %bdim;", ".reg .b64 %at, %off;"]
-    for register, kind in [*zip("abcd", types), *zip("rq", outs)]:
+    for register, kind in [*zip("abcd", types, strict=False), *zip("rq", outs, strict=False)]:
         lines.append(f".reg .b{max(_bits(kind), 16)} %{register};")
     lines += [declare, "mov.u32 %i, %tid.x;", "mov.u32 %bid, %ctaid.x;", "mov.u32 %bdim, %ntid.x;"]
     lines += ["mad.lo.u32 %i, %bid, %bdim, %i;", "ld.param.u32 %n, [count];"]
     lines += ["setp.ge.u32 %skip, %i, %n;", "@%skip bra $done;"]
-    for index, (register, kind) in enumerate(zip("abcd", types)):
-        lines += _address(f"in{index}", kind) + [f"ld.global.{_memory_type(kind)} %{register}, [%at];"]
+    for index, (register, kind) in enumerate(zip("abcd", types, strict=False)):
+        lines += [*_address(f"in{index}", kind), f"ld.global.{_memory_type(kind)} %{register}, [%at];"]
     lines.append(textwrap.dedent(body))
-    for index, (register, kind) in enumerate(zip("rq", outs)):
-        lines += _address(f"out{index}", kind) + [f"st.global.{_memory_type(kind)} [%at], %{register};"]
+    for index, (register, kind) in enumerate(zip("rq", outs, strict=False)):
+        lines += [*_address(f"out{index}", kind), f"st.global.{_memory_type(kind)} [%at], %{register};"]
     lines += ["$done:", "ret;", "}"]
     return "\n".join(lines)
 
@@ -348,9 +354,9 @@ def run_script(driver_library: Path, code: str, timeout_s: float = 60) -> subpro
     """Runs Python code in a fresh process with `driver` (its primary context current) and `np` in scope."""
     program = (
         "import sys\n"
-        f"sys.path.insert(0, {str(Path(__file__).resolve().parents[1])!r})\n"
+        f"sys.path.insert(0, {str(Path(__file__).resolve().parents[3])!r})\n"
         "import numpy as np\n"
-        "from ptx.harness import *\n"
+        "from tests.native.ptx.harness import *\n"
         "driver = Driver(sys.argv[1])\n"
         "with driver.primary_context():\n"
     ) + textwrap.indent(textwrap.dedent(code), "    ")

@@ -120,8 +120,8 @@ def test_half_add(gpu: Driver) -> None:
 
 
 @pytest.mark.parametrize("qualifiers", [
-    ".relaxed.gpu", ".acquire.gpu", ".release.gpu", ".acq_rel.gpu", ".acq_rel.sys", ".relaxed.cta", ".gpu", ".sys",
-    ".cta",
+    ".relaxed.gpu", ".acquire.gpu", ".release.gpu", ".acq_rel.gpu", ".acq_rel.sys", ".relaxed.cta", ".gpu",
+    ".sys", ".cta",
 ])  # fmt: skip
 def test_qualifiers(gpu: Driver, qualifiers: str) -> None:
     assert once(gpu, f"atom{qualifiers}@.add.u32", "u32", 40, [2], "global") == (40, 42)
@@ -140,7 +140,9 @@ GLOBAL_INDEX = """
 def test_contention_on_totals(gpu: Driver) -> None:
     """200 blocks of 256 threads on the same few cells: no update may be lost."""
     n = 200 * 256
-    body = GLOBAL_INDEX + """
+    body = (
+        GLOBAL_INDEX
+        + """
         add.u32 %r3, %r0, 1;
         cvt.u64.u32 %l1, %r3;
         cvt.rn.f32.u32 %f0, 1;
@@ -159,6 +161,7 @@ def test_contention_on_totals(gpu: Driver) -> None:
         atom.global.inc.u32 %r6, [%l0+48], 999;
         atom.global.exch.b32 %r7, [%l0+52], %r3;
     """
+    )
     body = body.replace("cvt.rn.f32.u32 %f0, 1;", "mov.f32 %f0, 0f3F800000;")
     start = np.zeros(16, np.uint32)
     start[9] = 0x7FFFFFFF
@@ -180,12 +183,15 @@ def test_contention_on_totals(gpu: Driver) -> None:
 
 def test_tickets_are_unique(gpu: Driver) -> None:
     """What atom.add returns is a permutation: each thread gets a ticket of its own."""
-    body = GLOBAL_INDEX + """
+    body = (
+        GLOBAL_INDEX
+        + """
         atom.global.add.u32 %r3, [counter], 1;
         mul.wide.u32 %l1, %r3, 4;
         add.u64 %l1, %l0, %l1;
         st.global.u32 [%l1], %r0;
     """
+    )
     n = 100 * 128
     out = gpu.zeros(n, np.uint32)
     gpu.run(kernel(body, scope=".global .u32 counter;"), 100, 128, [out])
@@ -194,7 +200,9 @@ def test_tickets_are_unique(gpu: Driver) -> None:
 
 def test_compare_and_swap_loop(gpu: Driver) -> None:
     """The classical atomicMul: retry until nobody came in between."""
-    body = GLOBAL_INDEX + """
+    body = (
+        GLOBAL_INDEX
+        + """
         ld.global.u32 %r3, [%l0];
     $again:
         mul.lo.u32 %r4, %r3, 3;
@@ -203,13 +211,16 @@ def test_compare_and_swap_loop(gpu: Driver) -> None:
         mov.u32 %r3, %r5;
         @%p0 bra $again;
     """
+    )
     out = gpu.upload(np.array([1], np.uint32))
     gpu.run(kernel(body), 20, 64, [out])
     assert out.get(np.uint32)[0] == pow(3, 20 * 64, 1 << 32)
 
 
 def test_shared_histogram(gpu: Driver) -> None:
-    body = GLOBAL_INDEX + """
+    body = (
+        GLOBAL_INDEX
+        + """
         mov.u32 %r10, %tid.x;
         and.b32 %r3, %r0, 7;
         shl.b32 %r3, %r3, 2;
@@ -230,6 +241,7 @@ def test_shared_histogram(gpu: Driver) -> None:
         add.u64 %l1, %l0, %l1;
         red.global.add.u32 [%l1], %r8;
     """
+    )
     out = gpu.zeros(8, np.uint32)
     gpu.run(kernel(body, scope=".shared .align 4 .b8 bins[32];"), 50, 256, [out])
     assert out.get(np.uint32).tolist() == [50 * 256 // 8] * 8
@@ -249,8 +261,8 @@ def test_vector_red(gpu: Driver) -> None:
 
 
 @pytest.mark.parametrize("fence", [
-    "membar.cta", "membar.gl", "membar.sys", "fence.sc.cta", "fence.sc.gpu", "fence.acq_rel.gpu", "fence.acq_rel.sys",
-    "fence.acq_rel.cta",
+    "membar.cta", "membar.gl", "membar.sys", "fence.sc.cta", "fence.sc.gpu", "fence.acq_rel.gpu",
+    "fence.acq_rel.sys", "fence.acq_rel.cta",
 ])  # fmt: skip
 def test_message_passing(gpu: Driver, fence: str) -> None:
     """Block 1 writes data, fences, sets a flag; block 0 sees the flag and then the data."""

@@ -32,7 +32,14 @@ def test_predicate_logic(gpu: Driver) -> None:
         "and": lambda a, b: a & b, "or": lambda a, b: a | b, "xor": lambda a, b: a ^ b,
     }.items():  # fmt: skip
         body = f"setp.ne.u32 %p, %a, 0; setp.ne.u32 %s, %b, 0; {name}.pred %t, %p, %s; selp.u32 %r, 1, 0, %t;"
-        check(gpu, body, ["u32", "u32"], "u32", lambda a, b, f=function: f(int(a != 0), int(b != 0)), declare=declare)
+        check(
+            gpu,
+            body,
+            ["u32", "u32"],
+            "u32",
+            lambda a, b, f=function: f(int(a != 0), int(b != 0)),
+            declare=declare,
+        )
     body = "setp.ne.u32 %p, %a, 0; not.pred %t, %p; selp.u32 %r, 1, 0, %t;"
     check(gpu, body, ["u32"], "u32", lambda a: int(a == 0), declare=declare)
     body = "setp.ne.u32 %p, %a, 0; mov.pred %t, %p; mov.u32 %r, 7; @!%t mov.u32 %r, 9;"
@@ -61,7 +68,7 @@ def test_shifts_clamp_their_amount(gpu: Driver, kind: str) -> None:
     args = [column(kind, numbers), column("u32", shifts)]
     right = gpu.elementwise(f"shr.{kind} %r, %a, %b;", args, kind).tolist()
     left = gpu.elementwise(f"shl.b{bits} %r, %a, %b;", args, kind).tolist()
-    for a, s, r, shifted in zip(numbers, shifts, right, left):
+    for a, s, r, shifted in zip(numbers, shifts, right, left, strict=True):
         assert r == wrap(a >> min(s, bits), kind), (a, s)
         assert shifted == wrap(a << min(s, bits), kind), (a, s)
 
@@ -75,7 +82,7 @@ def test_funnel_shift(gpu: Driver, direction: str, mode: str) -> None:
     got = gpu.elementwise(
         f"shf.{direction}.{mode}.b32 %r, %a, %b, %c;", [column("u32", x) for x in (low, high, shifts)], "u32"
     ).tolist()
-    for a, b, s, r in zip(low, high, shifts, got):
+    for a, b, s, r in zip(low, high, shifts, got, strict=True):
         amount = s & 31 if mode == "wrap" else min(s, 32)
         both = a | b << 32
         want = (both << amount) >> 32 if direction == "l" else both >> amount
@@ -122,7 +129,7 @@ def test_fns(gpu: Driver) -> None:
 
     args = [column("u32", masks), column("u32", bases), column("s32", offsets)]
     got = gpu.elementwise("fns.b32 %r, %a, %b, %c;", args, "u32").tolist()
-    assert got == [nth(*row) for row in zip(masks, bases, offsets)]
+    assert got == [nth(*row) for row in zip(masks, bases, offsets, strict=True)]
 
 
 @pytest.mark.parametrize("kind", ["u32", "s32", "u64", "s64"])
@@ -137,10 +144,7 @@ def test_bfe(gpu: Driver, kind: str) -> None:
         start, length = start & 255, length & 255
         a = unsigned(a, kind)
         msb = bits - 1
-        if kind[0] == "u" or length == 0:
-            sign = 0
-        else:
-            sign = a >> min(start + length - 1, msb) & 1
+        sign = 0 if kind[0] == "u" or length == 0 else a >> min(start + length - 1, msb) & 1
         result = 0
         for i in range(bits):
             bit = a >> (start + i) & 1 if i < length and start + i <= msb else sign
@@ -149,7 +153,7 @@ def test_bfe(gpu: Driver, kind: str) -> None:
 
     args = [column(kind, numbers), column("u32", starts), column("u32", lengths)]
     got = gpu.elementwise(f"bfe.{kind} %r, %a, %b, %c;", args, kind).tolist()
-    for row, result in zip(zip(numbers, starts, lengths), got):
+    for row, result in zip(zip(numbers, starts, lengths, strict=True), got, strict=True):
         assert result == wrap(extract(*row), kind), row
 
 
@@ -169,7 +173,7 @@ def test_bfi(gpu: Driver, bits: int) -> None:
 
     args = [column(kind, fields), column(kind, into), column("u32", starts), column("u32", lengths)]
     got = gpu.elementwise(f"bfi.b{bits} %r, %a, %b, %c, %d;", args, kind).tolist()
-    assert got == [insert(*row) for row in zip(fields, into, starts, lengths)]
+    assert got == [insert(*row) for row in zip(fields, into, starts, lengths, strict=True)]
 
 
 @pytest.mark.parametrize("mode", ["clamp", "wrap"])
@@ -184,7 +188,7 @@ def test_bmsk(gpu: Driver, mode: str) -> None:
 
     args = [column("u32", starts), column("u32", widths)]
     got = gpu.elementwise(f"bmsk.{mode}.b32 %r, %a, %b;", args, "u32").tolist()
-    assert got == [mask(*row) for row in zip(starts, widths)]
+    assert got == [mask(*row) for row in zip(starts, widths, strict=True)]
 
 
 @pytest.mark.parametrize("mode", ["clamp", "wrap"])
@@ -200,8 +204,10 @@ def test_szext(gpu: Driver, kind: str, mode: str) -> None:
             return 0
         return wrap(unsigned(a, kind) & ((1 << n) - 1), f"{kind[0]}{n}")
 
-    got = gpu.elementwise(f"szext.{mode}.{kind} %r, %a, %b;", [column(kind, numbers), column("u32", widths)], kind)
-    for a, w, result in zip(numbers, widths, got.tolist()):
+    got = gpu.elementwise(
+        f"szext.{mode}.{kind} %r, %a, %b;", [column(kind, numbers), column("u32", widths)], kind
+    )
+    for a, w, result in zip(numbers, widths, got.tolist(), strict=True):
         assert result == wrap(extend(a, w), kind), (a, w)
 
 
@@ -229,10 +235,10 @@ def test_prmt(gpu: Driver) -> None:
     columns = [values("u32", seed=i) for i in range(3)]
     args = [column("u32", c) for c in columns]
     got = gpu.elementwise("prmt.b32 %r, %a, %b, %c;", args, "u32").tolist()
-    assert got == [select_bytes(*row) for row in zip(*columns)]
+    assert got == [select_bytes(*row) for row in zip(*columns, strict=True)]
     for mode, table in PRMT_MODES.items():
         got = gpu.elementwise(f"prmt.b32.{mode} %r, %a, %b, %c;", args, "u32").tolist()
-        for a, b, c, result in zip(*columns, got):
+        for a, b, c, result in zip(*columns, got, strict=True):
             pool = (a | b << 32).to_bytes(8, "little")
             assert result == int.from_bytes(bytes(pool[i] for i in table[c & 3]), "little"), mode
 
@@ -247,10 +253,12 @@ def test_dot_products(gpu: Driver, a_kind: str, b_kind: str) -> None:
         return [wrap(value >> width * i, f"{kind[0]}{width}") for i in range(32 // width)]
 
     def dp4a(a: int, b: int, c: int) -> int:
-        return c + sum(x * y for x, y in zip(pieces(a, a_kind, 8), pieces(b, b_kind, 8)))
+        return c + sum(x * y for x, y in zip(pieces(a, a_kind, 8), pieces(b, b_kind, 8), strict=True))
 
     def dp2a(a: int, b: int, c: int, high: bool) -> int:
-        return c + sum(x * y for x, y in zip(pieces(a, a_kind, 16), pieces(b, b_kind, 8)[2 * high :]))
+        return c + sum(
+            x * y for x, y in zip(pieces(a, a_kind, 16), pieces(b, b_kind, 8)[2 * high :], strict=True)
+        )
 
     types = f"{a_kind}.{b_kind}"
     check(gpu, f"dp4a.{types} %r, %a, %b, %c;", kinds, out, dp4a)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Device functions: direct and indirect calls, recursion, structures by value, many returns, linked modules."""
+"""Device functions: direct and indirect calls, recursion, structures by value, linked modules."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_recursion_with_lane_dependent_depth(gpu: Driver) -> None:
 
 
 def test_mutual_recursion_with_local_arrays(gpu: Driver) -> None:
-    """Each activation has a local array of its own: ping stores, calls pong, and finds its value unchanged."""
+    """Each activation has a local array of its own: ping stores, calls pong, and finds it unchanged."""
 
     def function(name: str, other: str, add: int) -> str:
         return f"""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Divergence and reconvergence, barriers in all their forms, and threads of one warp that wait for each other."""
+"""Divergence and reconvergence, barriers in all their forms, threads of a warp that wait for each other."""
 
 from __future__ import annotations
 
@@ -374,7 +374,7 @@ def test_blocks_wait_for_flags_of_other_blocks(gpu: Driver) -> None:
 
 
 def test_last_block_sees_everything(gpu: Driver) -> None:
-    """The threadFenceReduction pattern: a fence, then a counter, then the last block sums the partial results."""
+    """The threadFenceReduction pattern: a fence, then a counter, then the last block sums it all."""
     body = """
         setp.ne.u32 %p0, %r0, 0;
         @%p0 exit;

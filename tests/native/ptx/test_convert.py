@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from . import floats
-from .floats import BF16, F16, F32, F64, FORMATS, TF32, Format
+from .floats import BF16, F16, F32, F64, TF32, Format
 from .harness import DTYPES, SM_90, Driver, sm_90_or_skip
 from .test_integer import bits_of, clamp, column, values, wrap
 
@@ -84,7 +84,7 @@ def test_float_to_integer(gpu: Driver, target: str, fmt: Format) -> None:
     inputs = [(fmt.name, np.array(bits, DTYPES[fmt.name]))]
     for mode in ("rn", "rz", "rm", "rp"):
         got = gpu.elementwise(f"cvt.{mode}i.{target}.{fmt.name} %r, %a;", inputs, target).tolist()
-        for x, result in zip(bits, got):
+        for x, result in zip(bits, got, strict=True):
             assert result == to_integer(fmt, x, target, mode), f"{mode}i of {x:#x}"
 
 
@@ -100,7 +100,7 @@ def convert(source: Format, target: Format, bits: int, mode: str) -> int:
 
 
 def same(fmt: Format, got: list[int], want: list[int], inputs: list[int]) -> None:
-    for bits, right, source in zip(got, want, inputs):
+    for bits, right, source in zip(got, want, inputs, strict=True):
         if fmt.is_nan(right):
             assert fmt.is_nan(bits), hex(source)
         else:
@@ -196,7 +196,7 @@ def test_saturation_to_unit_range(gpu: Driver, source: Format) -> None:
 
 def test_flushing(gpu: Driver) -> None:
     """.ftz makes subnormal f32 inputs and results zeros of their sign."""
-    bits = floats.samples(F32, 100) + [1, 0x807FFFFF]
+    bits = [*floats.samples(F32, 100), 1, 2155872255]
     column32 = [("f32", np.array(bits, np.uint32))]
     flushed = [F32.flush(x) for x in bits]
     got = gpu.elementwise("cvt.ftz.f64.f32 %r, %a;", column32, "f64").tolist()
@@ -217,6 +217,6 @@ def test_pack(gpu: Driver, target: str) -> None:
     narrow = bits == 8
     body = f"cvt.pack.sat.{target}.s32{'.b32' if narrow else ''} %r, %a, %b{', %c' if narrow else ''};"
     got = gpu.elementwise(body, inputs, "u32").tolist()
-    for x, y, z, result in zip(a, b, c, got):
+    for x, y, z, result in zip(a, b, c, got, strict=True):
         pair = (clamp(x, target) & mask) << bits | clamp(y, target) & mask
         assert result == (pair | (z & 0xFFFF) << 16 if narrow else pair)

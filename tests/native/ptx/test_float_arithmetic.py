@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def argument_rows(fmt: Format, arity: int, count: int = 250) -> list[list[int]]:
 
 
 def compare(fmt: Format, rows: list[list[int]], got: np.ndarray, want: list[int]) -> None:
-    for row, bits, right in zip(rows, got.tolist(), want):
+    for row, bits, right in zip(rows, got.tolist(), want, strict=True):
         if fmt.is_nan(right) and fmt.is_nan(bits) and fmt is F64:
             continue  # a double NaN keeps a payload that PTX does not specify
         assert bits == right, f"{[hex(x) for x in row]} gave {bits:#x}, not {right:#x}"
@@ -120,10 +121,24 @@ def test_min_max(gpu: Driver, name: str, modifiers: str) -> None:
 def test_abs_neg(gpu: Driver, name: str, modifiers: str) -> None:
     fmt = FORMATS[modifiers.split(".")[-1]]
     bits = [x for x in floats.samples(fmt, 300) if not fmt.is_nan(x)]
-    got = gpu.elementwise(f"{name}.{modifiers} %r, %a;", [(fmt.name, np.array(bits, DTYPES[fmt.name]))], fmt.name)
-    for x, result in zip(bits, got.tolist()):
+    got = gpu.elementwise(
+        f"{name}.{modifiers} %r, %a;", [(fmt.name, np.array(bits, DTYPES[fmt.name]))], fmt.name
+    )
+    for x, result in zip(bits, got.tolist(), strict=True):
         source = fmt.flush(x) if "ftz" in modifiers else x
         assert result == (source & ~fmt.sign_bit if name == "abs" else source ^ fmt.sign_bit)
+
+
+def classes(fmt: Format) -> dict[str, Callable[[int], bool]]:
+    """What testp asks, as functions of the bits."""
+    return {
+        "finite": lambda x: (x & ~fmt.sign_bit) < fmt.infinity,
+        "infinite": lambda x: (x & ~fmt.sign_bit) == fmt.infinity,
+        "number": lambda x: not fmt.is_nan(x),
+        "notanumber": fmt.is_nan,
+        "normal": lambda x: (1 << fmt.fraction_bits) <= (x & ~fmt.sign_bit) < fmt.infinity,
+        "subnormal": fmt.is_subnormal,
+    }
 
 
 def test_copysign_and_testp(gpu: Driver) -> None:
@@ -133,15 +148,8 @@ def test_copysign_and_testp(gpu: Driver) -> None:
         columns = [(fmt.name, np.array(x, DTYPES[fmt.name])) for x in (bits, other)]
         got = gpu.elementwise(f"copysign.{fmt.name} %r, %a, %b;", columns, fmt.name).tolist()
         # copysign d, a, b: the sign of a on the magnitude of b
-        assert got == [(b & ~fmt.sign_bit) | (a & fmt.sign_bit) for a, b in zip(bits, other)]
-        for test, is_it in {
-            "finite": lambda x: (x & ~fmt.sign_bit) < fmt.infinity,
-            "infinite": lambda x: (x & ~fmt.sign_bit) == fmt.infinity,
-            "number": lambda x: not fmt.is_nan(x),
-            "notanumber": fmt.is_nan,
-            "normal": lambda x: (1 << fmt.fraction_bits) <= (x & ~fmt.sign_bit) < fmt.infinity,
-            "subnormal": fmt.is_subnormal,
-        }.items():
+        assert got == [(b & ~fmt.sign_bit) | (a & fmt.sign_bit) for a, b in zip(bits, other, strict=True)]
+        for test, is_it in classes(fmt).items():
             body = f"testp.{test}.{fmt.name} %p, %a; selp.u32 %r, 1, 0, %p;"
             got = gpu.elementwise(body, columns[:1], "u32", declare=".reg .pred %p;").tolist()
             assert got == [int(is_it(x)) for x in bits], test

@@ -26,9 +26,11 @@ def check(
     inputs = [(fmt.name, np.array([row[i] for row in rows], np.uint16)) for i in range(arity)]
     scalar = gpu.elementwise(f"{body}.{fmt.name} %r, {registers};", inputs, fmt.name, header=header)
     packed_in = [(f"{fmt.name}x2", array.view(np.uint32)) for _, array in inputs]
-    packed = gpu.elementwise(f"{body}.{fmt.name}x2 %r, {registers};", packed_in, f"{fmt.name}x2", header=header)
+    packed = gpu.elementwise(
+        f"{body}.{fmt.name}x2 %r, {registers};", packed_in, f"{fmt.name}x2", header=header
+    )
     for result in (scalar, packed.view(np.uint16)):
-        for row, bits, expected in zip(rows, result.tolist(), right):
+        for row, bits, expected in zip(rows, result.tolist(), right, strict=True):
             assert bits == expected, f"{body} of {[hex(x) for x in row]} gave {bits:#x}, not {expected:#x}"
 
 
@@ -107,7 +109,7 @@ def test_packing_and_unpacking(gpu: Driver, fmt: Format) -> None:
     low, high = floats.samples(fmt, 50), floats.samples(fmt, 50)[::-1]
     inputs = [(fmt.name, np.array(column, np.uint16)) for column in (low, high)]
     got = gpu.elementwise("mov.b32 %r, {%a, %b};", inputs, "b32").tolist()
-    assert got == [a | b << 16 for a, b in zip(low, high)]
+    assert got == [a | b << 16 for a, b in zip(low, high, strict=True)]
     back = gpu.elementwise("mov.b32 {%r, %q}, %a;", [("b32", np.array(got, np.uint32))], [fmt.name, fmt.name])
     assert [part.tolist() for part in back] == [low, high]
 

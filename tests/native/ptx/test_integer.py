@@ -35,7 +35,22 @@ def values(kind: str, count: int = 400, seed: int = 0) -> list[int]:
     """Edges of the type, then random numbers of every magnitude."""
     rng = random.Random(f"{kind}{seed}")
     bits = bits_of(kind)
-    edges = [0, 1, 2, 3, 5, 7, -1, -2, -3, 1 << (bits - 1), (1 << (bits - 1)) - 1, (1 << bits) - 1, 0x5555, 255]
+    edges = [
+        0,
+        1,
+        2,
+        3,
+        5,
+        7,
+        -1,
+        -2,
+        -3,
+        1 << (bits - 1),
+        (1 << (bits - 1)) - 1,
+        (1 << bits) - 1,
+        0x5555,
+        255,
+    ]
     picked = [rng.choice(edges) for _ in range(count // 2)]
     picked += [rng.getrandbits(rng.randint(1, bits)) * rng.choice((1, -1)) for _ in range(count // 2)]
     rng.shuffle(picked)
@@ -50,8 +65,10 @@ def check(
     gpu: Driver, body: str, kinds: list[str], out: str, function: Callable[..., int], *, declare: str = ""
 ) -> None:
     columns = [values(kind, seed=i) for i, kind in enumerate(kinds)]
-    got = gpu.elementwise(body, [column(k, c) for k, c in zip(kinds, columns)], out, declare=declare).tolist()
-    for row, result in zip(zip(*columns), got):
+    got = gpu.elementwise(
+        body, [column(k, c) for k, c in zip(kinds, columns, strict=True)], out, declare=declare
+    ).tolist()
+    for row, result in zip(zip(*columns, strict=True), got, strict=True):
         assert result == wrap(function(*row), out), f"{body} of {row}"
 
 
@@ -95,7 +112,9 @@ def test_mad(gpu: Driver, kind: str) -> None:
 
 @pytest.mark.parametrize("name", ["add", "sub"])
 def test_saturating(gpu: Driver, name: str) -> None:
-    check(gpu, f"{name}.sat.s32 %r, %a, %b;", ["s32"] * 2, "s32", lambda a, b: clamp(BINARY[name](a, b), "s32"))
+    check(
+        gpu, f"{name}.sat.s32 %r, %a, %b;", ["s32"] * 2, "s32", lambda a, b: clamp(BINARY[name](a, b), "s32")
+    )
 
 
 def test_mad_hi_sat(gpu: Driver) -> None:
@@ -108,7 +127,9 @@ def test_mul24_mad24(gpu: Driver, kind: str) -> None:
     narrow = lambda x: wrap(x, f"{kind[0]}24")  # noqa: E731
     check(gpu, f"mul24.lo.{kind} %r, %a, %b;", [kind] * 2, kind, lambda a, b: narrow(a) * narrow(b))
     check(gpu, f"mul24.hi.{kind} %r, %a, %b;", [kind] * 2, kind, lambda a, b: (narrow(a) * narrow(b)) >> 16)
-    check(gpu, f"mad24.lo.{kind} %r, %a, %b, %c;", [kind] * 3, kind, lambda a, b, c: narrow(a) * narrow(b) + c)
+    check(
+        gpu, f"mad24.lo.{kind} %r, %a, %b, %c;", [kind] * 3, kind, lambda a, b, c: narrow(a) * narrow(b) + c
+    )
     check(gpu, f"mad24.hi.{kind} %r, %a, %b, %c;", [kind] * 3, kind,
           lambda a, b, c: ((narrow(a) * narrow(b)) >> 16) + c)  # fmt: skip
 
@@ -120,7 +141,7 @@ def test_sad(gpu: Driver, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", INTEGERS)
 def test_div_and_rem(gpu: Driver, kind: str) -> None:
-    """Truncating, with the remainder's sign that of the dividend; a zero divisor is unspecified, not a fault."""
+    """Truncating; the remainder has the dividend's sign; a zero divisor is unspecified, not a fault."""
     safe = f".reg .pred %z; .reg .b{bits_of(kind)} %d0;"
     prepare = f"setp.eq.{kind} %z, %b, 0; selp.b{bits_of(kind)} %d0, 3, %b, %z; "
     divisor = lambda b: b or 3  # noqa: E731
@@ -152,12 +173,12 @@ def test_carry_chains(gpu: Driver, bits: int) -> None:
     for name, function in {"add": lambda x, y: x + y, "sub": lambda x, y: x - y}.items():
         body = f"{name}.cc.{kind} %r, %a, %c; {name}c.{kind} %q, %b, %d;"
         r, q = gpu.elementwise(body, args, [kind, kind])
-        for a, b, c, d, lo, hi in zip(low[0], high[0], low[1], high[1], r.tolist(), q.tolist()):
+        for a, b, c, d, lo, hi in zip(low[0], high[0], low[1], high[1], r.tolist(), q.tolist(), strict=True):
             want = function(a | b << bits, c | d << bits) % (1 << double)
             assert lo | hi << bits == want
     body = f"mad.lo.cc.{kind} %r, %a, %b, %c; madc.hi.{kind} %q, %a, %b, %d;"
     r, q = gpu.elementwise(body, args, [kind, kind])
-    for a, b, c, d, lo, hi in zip(low[0], high[0], low[1], high[1], r.tolist(), q.tolist()):
+    for a, b, c, d, lo, hi in zip(low[0], high[0], low[1], high[1], r.tolist(), q.tolist(), strict=True):
         assert lo | hi << bits == (a * b + (c | d << bits)) % (1 << double)
 
 
@@ -166,7 +187,7 @@ def test_carry_through_three_words(gpu: Driver) -> None:
     body = "add.cc.u32 %r, %a, %b; addc.cc.u32 %q, %c, %d; addc.u32 %r, 0, 0;"
     columns = [values("u32", seed=i) for i in range(4)]
     r, q = gpu.elementwise(body, [column("u32", c) for c in columns], ["u32", "u32"])
-    for a, b, c, d, carry, word in zip(*columns, r.tolist(), q.tolist()):
+    for a, b, c, d, carry, word in zip(*columns, r.tolist(), q.tolist(), strict=True):
         total = (a | c << 32) + (b | d << 32)
         assert (word, carry) == (total >> 32 & 0xFFFFFFFF, total >> 64)
 

@@ -128,7 +128,7 @@ def test_debug_directives_are_accepted(gpu: Driver) -> None:
 
 
 def test_scoped_names(gpu: Driver) -> None:
-    """Registers and labels of an inner block hide those outside; duplicate labels in two blocks do not clash."""
+    """Registers and labels of an inner block hide those outside; equal labels in two blocks do not clash."""
     ptx = kernel("""
         ld.param.u64 %l0, [out];
         mov.u32 %r1, 1;

@@ -22,7 +22,9 @@ def load(gpu: Driver, name: str) -> Module:
     return gpu.load((FOLDER / f"{name}.ptx").read_text())
 
 
-def launch(gpu: Driver, module: Module, name: str, grid: Any, block: Any, args: Sequence[Any], **more: Any) -> None:
+def launch(
+    gpu: Driver, module: Module, name: str, grid: Any, block: Any, args: Sequence[Any], **more: Any
+) -> None:
     gpu.launch(module.function(name), grid, block, args, **more)
 
 
@@ -34,7 +36,9 @@ def test_tiled_matmul(gpu: Driver) -> None:
     n = 100
     a, b = (random(i).uniform(-1, 1, (n, n)).astype(np.float32) for i in (1, 2))
     c = gpu.zeros(n * n, np.float32)
-    launch(gpu, load(gpu, "matmul"), "matmul", (7, 7), (16, 16), [c, gpu.upload(a), gpu.upload(b), np.int32(n)])
+    launch(
+        gpu, load(gpu, "matmul"), "matmul", (7, 7), (16, 16), [c, gpu.upload(a), gpu.upload(b), np.int32(n)]
+    )
     np.testing.assert_allclose(c.get(np.float32).reshape(n, n), a @ b, rtol=1e-4, atol=1e-4)
 
 
@@ -221,9 +225,11 @@ def reference(x: np.ndarray, p: np.ndarray) -> dict[str, np.ndarray]:
             "sin": np.sin(x), "cos": np.cos(x), "tan": np.tan(x), "exp": np.exp(x), "log": np.log(p),
             "log2": np.log2(p), "log10": np.log10(p), "log1p": np.log1p(p), "expm1": np.expm1(x),
             "pow": np.power(p, x), "powh": np.power(p, x / 2), "sqrt": np.sqrt(p), "cbrt": np.cbrt(x),
-            "asin": np.arcsin(x / 20), "acos": np.arccos(x / 20), "atan": np.arctan(x), "atan2": np.arctan2(x, p),
+            "asin": np.arcsin(x / 20), "acos": np.arccos(x / 20), "atan": np.arctan(x),
+            "atan2": np.arctan2(x, p),
             "sinh": np.sinh(x), "cosh": np.cosh(x), "tanh": np.tanh(x), "asinh": np.arcsinh(x),
-            "acosh": np.arccosh(p + 1), "atanh": np.arctanh(x / 20), "erf": special.erf(x), "erfc": special.erfc(x),
+            "acosh": np.arccosh(p + 1), "atanh": np.arctanh(x / 20), "erf": special.erf(x),
+            "erfc": special.erfc(x),
             "tgamma": special.gamma(p), "tgammah": special.gamma(p / 2), "lgamma": special.gammaln(p),
             "hypot": np.hypot(x, p), "fmod": np.fmod(x, p / 3), "floor": np.floor(x), "ceil": np.ceil(x),
             "rint": np.rint(x), "trunc": np.trunc(x), "round": np.trunc(x + np.copysign(0.5, x)),
@@ -232,10 +238,82 @@ def reference(x: np.ndarray, p: np.ndarray) -> dict[str, np.ndarray]:
         }  # fmt: skip
 
 
-DOUBLE = """sin cos tan exp log log2 log10 log1p expm1 pow sqrt cbrt asin acos atan atan2 sinh cosh tanh asinh acosh
-    atanh erf erfc tgamma lgamma hypot fmod floor ceil rint trunc round exp2 exp10 rsqrt j0 normcdf""".split()
-SINGLE = """sin cos tan exp log log2 log10 log1p expm1 powh sqrt cbrt asin acos atan atan2 sinh cosh tanh erf erfc
-    tgammah lgamma hypot fmod floor rint trunc round exp2 exp10 rsqrt div div""".split()
+DOUBLE = [
+    "sin",
+    "cos",
+    "tan",
+    "exp",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "expm1",
+    "pow",
+    "sqrt",
+    "cbrt",
+    "asin",
+    "acos",
+    "atan",
+    "atan2",
+    "sinh",
+    "cosh",
+    "tanh",
+    "asinh",
+    "acosh",
+    "atanh",
+    "erf",
+    "erfc",
+    "tgamma",
+    "lgamma",
+    "hypot",
+    "fmod",
+    "floor",
+    "ceil",
+    "rint",
+    "trunc",
+    "round",
+    "exp2",
+    "exp10",
+    "rsqrt",
+    "j0",
+    "normcdf",
+]
+SINGLE = [
+    "sin",
+    "cos",
+    "tan",
+    "exp",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "expm1",
+    "powh",
+    "sqrt",
+    "cbrt",
+    "asin",
+    "acos",
+    "atan",
+    "atan2",
+    "sinh",
+    "cosh",
+    "tanh",
+    "erf",
+    "erfc",
+    "tgammah",
+    "lgamma",
+    "hypot",
+    "fmod",
+    "floor",
+    "rint",
+    "trunc",
+    "round",
+    "exp2",
+    "exp10",
+    "rsqrt",
+    "div",
+    "div",
+]
 
 
 def close(name: str, got: np.ndarray, want: np.ndarray, epsilon: float, floor: float) -> None:
@@ -247,7 +325,7 @@ def test_double_functions(gpu: Driver) -> None:
     x = np.concatenate([random().uniform(-15, 15, 400), [0.0, 1.0, -1.0, 0.5, 1e-9, -1e-9]])
     got = rows_of(gpu, "math64", "functions", len(DOUBLE), x)
     want = reference(x, np.abs(x) + 0.01)
-    for name, row in zip(DOUBLE, got):
+    for name, row in zip(DOUBLE, got, strict=True):
         floor = 1.0 if name in ("lgamma", "j0") else 1e-300
         close(name, row, want[name], 1e-12 if name in ("fmod", "tgamma") else 4e-14, floor)
     for name in ("floor", "ceil", "rint", "trunc", "sqrt"):
@@ -267,7 +345,7 @@ def test_single_functions(gpu: Driver) -> None:
     got = rows_of(gpu, "math32", "functions", len(SINGLE), x).astype(float)
     p32 = np.abs(x) + np.float32(0.01)
     want = reference(x.astype(float), p32.astype(float))
-    for name, row in zip(SINGLE, got):
+    for name, row in zip(SINGLE, got, strict=True):
         floor = {"lgamma": 1.0, "fmod": 1.0}.get(name, 1e-30)
         close(name, row, want[name], 3e-6 if name in ("fmod", "erfc", "powh", "tgammah") else 1e-6, floor)
 
@@ -279,10 +357,11 @@ def test_fast_intrinsics(gpu: Driver) -> None:
     p = (np.abs(x) + np.float32(0.01)).astype(float)
     want = {
         "__sinf": np.sin(x64 / 8), "__cosf": np.cos(x64 / 8), "__expf": np.exp(x64), "__logf": np.log(p),
-        "__log2f": np.log2(p), "__powf": np.power(p, x64 / 8), "__fdividef": x64 / p, "__frsqrt_rn": 1 / np.sqrt(p),
+        "__log2f": np.log2(p), "__powf": np.power(p, x64 / 8), "__fdividef": x64 / p,
+        "__frsqrt_rn": 1 / np.sqrt(p),
         "__saturatef": np.clip(x64, 0, 1), "__fsqrt_rn": np.sqrt(p), "__frcp_rn": 1 / p,
     }  # fmt: skip
-    for (name, right), row in zip(want.items(), got):
+    for (name, right), row in zip(want.items(), got, strict=True):
         close(name, row, right, 2e-6, 1.0 if "log" in name or name in ("__sinf", "__cosf") else 1e-30)
 
 
@@ -295,7 +374,7 @@ def test_half_arithmetic(gpu: Driver) -> None:
     x, y = a.astype(float), b.astype(float)
     exact = [a + b, a * b, (x * y + x).astype(np.float16), None, np.sqrt(np.abs(a).astype(np.float32)),
              np.minimum(a, b), None, np.rint(a)]  # fmt: skip
-    for row, want in zip(got, exact):
+    for row, want in zip(got, exact, strict=True):
         if want is not None:
             np.testing.assert_array_equal(row, want.astype(np.float16))
     np.testing.assert_allclose(got[3].astype(float), x / y, rtol=2e-3)
@@ -324,7 +403,7 @@ def test_bfloat16(gpu: Driver) -> None:
     launch(gpu, load(gpu, "half"), "bfloats", 2, 128, [out, gpu.upload(a), gpu.upload(b), np.int32(n)])
     got = out.get(np.uint16).reshape(3, n)
     x, y = from_bf16(a), from_bf16(b)
-    for row, want in zip(got, [x + y, x * y, x / np.float32(3)]):
+    for row, want in zip(got, [x + y, x * y, x / np.float32(3)], strict=True):
         np.testing.assert_array_equal(row, to_bf16(want))
 
 
@@ -375,7 +454,15 @@ def test_cooperative_launch(gpu: Driver) -> None:
     start = np.zeros(2 * n, np.int32)
     start[:n] = np.arange(n) * 1000
     cells = gpu.upload(start)
-    launch(gpu, load(gpu, "groups"), "rounds", blocks, 64, [cells, np.int32(n), np.int32(rounds)], cooperative=True)
+    launch(
+        gpu,
+        load(gpu, "groups"),
+        "rounds",
+        blocks,
+        64,
+        [cells, np.int32(n), np.int32(rounds)],
+        cooperative=True,
+    )
     want = [(t + rounds) % n * 1000 + rounds for t in range(n)]
     assert cells.get(np.int32)[:n].tolist() == want
 
@@ -431,9 +518,11 @@ def integer_rows(x: int, y: int) -> list[int]:
     return [
         bin(x).count("1"), 64 - x.bit_length(), (x & -x).bit_length(), int(f"{x:064b}"[::-1], 2), x * y >> 64,
         int(f"{u:032b}"[::-1], 2), 32 - u.bit_length(), pack(pool[i] for i in (0, 4, 1, 5)),
-        ((v << 32 | u) << 13 >> 32) & m32, (sum(a * b for a, b in zip(ub, vb)) + 7) & m32, u * v >> 32,
-        (abs(u - v) + 3) & m32, pack(min(a + b, 255) for a, b in zip(ub, vb)),
-        pack(abs(a - b) for a, b in zip(ub, vb)), (su + sv) >> 1 & m64, x // y, x % y, quotient(sx, sy) & m64,
+        ((v << 32 | u) << 13 >> 32) & m32, (sum(a * b for a, b in zip(ub, vb, strict=True)) + 7) & m32,
+        u * v >> 32,
+        (abs(u - v) + 3) & m32, pack(min(a + b, 255) for a, b in zip(ub, vb, strict=True)),
+        pack(abs(a - b) for a, b in zip(ub, vb, strict=True)), (su + sv) >> 1 & m64,
+        x // y, x % y, quotient(sx, sy) & m64,
         (sx - quotient(sx, sy) * sy) & m64, u // v, (su - quotient(su, sv) * sv) & m64,
         wide >> 64 & m64, wide & m64, wide >> 37 & m64, wide // 1000003 & m64,
     ]  # fmt: skip
@@ -447,7 +536,7 @@ def test_integer_intrinsics(gpu: Driver) -> None:
     out = gpu.zeros(rows * n, np.uint64)
     launch(gpu, module, "integers", 2, 64, [out, gpu.upload(a), gpu.upload(b), np.int32(n)])
     got = out.get(np.uint64).reshape(rows, n).T.tolist()
-    for x, y, row in zip(a.tolist(), b.tolist(), got):
+    for x, y, row in zip(a.tolist(), b.tolist(), got, strict=True):
         want = integer_rows(x, y | 1)
         assert row == want, (x, y | 1, [i for i in range(rows) if row[i] != want[i]])
 
@@ -458,7 +547,9 @@ def test_switch(gpu: Driver) -> None:
     out = gpu.zeros(96, np.int32)
     launch(gpu, module, "cases", 1, 96, [out, gpu.upload(data)])
     want = {0: 17, 2: 200, 3: 300, 4: 1, 5: 5 ^ 1234, 6: 64, 7: 2, 100: 1}
-    assert out.get(np.int32).tolist() == [1 + t if x == 1 else want.get(x, -1) for t, x in enumerate(data.tolist())]
+    assert out.get(np.int32).tolist() == [
+        1 + t if x == 1 else want.get(x, -1) for t, x in enumerate(data.tolist())
+    ]
 
 
 def test_asynchronous_copies(gpu: Driver) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Warp-level instructions: shfl, vote, match, activemask, redux, elect, and what inactive lanes do to them."""
+"""Warp-level instructions: shfl, vote, match, activemask, redux, elect, also with lanes missing."""
 
 from __future__ import annotations
 
@@ -172,7 +172,10 @@ REDUX: dict[str, tuple[str, Callable[[list[int]], int]]] = {
 def test_redux(gpu: Driver, name: str) -> None:
     sign, function = REDUX[name]
     numbers = [x - (1 << 32) if sign == "s" and x >> 31 else x for x in DATA]
-    assert lanes(gpu, f"redux.sync.{name} %r10, %r0, 0xFFFFFFFF;", DATA)[0] == [function(numbers) % (1 << 32)] * 32
+    assert (
+        lanes(gpu, f"redux.sync.{name} %r10, %r0, 0xFFFFFFFF;", DATA)[0]
+        == [function(numbers) % (1 << 32)] * 32
+    )
     body = f"""
         mov.u32 %r10, 7;
         setp.ge.u32 %p0, %r1, 10;
