@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import subprocess
 import sys
 import time
@@ -85,7 +86,8 @@ class Jupyter:
         client.load_connection_file()
         client.start_channels()
         try:
-            client.wait_for_ready(timeout=30)
+            # wait_for_ready gives up when a busy machine answers a heartbeat after more than a second.
+            eventually(lambda: _is_ready(client), 60, "the kernel's first answer")
             yield Cells(client)
         finally:
             client.stop_channels()
@@ -104,6 +106,17 @@ class Jupyter:
             return self._http.get("api").is_success
         except httpx.HTTPError:
             return False
+
+
+def _is_ready(client: BlockingKernelClient) -> bool:
+    client.kernel_info()
+    try:
+        client.get_shell_msg(timeout=2)
+        # The subscription to the output takes a moment longer: what is published before it is lost.
+        client.get_iopub_msg(timeout=1)
+    except queue.Empty:
+        return False
+    return True
 
 
 class Cells:
@@ -149,9 +162,7 @@ class Cell:
         while not self.done and (left := give_up - time.monotonic()) > 0:
             try:
                 message = self._client.get_iopub_msg(timeout=left)
-            except Exception as error:  # queue.Empty, which jupyter_client does not promise
-                if type(error).__name__ != "Empty":
-                    raise
+            except queue.Empty:
                 return self
             if message["parent_header"].get("msg_id") == self._id:
                 self._take(message["msg_type"], message["content"])

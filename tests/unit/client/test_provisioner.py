@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The provisioner with a real kernel process, called as jupyter_client calls it."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+
+import pytest
+from jupyter_client.kernelspec import KernelSpec
+from traitlets import TraitError
+
+from bfkernel.provisioner import FractionalGPUProvisioner
+from bfkernel.remote.client import PoolClient
+
+from .embedded_pool import TTL_S, eventually
+
+SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+@pytest.fixture(autouse=True)
+def _shim(tmp_path, monkeypatch):
+    (tmp_path / "native" / "client").mkdir(parents=True)
+    (tmp_path / "native" / "client" / "libcuda.so.1").touch()
+    monkeypatch.setenv("BFKERNEL_NATIVE_DIR", str(tmp_path / "native"))
+
+
+@pytest.fixture
+def make():
+    """Make provisioners; their processes are killed at the end."""
+    made = []
+
+    def make(argv=SLEEPER, spec_env=None, **config):
+        spec = KernelSpec(argv=argv, env=spec_env or {}, display_name="test", language="python")
+        provisioner = FractionalGPUProvisioner(kernel_id=str(len(made)), kernel_spec=spec, **config)
+        # Without a kernel manager nobody else sets it.
+        provisioner.connection_info = {}
+        made.append(provisioner)
+        return provisioner
+
+    yield make
+    for provisioner in made:
+        if provisioner.process:
+            os.killpg(provisioner.pgid, signal.SIGKILL)
+            provisioner.process.wait()
+        if provisioner._holder:
+            provisioner._holder.release()
+
+
+async def start(provisioner, **kwargs):
+    kwargs = await provisioner.pre_launch(**kwargs)
+    await provisioner.launch_kernel(kwargs.pop("cmd"), **kwargs)
+    return kwargs["env"]
+
+
+async def kill(provisioner):
+    await provisioner.kill()
+    await provisioner.wait()
+
+
+def leases():
+    with PoolClient() as client:
+        return client.leases()
+
+
+def test_the_kernel_is_routed_whatever_its_kernelspec_says(pool, make, tmp_path):
+    async def scenario():
+        provisioner = make(
+            fraction=0.1, spec_env={"LD_LIBRARY_PATH": "/opt/cuda:${LD_LIBRARY_PATH}", "A": "1"}
+        )
+        env = await start(provisioner, env={"LD_LIBRARY_PATH": "/site", "JPY_SESSION_NAME": "/n/a.ipynb"})
+        assert env["LD_LIBRARY_PATH"].split(":") == [str(tmp_path / "native/client"), "/opt/cuda", "/site"]
+        assert env["BFKERNEL_LEASE_FILE"] == str(provisioner._holder.path)
+        assert env["A"] == "1"
+        (lease,) = leases()
+        assert lease["holder"]["name"] == "/n/a.ipynb"
+
+    asyncio.run(scenario())
+
+
+def test_cleanup_decides_and_only_cleanup(pool, make):
+    async def scenario():
+        provisioner = make(fraction=0.1)
+        await start(provisioner)
+        (lease,) = leases()
+        for _ in range(2):
+            await kill(provisioner)  # "restart now" is kill(restart=False), too
+            await provisioner.cleanup(restart=True)
+            await start(provisioner)
+            assert [found["id"] for found in leases()] == [lease["id"]]
+        await kill(provisioner)
+        await provisioner.cleanup(restart=False)
+        assert leases() == []
+        await provisioner.cleanup(restart=False)
+
+    asyncio.run(scenario())
+
+
+def test_a_blocked_event_loop_loses_no_lease(pool, make):
+    async def scenario():
+        await start(make(fraction=0.1))
+        time.sleep(4 * TTL_S)  # noqa: ASYNC251 - the point of the test
+        assert len(leases()) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_kernel_that_died_loses_its_lease_although_the_server_lives(pool, make):
+    async def scenario():
+        provisioner = make(fraction=0.1)
+        await start(provisioner)
+        await kill(provisioner)
+        assert eventually(lambda: leases() == [], 4 * TTL_S)
+        # And one that is started again after that has a new one.
+        await provisioner.cleanup(restart=True)
+        await start(provisioner)
+        assert len(leases()) == 1
+
+    asyncio.run(scenario())
+
+
+def test_cleanup_of_a_kernel_that_goes_on_living_keeps_its_lease(pool, make):
+    async def scenario():
+        provisioner = make(fraction=0.1)
+        await start(provisioner)
+        await provisioner.cleanup(restart=False)
+        await asyncio.sleep(2 * TTL_S)
+        assert len(leases()) == 1
+        await kill(provisioner)
+        assert eventually(lambda: leases() == [], 4 * TTL_S)
+
+    asyncio.run(scenario())
+
+
+def test_a_launch_that_fails_releases(pool, make):
+    async def scenario():
+        with pytest.raises(FileNotFoundError):
+            await start(make(["/nonexistent"], fraction=0.1))
+        assert leases() == []
+
+    asyncio.run(scenario())
+
+
+def test_a_refusal_is_one_sentence(pool, make):
+    async def scenario():
+        with pytest.raises(RuntimeError, match=r"^No GPU server of this pool can serve [^\n]*\.$"):
+            await start(make(memory_mib=5000))
+
+    asyncio.run(scenario())
+
+
+def test_a_shim_that_was_not_built_is_one_sentence_and_holds_nothing(pool, make, tmp_path, monkeypatch):
+    monkeypatch.setenv("BFKERNEL_NATIVE_DIR", str(tmp_path / "empty"))
+
+    async def scenario():
+        with pytest.raises(FileNotFoundError, match="build the native part"):
+            await start(make(fraction=0.1))
+        assert leases() == []
+
+    asyncio.run(scenario())
+
+
+def test_a_pool_that_is_down_delays_neither_start_nor_end(make, monkeypatch):
+    monkeypatch.setenv("BFKERNEL_POOL_URL", "http://127.0.0.1:9")
+
+    async def scenario():
+        provisioner = make(fraction=0.1)
+        began = time.monotonic()
+        await start(provisioner)
+        assert time.monotonic() - began < 1
+        assert "does not answer" in provisioner._holder.current.message
+        await kill(provisioner)
+        began = time.monotonic()
+        await provisioner.cleanup(restart=False)
+        assert time.monotonic() - began < provisioner.release_wait_s + 1
+
+    asyncio.run(scenario())
+
+
+def test_a_pool_that_hangs_delays_neither_start_nor_end(make, monkeypatch):
+    async def scenario():
+        hanging = await asyncio.start_server(lambda *_: asyncio.sleep(60), "127.0.0.1", 0)
+        monkeypatch.setenv("BFKERNEL_POOL_URL", f"http://127.0.0.1:{hanging.sockets[0].getsockname()[1]}")
+        provisioner = make(fraction=0.1, release_wait_s=0.5)
+        began = time.monotonic()
+        await start(provisioner)
+        assert time.monotonic() - began < 1
+        await kill(provisioner)
+        began = time.monotonic()
+        await provisioner.cleanup(restart=False)
+        assert time.monotonic() - began < 2
+        hanging.close()
+
+    asyncio.run(scenario())
+
+
+def test_another_process_takes_the_kernel_over(pool, make):
+    async def scenario():
+        first, second = make(fraction=0.1), make(fraction=0.1)
+        await start(first)
+        (lease,) = leases()
+        await second.load_provisioner_info(await first.get_provisioner_info())
+        first._holder._stopping.set()
+        await asyncio.sleep(2 * TTL_S)
+        assert [found["id"] for found in leases()] == [lease["id"]]
+        await kill(first)
+        assert eventually(lambda: leases() == [], 4 * TTL_S)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("fraction", [0, -1, 1.5])
+def test_a_fraction_out_of_range_is_refused_by_its_trait(make, fraction):
+    with pytest.raises(TraitError, match="above 0 and at most 1"):
+        make(fraction=fraction)
