@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "fatbin.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <set>
@@ -8,6 +9,7 @@
 
 #include "api.h"
 #include "lz4.h"
+#include "zstd.h"
 
 namespace softgpu::driver {
 namespace {
@@ -103,16 +105,11 @@ std::vector<Found> entries(const std::byte* begin, JitLog* log) {
 
 std::string text_of(const Found& found, JitLog* log) {
   const Entry& entry = found.entry;
-  if (entry.flags & kFlagZstd) {
-    refuse(log, CUDA_ERROR_NO_BINARY_FOR_GPU,
-           "the PTX in this fat binary is compressed with Zstandard, which softgpu does not read: "
-           "compile with --compress-mode=speed or --no-compress");
-  }
   std::string text;
-  if (entry.flags & kFlagLz4) {
-    size_t size = entry.compressed_size;
-    if (size > found.payload.size()) size = found.payload.size();
-    auto decoded = lz4_decode(found.payload.first(size), entry.uncompressed_size);
+  if (entry.flags & (kFlagLz4 | kFlagZstd)) {
+    auto stored = found.payload.first(std::min<size_t>(entry.compressed_size, found.payload.size()));
+    auto decoded = entry.flags & kFlagLz4 ? lz4_decode(stored, entry.uncompressed_size)
+                                          : zstd_decode(stored, entry.uncompressed_size);
     if (!decoded) refuse(log, CUDA_ERROR_INVALID_IMAGE, "the compressed PTX in this fat binary is damaged");
     text = std::move(*decoded);
   } else {

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Write the parts of softgpu's ABI that follow from NVIDIA's headers alone.
 
-CMake runs this at build time. From ``cuda.h`` (as the compiler sees it) and ``cudaTypedefs.h`` it writes one C++
-file with
+CMake runs this at build time. From ``cuda.h`` (as the compiler sees it) and ``cudaTypedefs.h`` it writes one
+C++ file with
 
-- a function for every declared name that this folder does not implement: it forwards to an implemented one of the
-  same prototype (``cuCtxDestroy`` to ``cuCtxDestroy_v2``), or answers ``CUDA_ERROR_NOT_SUPPORTED``;
+- a function for every declared name that this folder does not implement: it forwards to an implemented one of
+  the same prototype (``cuCtxDestroy`` to ``cuCtxDestroy_v2``), or answers ``CUDA_ERROR_NOT_SUPPORTED``;
 - the ``_ptds`` and ``_ptsz`` form of every implemented function that has one;
 - the table behind ``cuGetProcAddress``: which version of the API introduced which form of a name;
 - the names of the error codes.
@@ -132,7 +132,7 @@ def proc_table(known: dict[str, Function], working: set[str], history: dict[str,
             key=lambda form: int(m.group(2) or 1) if (m := SUFFIX.match(form)) else 1,
         )
         # Where the counts differ the oldest forms are gone from the header.
-        for form, version in zip(reversed(forms), reversed(introduced)):
+        for form, version in zip(reversed(forms), reversed(introduced), strict=False):
             if form not in working:
                 continue
             own = next((form + end for end in ("_ptds", "_ptsz") if form + end in working), None)
