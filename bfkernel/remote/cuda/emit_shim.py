@@ -20,7 +20,7 @@ def api_header(specification: Specification) -> str:
 
 def stubs(specification: Specification) -> str:
     """``shim_stubs.cpp``: the generated calls."""
-    functions = "\n".join(_stub(call) for call in specification.calls.values() if call.generated)
+    functions = "\n".join(_stub(call) for call in specification.calls.values() if call.generated and not call.stub_by_hand)
     return (
         f'{BANNER}#include "shim/api.h"\n#include "shim/handles.h"\n#include "shim/request.h"\n\n'
         f"namespace shim::api {{\n\n{functions}\n}}  // namespace shim::api\n"
@@ -126,7 +126,7 @@ def _per_thread_invocation(specification: Specification, target: Call, function:
     for name in (f"{stem}Async_v2", f"{stem}Async"):
         if name in specification.calls:
             arguments = ", ".join(filter(None, (function.arguments, "nullptr")))
-            return f"shim::synchronous(shim::api::{name}({arguments}))"
+            return f"shim::api::{name}({arguments})"
     raise SpecificationError(f"{target.name} has a per-thread form but no asynchronous sibling")
 
 

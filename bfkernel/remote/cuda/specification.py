@@ -40,6 +40,7 @@ class Call:
     klass: str  # posted, waiting, local, alias, absent
     by_hand: bool = False
     early: bool = False
+    stub_by_hand: bool = False
     blocks: bool = False
     target: str = ""
     reason: str = ""
@@ -51,7 +52,7 @@ class Call:
 
     @property
     def generated(self) -> bool:
-        """The shim's stub and the opcode come from the generator."""
+        """It has an opcode of its own, and the worker's half comes from the generator."""
         return self.klass in ("posted", "waiting") and not self.by_hand
 
 
@@ -152,7 +153,7 @@ def _parse_call(line: str, group: str, headers: Headers) -> Call:
         return Call(function, group, "absent", reason=rest.strip().strip('"'))
     if klass not in ("posted", "waiting", "local"):
         raise SpecificationError(f"{name}: '{klass}' is no class")
-    flags = {word: False for word in ("by hand", "early", "blocks")}
+    flags = {word: False for word in ("by hand", "early", "blocks", "stub by hand")}
     directions: dict[str, Direction] = {}
     for piece in filter(None, (p.strip() for p in re.split(r",\s*(?![^\[]*\])", rest))):
         if piece in flags:
@@ -160,7 +161,16 @@ def _parse_call(line: str, group: str, headers: Headers) -> Call:
         else:
             parameter, _, direction = piece.partition(":")
             directions[parameter.strip()] = _parse_direction(name, direction.strip())
-    return Call(function, group, klass, flags["by hand"], flags["early"], flags["blocks"], directions=directions)
+    return Call(
+        function,
+        group,
+        klass,
+        by_hand=flags["by hand"],
+        early=flags["early"],
+        stub_by_hand=flags["stub by hand"],
+        blocks=flags["blocks"],
+        directions=directions,
+    )
 
 
 def _function(name: str, prototype: str | None, headers: Headers) -> Function:

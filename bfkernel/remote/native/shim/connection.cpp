@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shim/connection.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <mutex>
+
+#include "shim/failure.h"
+#include "shim/lease.h"
+#include "shim/log.h"
+#include "shim/process.h"
+#include "wire/greeting.h"
+#include "wire/handles.h"
+#include "wire/opcodes.h"
+
+namespace shim {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kConnectTimeout = 10000ms;
+constexpr auto kGreetingTimeout = 30000ms;  // the worker initialises the driver meanwhile
+constexpr int kWindowOffers = 8;
+
+// Never destroyed: other threads may still call while the process ends.
+std::atomic<Connection*> current{nullptr};
+std::mutex* making = new std::mutex;
+std::atomic<uint64_t> last_id{wire::kFirstClientId};
+
+bool reserve(const Window& window) {
+  void* at = reinterpret_cast<void*>(window.base);
+  void* got = mmap(at, window.size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  if (got == at) return true;
+  if (got != MAP_FAILED) munmap(got, window.size);  // kernels before 4.17 take the address for a hint
+  return false;
+}
+
+std::string program_name() {
+  char path[4096];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
+  const std::string full(path, size > 0 ? static_cast<size_t>(size) : 0);
+  return full.substr(full.rfind('/') + 1);
+}
+
+void check_offer(const wire::json::Value& offer) {
+  if (!offer["ok"].truth()) throw std::runtime_error(offer["message"].text("the GPU server refused the connection"));
+  const std::string calls = offer["calls"].text(wire::kSpecificationDigest);
+  if (calls != wire::kSpecificationDigest)
+    throw std::runtime_error("bfkernel on the GPU server is another version than here: install the same one on both");
+}
+
+Window agree_on_window(int fd) {
+  for (int offers = 0; offers <= kWindowOffers; ++offers) {
+    const wire::json::Value offer = wire::receive_greeting(fd, kGreetingTimeout);
+    check_offer(offer);
+    const Window window{wire::parse_hex(offer["window_base"].text()), wire::parse_hex(offer["window_size"].text())};
+    const bool mapped = reserve(window);
+    wire::send_greeting(fd, {{"window", mapped ? "mapped" : "taken"}}, kGreetingTimeout);
+    if (mapped) return window;
+  }
+  throw std::runtime_error("no address range is free both here and on the GPU server");
+}
+
+void report_loss(const std::string& why) {
+  std::string message = "the connection to the GPU server is lost (" + why + "); restart the kernel or program";
+  try {
+    const lease::File file = lease::read();
+    if (file.state == "ended" && !file.message.empty()) message = file.message;
+    lease::tell(file, message);
+  } catch (const Failure&) {
+    log::say(message);
+  }
+}
+
+Connection* make() {
+  const lease::File file = lease::wait_for_grant();
+  try {
+    wire::Fd fd = wire::connect_tcp(file.agent, kConnectTimeout);
+    const int protocol = wire::kProtocolVersion;
+    wire::send_greeting(fd.get(), {{"protocol", protocol}, {"token", file.token}, {"pid", static_cast<int64_t>(getpid())}, {"program", program_name()}},
+                        kGreetingTimeout);
+    const Window window = agree_on_window(fd.get());
+    return new Connection(std::make_unique<Transport>(std::move(fd), report_loss), window);
+  } catch (const std::exception& error) {
+    lease::tell(file, error.what());
+    throw Failure{CUDA_ERROR_DEVICE_UNAVAILABLE};
+  }
+}
+
+// In the child of a fork. Locks may be held by threads that do not exist here, so state is replaced, not cleaned up.
+void after_fork_in_child() {
+  if (Connection* inherited = current.load()) {
+    process::state = process::State::orphan;
+    inherited->transport().abandon_after_fork();
+  } else if (process::state != process::State::orphan) {
+    process::state = process::State::fresh;
+    making = new std::mutex;
+  }
+}
+
+const int fork_handler = pthread_atfork(nullptr, nullptr, after_fork_in_child);
+
+}  // namespace
+
+Connection* connected() { return current.load(std::memory_order_acquire); }
+
+Connection& connection() {
+  if (Connection* existing = connected()) return *existing;
+  const std::lock_guard lock(*making);
+  if (Connection* existing = connected()) return *existing;
+  Connection* made = make();
+  current.store(made, std::memory_order_release);
+  return *made;
+}
+
+uint64_t next_id() { return last_id.fetch_add(1, std::memory_order_relaxed); }
+
+}  // namespace shim

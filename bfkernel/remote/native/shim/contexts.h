@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Contexts: the stack of each thread, the primary context of each device.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+
+#include "shim/handles.h"
+
+namespace shim {
+
+// What a launch is checked against, so that a bad one fails at once as it does natively.
+struct LaunchLimits {
+  std::array<uint32_t, 3> grid;
+  std::array<uint32_t, 3> block;
+  uint32_t threads;
+};
+
+struct ContextObject : Object {
+  int device = 0;  // GPU of the lease
+  CUdevice visible_device = 0;
+  bool primary = false;
+  unsigned flags = 0;
+  int retains = 0;              // of a primary context; of others the attach count
+  std::atomic<bool> live{false};  // the worker has it
+  LaunchLimits limits{};
+};
+
+namespace contexts {
+
+// The calling thread's current context, or Failure{INVALID_CONTEXT}.
+ContextObject* current();
+
+void require_usable(const ContextObject* context);
+bool usable(const ContextObject* context);
+uint64_t wire_id(const ContextObject* context);
+
+// The primary context of a device. It exists as a handle before anybody has retained it.
+ContextObject* primary(CUdevice device);
+
+void set_current(ContextObject* context);
+
+// Called, with the context, when one is about to end: whoever keeps something for a context lets go of it.
+void on_end(std::function<void(ContextObject*)> action);
+
+}  // namespace contexts
+}  // namespace shim

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shim/copies.h"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+
+#include "shim/api.h"
+#include "shim/memory.h"
+#include "shim/request.h"
+
+namespace shim::copies {
+namespace {
+
+constexpr size_t kChunksInFlight = 4;
+
+CUdeviceptr address_of(const void* pointer) { return reinterpret_cast<CUdeviceptr>(pointer); }
+
+// One chunk asked for; its bytes go straight to `destination`.
+void request_chunk(Pending& pending, std::byte* destination, const wire::CopyToHost& message) {
+  pending.destination = {destination, message.size};
+  Request request(Opcode::CopyToHost, Context::current);
+  request.fields(message);
+  request.send(pending);
+}
+
+}  // namespace
+
+// The program may reuse its memory when the call returns: the bytes have been sent or queued by then.
+void to_device(uint64_t destination, const void* source, uint64_t size, CUstream stream, Order order) {
+  if (size == 0) return;
+  require(source);
+  memory::require_device(destination, size);
+  const uint64_t stream_id = id_of(stream);
+  const auto* bytes = static_cast<const std::byte*>(source);
+  for (uint64_t done = 0; done < size;) {
+    const uint64_t step = std::min(size - done, wire::kCopyChunk);
+    Request request(Opcode::CopyToDevice, Context::current);
+    request.fields(destination + done, stream_id, static_cast<uint8_t>(order), step);  // CopyToDevice, its bytes follow
+    request.post({bytes + done, step});
+    done += step;
+  }
+}
+
+void to_host(void* destination, uint64_t source, uint64_t size, CUstream stream, Order order) {
+  if (size == 0) return;
+  require(destination);
+  memory::require_device(source, size);
+  const uint64_t stream_id = id_of(stream);
+  auto* bytes = static_cast<std::byte*>(destination);
+  std::deque<Pending> in_flight;
+  CUresult result = CUDA_SUCCESS;
+  const auto finish_first = [&] {
+    connection().transport().await(in_flight.front());
+    if (result == CUDA_SUCCESS) result = in_flight.front().result;
+    in_flight.pop_front();
+  };
+  for (uint64_t done = 0; done < size && result == CUDA_SUCCESS;) {
+    const uint64_t step = std::min(size - done, wire::kCopyChunk);
+    if (in_flight.size() == kChunksInFlight) finish_first();
+    request_chunk(in_flight.emplace_back(), bytes + done, {source + done, step, stream_id, static_cast<uint8_t>(order)});
+    done += step;
+  }
+  while (!in_flight.empty()) finish_first();
+  require(result == CUDA_SUCCESS, result);
+  report_deferred();
+}
+
+void on_device(uint64_t destination, uint64_t source, uint64_t size, CUstream stream) {
+  if (size == 0) return;
+  memory::require_device(destination, size);
+  memory::require_device(source, size);
+  api::cuMemcpyDtoDAsync_v2(destination, source, size, stream);
+}
+
+void unified(uint64_t destination, uint64_t source, uint64_t size, CUstream stream, Order order) {
+  const bool to = memory::is_device(destination);
+  const bool from = memory::is_device(source);
+  if (to && from) return on_device(destination, source, size, stream);
+  if (to) return to_device(destination, reinterpret_cast<const void*>(source), size, stream, order);
+  if (from) return to_host(reinterpret_cast<void*>(destination), source, size, stream, order);
+  // Host to host happens after what the stream was given before.
+  api::cuStreamSynchronize(stream);
+  std::memmove(reinterpret_cast<void*>(destination), reinterpret_cast<const void*>(source), size);
+}
+
+}  // namespace shim::copies
+
+namespace shim::api {
+
+using copies::Order;
+
+CUresult cuMemcpy(CUdeviceptr dst, CUdeviceptr src, size_t ByteCount) {
+  copies::unified(dst, src, ByteCount, nullptr, Order::sync);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemcpyAsync(CUdeviceptr dst, CUdeviceptr src, size_t ByteCount, CUstream hStream) {
+  copies::unified(dst, src, ByteCount, hStream, Order::async);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemcpyHtoD_v2(CUdeviceptr dstDevice, const void* srcHost, size_t ByteCount) {
+  // With unified addressing a device address may stand where a host pointer is expected, and the other way round.
+  copies::unified(dstDevice, copies::address_of(srcHost), ByteCount, nullptr, Order::sync);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr dstDevice, const void* srcHost, size_t ByteCount, CUstream hStream) {
+  copies::unified(dstDevice, copies::address_of(srcHost), ByteCount, hStream, Order::async);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemcpyDtoH_v2(void* dstHost, CUdeviceptr srcDevice, size_t ByteCount) {
+  copies::unified(copies::address_of(dstHost), srcDevice, ByteCount, nullptr, Order::sync);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemcpyDtoHAsync_v2(void* dstHost, CUdeviceptr srcDevice, size_t ByteCount, CUstream hStream) {
+  copies::unified(copies::address_of(dstHost), srcDevice, ByteCount, hStream, Order::async);
+  return CUDA_SUCCESS;
+}
+
+}  // namespace shim::api

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The objects behind the handles that a program holds: a tag to recognise them by, and the id that the worker knows.
+//
+// Their memory is never given back to the system, only reused for objects of the same type: so a stale handle can
+// be looked at safely and is found invalid.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <vector>
+
+#include "shim/cuda_api.h"
+#include "shim/failure.h"
+#include "wire/handles.h"
+
+namespace shim {
+
+struct ContextObject;
+
+struct Object {
+  std::atomic<wire::Kind> kind{wire::Kind::none};  // none: free
+  uint64_t tag = 0;
+  uint64_t id = 0;
+  ContextObject* context = nullptr;  // the context that was current when it was made
+};
+
+inline constexpr uint64_t kObjectTag = 0x6C656E72656B6662;  // "bfkernel"
+
+struct StreamObject : Object {};
+struct EventObject : Object {};
+struct PoolObject : Object {
+  int device = 0;  // lease ordinal
+};
+
+// Handle type → object type, kind, and the error for a handle that is none.
+template <class H>
+struct Traits;
+#define BFKERNEL_HANDLE(handle, object, kind_name, error)             \
+  template <>                                                         \
+  struct Traits<handle> {                                             \
+    using Type = object;                                              \
+    static constexpr wire::Kind kind = wire::Kind::kind_name;         \
+    static constexpr CUresult invalid = error;                        \
+  }
+struct ModuleObject;
+struct LibraryObject;
+struct FunctionObject;
+struct LinkObject;
+BFKERNEL_HANDLE(CUcontext, ContextObject, context, CUDA_ERROR_INVALID_CONTEXT);
+BFKERNEL_HANDLE(CUstream, StreamObject, stream, CUDA_ERROR_INVALID_HANDLE);
+BFKERNEL_HANDLE(CUevent, EventObject, event, CUDA_ERROR_INVALID_HANDLE);
+BFKERNEL_HANDLE(CUmemoryPool, PoolObject, pool, CUDA_ERROR_INVALID_VALUE);
+BFKERNEL_HANDLE(CUmodule, ModuleObject, module, CUDA_ERROR_INVALID_HANDLE);
+BFKERNEL_HANDLE(CUlibrary, LibraryObject, library, CUDA_ERROR_INVALID_HANDLE);
+BFKERNEL_HANDLE(CUfunction, FunctionObject, function, CUDA_ERROR_INVALID_HANDLE);
+BFKERNEL_HANDLE(CUkernel, FunctionObject, function, CUDA_ERROR_INVALID_HANDLE);
+BFKERNEL_HANDLE(CUlinkState, LinkObject, link, CUDA_ERROR_INVALID_HANDLE);
+#undef BFKERNEL_HANDLE
+
+// Room for objects of one type, reused but never unmapped.
+template <class T>
+class Store {
+ public:
+  T* allocate() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return &objects_.emplace_back();
+    T* object = free_.back();
+    free_.pop_back();
+    return object;
+  }
+  void release(T* object) {
+    object->kind = wire::Kind::none;
+    const std::lock_guard lock(mutex_);
+    free_.push_back(object);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::deque<T> objects_;
+  std::vector<T*> free_;
+};
+
+template <class T>
+Store<T>& store() {
+  static auto& instance = *new Store<T>;
+  return instance;
+}
+
+uint64_t next_id();
+ContextObject* current_context();  // null if the thread has none
+
+// The object behind a handle, or Failure.
+template <class H>
+typename Traits<H>::Type* object_of(H handle) {
+  using T = typename Traits<H>::Type;
+  auto* object = reinterpret_cast<T*>(handle);
+  const bool plausible = reinterpret_cast<uintptr_t>(handle) >= 4096 && reinterpret_cast<uintptr_t>(handle) % alignof(T) == 0;
+  if (!plausible || object->tag != kObjectTag || object->kind.load(std::memory_order_relaxed) != Traits<H>::kind)
+    throw Failure{Traits<H>::invalid};
+  return object;
+}
+
+template <class H>
+H create() {
+  auto* object = store<typename Traits<H>::Type>().allocate();
+  object->tag = kObjectTag;
+  object->id = next_id();
+  object->context = current_context();
+  object->kind = Traits<H>::kind;
+  return reinterpret_cast<H>(object);
+}
+
+template <class H>
+void release(H handle) {
+  store<typename Traits<H>::Type>().release(object_of(handle));
+}
+void release(CUmodule module);
+void release(CUlibrary library);
+
+// How a handle is named on the wire. For a stream this knows the default streams.
+template <class H>
+uint64_t id_of(H handle) {
+  return object_of(handle)->id;
+}
+uint64_t id_of(CUstream stream);
+uint64_t id_of(CUcontext context);
+
+// The context that an object belongs to, where the calling thread has none.
+template <class H>
+ContextObject* context_of(H handle) {
+  return object_of(handle)->context;
+}
+ContextObject* context_of(CUstream stream);
+ContextObject* context_of(CUcontext context);
+
+}  // namespace shim

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Launches: the hot path. Look up the layout, pack the parameters, append one frame.
+#include <cstring>
+
+#include "shim/api.h"
+#include "shim/modules.h"
+#include "shim/request.h"
+
+namespace shim {
+namespace {
+
+using Dim = std::array<uint32_t, 3>;
+
+struct Grid {
+  Dim grid;
+  Dim block;
+  uint32_t shared_bytes;
+  CUstream stream;
+};
+
+// As the driver does, what cannot run at all is refused at once; the rest shows at a later call.
+void check(const Grid& at, const FunctionObject* function, const LaunchLimits& limits) {
+  for (int i = 0; i < 3; ++i) {
+    require(at.grid[i] > 0 && at.block[i] > 0, CUDA_ERROR_INVALID_VALUE);
+    require(at.grid[i] <= limits.grid[i] && at.block[i] <= limits.block[i], CUDA_ERROR_INVALID_VALUE);
+  }
+  const uint64_t threads = uint64_t{at.block[0]} * at.block[1] * at.block[2];
+  require(threads <= limits.threads, CUDA_ERROR_INVALID_VALUE);
+  const auto& attributes = function->attributes;
+  const auto known = [&](size_t index) { return index < attributes.size() && attributes[index] > 0; };
+  if (known(CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK))
+    require(threads <= static_cast<uint64_t>(attributes[CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK]), CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);
+  if (known(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES))
+    require(at.shared_bytes <= static_cast<uint32_t>(attributes[CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES]), CUDA_ERROR_INVALID_VALUE);
+}
+
+wire::Bytes pack(const FunctionObject* function, void** params) {
+  std::vector<std::byte>& packed = thread_state().params;
+  packed.assign(function->param_bytes, std::byte{0});
+  for (size_t i = 0; i < function->params.size(); ++i) {
+    require(params[i]);
+    std::memcpy(packed.data() + function->params[i].offset, params[i], function->params[i].size);
+  }
+  return packed;
+}
+
+wire::Bytes flat_buffer(void** extra) {
+  const void* buffer = nullptr;
+  size_t size = 0;
+  for (; *extra != CU_LAUNCH_PARAM_END; extra += 2) {
+    if (*extra == CU_LAUNCH_PARAM_BUFFER_POINTER) buffer = extra[1];
+    else if (*extra == CU_LAUNCH_PARAM_BUFFER_SIZE) std::memcpy(&size, extra[1], sizeof size);
+    else throw Failure{CUDA_ERROR_INVALID_VALUE};
+  }
+  require(buffer || size == 0, CUDA_ERROR_INVALID_VALUE);
+  return {static_cast<const std::byte*>(buffer), size};
+}
+
+wire::Bytes parameters(const FunctionObject* function, void** params, void** extra) {
+  if (extra) {
+    require(!params, CUDA_ERROR_INVALID_VALUE);
+    return flat_buffer(extra);
+  }
+  if (!function->params_known) {
+    require(!params, CUDA_ERROR_NOT_SUPPORTED);
+    return {};
+  }
+  if (!function->params.empty()) require(params);
+  return pack(function, params);
+}
+
+CUresult launch(CUfunction f, const Grid& at, void** params, void** extra, std::vector<wire::LaunchAttribute> attributes = {}) {
+  const FunctionObject* function = object_of(f);
+  ContextObject* context = contexts::current();
+  check(at, function, context->limits);
+  wire::Launch message{function->id, at.grid, at.block, at.shared_bytes, id_of(at.stream), std::move(attributes), parameters(function, params, extra)};
+  Request request(Opcode::Launch, Context::current);
+  request.fields(message);
+  request.post();
+  return CUDA_SUCCESS;
+}
+
+wire::LaunchAttribute attribute(CUlaunchAttributeID id, const CUlaunchAttributeValue& value) {
+  wire::LaunchAttribute out;
+  out.id = static_cast<uint32_t>(id);
+  static_assert(sizeof value == sizeof out.value);
+  std::memcpy(out.value.data(), &value, sizeof value);
+  return out;
+}
+
+// Attributes that are plain numbers travel; those that hold handles are not forwarded yet.
+bool travels(CUlaunchAttributeID id) {
+  switch (id) {
+    case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
+    case CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY:
+    case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
+    case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
+    case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
+    case CU_LAUNCH_ATTRIBUTE_PRIORITY:
+    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
+    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
+    case CU_LAUNCH_ATTRIBUTE_PREFERRED_CLUSTER_DIMENSION:
+    case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+namespace api {
+
+CUresult cuLaunchKernel(CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY,
+                        unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream, void** kernelParams, void** extra) {
+  return launch(f, {{gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes, hStream}, kernelParams, extra);
+}
+
+CUresult cuLaunchCooperativeKernel(CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ, unsigned int blockDimX,
+                                   unsigned int blockDimY, unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream, void** kernelParams) {
+  CUlaunchAttributeValue cooperative{};
+  cooperative.cooperative = 1;
+  return launch(f, {{gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes, hStream}, kernelParams, nullptr,
+                {attribute(CU_LAUNCH_ATTRIBUTE_COOPERATIVE, cooperative)});
+}
+
+CUresult cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction f, void** kernelParams, void** extra) {
+  require(config);
+  std::vector<wire::LaunchAttribute> attributes;
+  for (unsigned i = 0; i < config->numAttrs; ++i) {
+    const CUlaunchAttribute& from = config->attrs[i];
+    if (from.id == CU_LAUNCH_ATTRIBUTE_IGNORE) continue;
+    require(travels(from.id), CUDA_ERROR_NOT_SUPPORTED);
+    attributes.push_back(attribute(from.id, from.value));
+  }
+  const Grid at{{config->gridDimX, config->gridDimY, config->gridDimZ}, {config->blockDimX, config->blockDimY, config->blockDimZ}, config->sharedMemBytes, config->hStream};
+  return launch(f, at, kernelParams, extra, std::move(attributes));
+}
+
+}  // namespace api
+}  // namespace shim

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shim/memory.h"
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <shared_mutex>
+
+#include "shim/api.h"
+#include "shim/request.h"
+
+namespace shim::memory {
+namespace {
+
+constexpr uint64_t kPitchAlignment = 512;
+
+std::shared_mutex mutex;
+std::map<uint64_t, Allocation>& allocations = *new std::map<uint64_t, Allocation>;
+std::atomic<uint64_t> last_buffer_id{0};
+
+// Under the mutex: the entry that holds the address, or end().
+auto holder(uint64_t address) {
+  auto after = allocations.upper_bound(address);
+  if (after == allocations.begin()) return allocations.end();
+  const auto found = std::prev(after);
+  return address - found->first < found->second.size ? found : allocations.end();
+}
+
+// What belongs to a context ends with it.
+const bool registered = [] {
+  contexts::on_end([](ContextObject* context) {
+    const std::unique_lock lock(mutex);
+    std::erase_if(allocations, [context](const auto& entry) { return entry.second.context == context && entry.second.origin != Origin::mapped; });
+  });
+  return true;
+}();
+
+}  // namespace
+
+void add(Allocation allocation) {
+  allocation.buffer_id = ++last_buffer_id;
+  const std::unique_lock lock(mutex);
+  allocations.insert_or_assign(allocation.address, allocation);
+}
+
+std::optional<Allocation> remove(uint64_t address) {
+  const std::unique_lock lock(mutex);
+  const auto found = allocations.find(address);
+  if (found == allocations.end()) return std::nullopt;
+  const Allocation out = found->second;
+  allocations.erase(found);
+  return out;
+}
+
+std::optional<Allocation> find(uint64_t address) {
+  const std::shared_lock lock(mutex);
+  const auto found = holder(address);
+  return found == allocations.end() ? std::nullopt : std::optional(found->second);
+}
+
+void set_sync_memops(uint64_t address, bool on) {
+  const std::unique_lock lock(mutex);
+  if (const auto found = holder(address); found != allocations.end()) found->second.sync_memops = on;
+}
+
+bool is_device(uint64_t address) {
+  const Connection* existing = connected();
+  return existing && (existing->window().holds(address) || find(address));
+}
+
+void require_device(uint64_t address, uint64_t size) {
+  const std::shared_lock lock(mutex);
+  auto found = holder(address);
+  // Mappings side by side are one range to a program that maps memory itself.
+  while (found != allocations.end()) {
+    const uint64_t left = found->first + found->second.size - address;
+    if (size <= left) return;
+    address += left;
+    size -= left;
+    found = holder(address);
+    if (found != allocations.end() && found->second.origin != Origin::mapped) break;
+  }
+  throw Failure{CUDA_ERROR_INVALID_VALUE};
+}
+
+}  // namespace shim::memory
+
+namespace shim::api {
+
+CUresult cuMemGetInfo_v2(size_t* free, size_t* total) {
+  const auto info = call(wire::MemInfo{}, Context::current);
+  if (free) *free = info.free_bytes;
+  if (total) *total = info.total_bytes;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemAlloc_v2(CUdeviceptr* dptr, size_t bytesize) {
+  require(dptr);
+  require(bytesize > 0, CUDA_ERROR_INVALID_VALUE);
+  ContextObject* context = contexts::current();
+  *dptr = call(wire::MemAlloc{bytesize}, Context::current, Deferred::keep).address;
+  memory::add({.address = *dptr, .size = bytesize, .context = context, .device = context->device});
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemAllocPitch_v2(CUdeviceptr* dptr, size_t* pPitch, size_t WidthInBytes, size_t Height, unsigned int ElementSizeBytes) {
+  require(pPitch);
+  require(WidthInBytes > 0 && Height > 0 && WidthInBytes < SIZE_MAX / 2, CUDA_ERROR_INVALID_VALUE);
+  require(ElementSizeBytes == 4 || ElementSizeBytes == 8 || ElementSizeBytes == 16, CUDA_ERROR_INVALID_VALUE);
+  const size_t pitch = (WidthInBytes + memory::kPitchAlignment - 1) / memory::kPitchAlignment * memory::kPitchAlignment;
+  size_t bytes = 0;
+  require(!__builtin_mul_overflow(pitch, Height, &bytes), CUDA_ERROR_OUT_OF_MEMORY);
+  const CUresult result = api::cuMemAlloc_v2(dptr, bytes);
+  *pPitch = pitch;
+  return result;
+}
+
+CUresult cuMemFree_v2(CUdeviceptr dptr) {
+  if (dptr == 0) return CUDA_SUCCESS;
+  const auto allocation = memory::find(dptr);
+  const bool ours = allocation && allocation->address == dptr &&
+                    (allocation->origin == memory::Origin::plain || allocation->origin == memory::Origin::pooled);
+  require(ours, CUDA_ERROR_INVALID_VALUE);
+  memory::remove(dptr);
+  Request request(Opcode::MemFree, Context::any);
+  request.in_context(allocation->context);
+  request.fields(wire::MemFree{dptr});
+  request.post();
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemGetAddressRange_v2(CUdeviceptr* pbase, size_t* psize, CUdeviceptr dptr) {
+  contexts::current();
+  const auto allocation = memory::find(dptr);
+  require(allocation.has_value(), CUDA_ERROR_NOT_FOUND);
+  if (pbase) *pbase = allocation->address;
+  if (psize) *psize = allocation->size;
+  return CUDA_SUCCESS;
+}
+
+}  // namespace shim::api

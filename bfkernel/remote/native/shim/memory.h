@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which device memory this process has: what frees, copies and pointer queries are checked against and answered from.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "shim/contexts.h"
+
+namespace shim::memory {
+
+enum class Origin : uint8_t { plain, pooled, mapped, global };
+
+struct Allocation {
+  uint64_t address = 0;
+  uint64_t size = 0;
+  Origin origin = Origin::plain;
+  ContextObject* context = nullptr;
+  int device = 0;  // GPU of the lease
+  CUmemoryPool pool = nullptr;
+  uint64_t memory = 0;  // mapped: the handle of cuMemCreate
+  uint64_t buffer_id = 0;
+  bool sync_memops = false;
+};
+
+void add(Allocation allocation);
+// The allocation that begins at the address, taken out of the table.
+std::optional<Allocation> remove(uint64_t address);
+// The allocation that holds the address.
+std::optional<Allocation> find(uint64_t address);
+void set_sync_memops(uint64_t address, bool on);
+
+// True where the address is device memory, or would be: nothing of the host lies in the window.
+bool is_device(uint64_t address);
+
+// Throws Failure{INVALID_VALUE} unless all bytes lie in one allocation.
+void require_device(uint64_t address, uint64_t size);
+
+}  // namespace shim::memory

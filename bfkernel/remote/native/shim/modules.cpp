@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shim/modules.h"
+
+#include "shim/api.h"
+#include "shim/image.h"
+#include "shim/jit.h"
+#include "shim/memory.h"
+#include "shim/request.h"
+
+namespace shim {
+namespace {
+
+// Sends the code, delivers the logs whether or not it loaded, and returns the table.
+template <class Message>
+wire::LoadReply load(const Message& message, const Jit& jit, Context need) {
+  Request request(Message::opcode, need);
+  request.fields(message);
+  Pending pending;
+  const CUresult result = request.wait(pending);
+  wire::LoadReply reply;
+  if (!pending.payload.empty()) reply = wire::Decoder(pending.payload).take<wire::LoadReply>();
+  jit.deliver(reply.info_log, reply.error_log);
+  require(result == CUDA_SUCCESS, result);
+  return reply;
+}
+
+CUresult load_module(CUmodule* module, const void* code, const Jit& jit) {
+  require(module);
+  const image::Code image = image::recognise(code);
+  CUmodule made = create<CUmodule>();
+  ModuleObject* object = object_of(made);
+  try {
+    object->table.fill(object, load(wire::ModuleLoad{object->id, image.kind, jit.wire(), image.bytes}, jit, Context::current));
+  } catch (const Failure&) {
+    release(made);
+    throw;
+  }
+  *module = made;
+  return CUDA_SUCCESS;
+}
+
+CUresult load_library(CUlibrary* library, const void* code, const Jit& jit) {
+  require(library);
+  const image::Code image = image::recognise(code);
+  CUlibrary made = create<CUlibrary>();
+  LibraryObject* object = object_of(made);
+  try {
+    object->table.fill(object, load(wire::LibraryLoad{object->id, image.kind, jit.wire(), image.bytes}, jit, Context::any));
+  } catch (const Failure&) {
+    release(made);
+    throw;
+  }
+  *library = made;
+  return CUDA_SUCCESS;
+}
+
+// Library options only say how the host's image and unused kernels are treated: nothing to do here.
+CUresult check_options(CUlibraryOption* options, unsigned count) {
+  for (unsigned i = 0; i < count; ++i) {
+    const bool known = options[i] == CU_LIBRARY_BINARY_IS_PRESERVED || options[i] == CU_LIBRARY_HOST_UNIVERSAL_FUNCTION_AND_DATA_TABLE;
+    require(known, CUDA_ERROR_INVALID_VALUE);
+  }
+  return CUDA_SUCCESS;
+}
+
+template <class H>
+CUresult enumerate(H* out, unsigned room, const CodeTable& table) {
+  require(out);
+  require(table.complete, CUDA_ERROR_NOT_SUPPORTED);
+  for (unsigned i = 0; i < room && i < table.kernels.size(); ++i) out[i] = reinterpret_cast<H>(table.kernels[i]);
+  return CUDA_SUCCESS;
+}
+
+CUresult count(unsigned* out, const CodeTable& table) {
+  require(out);
+  require(table.complete, CUDA_ERROR_NOT_SUPPORTED);
+  *out = static_cast<unsigned>(table.kernels.size());
+  return CUDA_SUCCESS;
+}
+
+}  // namespace
+
+void CodeTable::fill(Object* of, const wire::LoadReply& reply) {
+  holder = of;
+  id = of->id;
+  is_library = of->kind == wire::Kind::library;
+  complete = reply.table_complete;
+  for (const wire::KernelEntry& entry : reply.kernels) add(entry);
+}
+
+FunctionObject* CodeTable::add(const wire::KernelEntry& entry) {
+  auto* function = store<FunctionObject>().allocate();
+  function->tag = kObjectTag;
+  function->id = wire::entry_id(id, static_cast<uint32_t>(kernels.size()));
+  function->context = is_library ? nullptr : current_context();
+  function->owner = this;
+  function->name = entry.name;
+  function->params = entry.params;
+  function->params_known = entry.params_known;
+  function->param_bytes = 0;
+  for (const wire::KernelParam& param : entry.params) function->param_bytes = std::max(function->param_bytes, param.offset + param.size);
+  function->attributes = entry.attributes;
+  function->kind = wire::Kind::function;
+  kernels.push_back(function);
+  by_name.emplace(entry.name, function);
+  return function;
+}
+
+void CodeTable::clear() {
+  const std::lock_guard lock(mutex);
+  for (FunctionObject* function : kernels) store<FunctionObject>().release(function);
+  for (const uint64_t address : globals) memory::remove(address);
+  kernels.clear();
+  by_name.clear();
+  globals.clear();
+}
+
+FunctionObject* CodeTable::find(const char* name) {
+  require(name);
+  const std::lock_guard lock(mutex);
+  if (const auto found = by_name.find(name); found != by_name.end()) return found->second;
+  require(!complete, CUDA_ERROR_NOT_FOUND);
+  const auto index = static_cast<uint32_t>(kernels.size());
+  return add(call(wire::FunctionLookup{id, is_library, index, name}).kernel);
+}
+
+void CodeTable::global(CUdeviceptr* address, size_t* size, const char* name) {
+  require(name);
+  const auto found = call(wire::ModuleGlobal{id, is_library, name});
+  ContextObject* context = current_context();
+  if (!memory::find(found.address)) {
+    memory::add({.address = found.address, .size = found.size, .origin = memory::Origin::global, .context = context, .device = context ? context->device : 0});
+    const std::lock_guard lock(mutex);
+    globals.push_back(found.address);
+  }
+  if (address) *address = found.address;
+  if (size) *size = found.size;
+}
+
+void release(CUmodule module) {
+  ModuleObject* object = object_of(module);
+  object->table.clear();
+  store<ModuleObject>().release(object);
+}
+
+void release(CUlibrary library) {
+  LibraryObject* object = object_of(library);
+  for (const auto& [context, module] : object->modules) release(module);
+  object->modules.clear();
+  object->table.clear();
+  store<LibraryObject>().release(object);
+}
+
+namespace api {
+
+CUresult cuModuleLoad(CUmodule* module, const char* fname) { return api::cuModuleLoadData(module, image::read_file(fname).data()); }
+
+CUresult cuModuleLoadData(CUmodule* module, const void* image) { return load_module(module, image, Jit()); }
+
+CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned int numOptions, CUjit_option* options, void** optionValues) {
+  return load_module(module, image, Jit(numOptions, options, optionValues));
+}
+
+CUresult cuModuleLoadFatBinary(CUmodule* module, const void* fatCubin) { return load_module(module, fatCubin, Jit()); }
+
+CUresult cuModuleGetLoadingMode(CUmoduleLoadingMode* mode) {
+  require(mode);
+  *mode = CU_MODULE_EAGER_LOADING;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuModuleGetFunction(CUfunction* hfunc, CUmodule hmod, const char* name) {
+  require(hfunc);
+  *hfunc = reinterpret_cast<CUfunction>(object_of(hmod)->table.find(name));
+  return CUDA_SUCCESS;
+}
+
+CUresult cuModuleGetFunctionCount(unsigned int* count, CUmodule mod) { return shim::count(count, object_of(mod)->table); }
+
+CUresult cuModuleEnumerateFunctions(CUfunction* functions, unsigned int numFunctions, CUmodule mod) {
+  return enumerate(functions, numFunctions, object_of(mod)->table);
+}
+
+CUresult cuModuleGetGlobal_v2(CUdeviceptr* dptr, size_t* bytes, CUmodule hmod, const char* name) {
+  object_of(hmod)->table.global(dptr, bytes, name);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuLibraryLoadData(CUlibrary* library, const void* code, CUjit_option* jitOptions, void** jitOptionsValues, unsigned int numJitOptions,
+                           CUlibraryOption* libraryOptions, void**, unsigned int numLibraryOptions) {
+  check_options(libraryOptions, numLibraryOptions);
+  return load_library(library, code, Jit(numJitOptions, jitOptions, jitOptionsValues));
+}
+
+CUresult cuLibraryLoadFromFile(CUlibrary* library, const char* fileName, CUjit_option* jitOptions, void** jitOptionsValues, unsigned int numJitOptions,
+                               CUlibraryOption* libraryOptions, void**, unsigned int numLibraryOptions) {
+  check_options(libraryOptions, numLibraryOptions);
+  return load_library(library, image::read_file(fileName).data(), Jit(numJitOptions, jitOptions, jitOptionsValues));
+}
+
+CUresult cuLibraryGetKernel(CUkernel* pKernel, CUlibrary library, const char* name) {
+  require(pKernel);
+  *pKernel = reinterpret_cast<CUkernel>(object_of(library)->table.find(name));
+  return CUDA_SUCCESS;
+}
+
+CUresult cuLibraryGetKernelCount(unsigned int* count, CUlibrary lib) { return shim::count(count, object_of(lib)->table); }
+
+CUresult cuLibraryEnumerateKernels(CUkernel* kernels, unsigned int numKernels, CUlibrary lib) {
+  return enumerate(kernels, numKernels, object_of(lib)->table);
+}
+
+CUresult cuLibraryGetModule(CUmodule* pMod, CUlibrary library) {
+  require(pMod);
+  LibraryObject* object = object_of(library);
+  ContextObject* context = contexts::current();
+  const std::lock_guard lock(object->mutex);
+  CUmodule& module = object->modules[context];
+  if (!module) {
+    CUmodule made = create<CUmodule>();
+    ModuleObject* of = object_of(made);
+    of->library = object;
+    of->table.fill(of, call(wire::LibraryModule{object->id, of->id}, Context::current));
+    module = made;
+  }
+  *pMod = module;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuLibraryGetGlobal(CUdeviceptr* dptr, size_t* bytes, CUlibrary library, const char* name) {
+  contexts::current();
+  object_of(library)->table.global(dptr, bytes, name);
+  return CUDA_SUCCESS;
+}
+
+}  // namespace api
+}  // namespace shim

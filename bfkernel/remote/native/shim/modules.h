@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Modules and libraries, with the table of kernels that came back when they were loaded.
+#pragma once
+
+#include <deque>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "shim/handles.h"
+#include "wire/messages.h"
+
+namespace shim {
+
+struct CodeTable;
+
+// A kernel: what a launch needs to know is here, so that it asks nobody.
+struct FunctionObject : Object {
+  CodeTable* owner = nullptr;
+  std::string name;
+  std::vector<wire::KernelParam> params;
+  bool params_known = false;
+  uint32_t param_bytes = 0;
+  std::vector<int32_t> attributes;
+};
+
+// What modules and libraries have in common.
+struct CodeTable {
+  Object* holder = nullptr;  // the module or library
+  uint64_t id = 0;
+  bool is_library = false;
+  bool complete = false;
+  std::mutex mutex;
+  std::vector<FunctionObject*> kernels;
+  std::unordered_map<std::string, FunctionObject*> by_name;
+  std::vector<uint64_t> globals;  // addresses told to the program
+
+  void fill(Object* of, const wire::LoadReply& reply);
+  void clear();
+  // Throws Failure{NOT_FOUND}.
+  FunctionObject* find(const char* name);
+  void global(CUdeviceptr* address, size_t* size, const char* name);
+
+ private:
+  FunctionObject* add(const wire::KernelEntry& entry);
+};
+
+struct ModuleObject : Object {
+  CodeTable table;
+  LibraryObject* library = nullptr;  // it is that library's, in one context
+};
+
+struct LibraryObject : Object {
+  CodeTable table;
+  std::mutex mutex;
+  std::unordered_map<ContextObject*, CUmodule> modules;
+};
+
+}  // namespace shim

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Stream-ordered memory and its pools. The worker keeps the pools, within the lease's limit; here are their handles.
+#include <cstring>
+#include <map>
+#include <mutex>
+
+#include "shim/api.h"
+#include "shim/devices.h"
+#include "shim/memory.h"
+#include "shim/request.h"
+
+namespace shim {
+namespace {
+
+std::mutex mutex;
+std::map<int, CUmemoryPool>& defaults = *new std::map<int, CUmemoryPool>;  // by GPU of the lease
+std::map<int, CUmemoryPool>& chosen = *new std::map<int, CUmemoryPool>;
+
+CUmemoryPool default_pool(int device) {
+  const std::lock_guard lock(mutex);
+  CUmemoryPool& pool = defaults[device];
+  if (!pool) {
+    pool = create<CUmemoryPool>();
+    object_of(pool)->id = wire::default_pool_id(device);
+    object_of(pool)->device = device;
+  }
+  return pool;
+}
+
+CUmemoryPool current_pool(int device) {
+  {
+    const std::lock_guard lock(mutex);
+    if (const auto found = chosen.find(device); found != chosen.end()) return found->second;
+  }
+  return default_pool(device);
+}
+
+CUresult allocate(CUdeviceptr* dptr, size_t bytesize, CUmemoryPool pool, CUstream stream) {
+  require(dptr);
+  require(bytesize > 0, CUDA_ERROR_INVALID_VALUE);
+  const PoolObject* from = object_of(pool);
+  *dptr = call(wire::MemAllocAsync{bytesize, id_of(stream), from->id}, Context::current, Deferred::keep).address;
+  memory::add({.address = *dptr, .size = bytesize, .origin = memory::Origin::pooled, .context = contexts::current(), .device = from->device, .pool = pool});
+  return CUDA_SUCCESS;
+}
+
+bool is_flag(CUmemPool_attribute attribute) { return attribute <= CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES; }
+
+}  // namespace
+
+namespace api {
+
+CUresult cuMemAllocAsync(CUdeviceptr* dptr, size_t bytesize, CUstream hStream) {
+  return allocate(dptr, bytesize, current_pool(contexts::current()->device), hStream);
+}
+
+CUresult cuMemAllocFromPoolAsync(CUdeviceptr* dptr, size_t bytesize, CUmemoryPool pool, CUstream hStream) {
+  return allocate(dptr, bytesize, pool, hStream);
+}
+
+CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
+  if (dptr == 0) return CUDA_SUCCESS;
+  const auto allocation = memory::find(dptr);
+  const bool ours = allocation && allocation->address == dptr &&
+                    (allocation->origin == memory::Origin::plain || allocation->origin == memory::Origin::pooled);
+  require(ours, CUDA_ERROR_INVALID_VALUE);
+  const uint64_t stream = id_of(hStream);
+  memory::remove(dptr);
+  post(wire::MemFreeAsync{dptr, stream}, Context::current);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemPoolCreate(CUmemoryPool* pool, const CUmemPoolProps* poolProps) {
+  require(pool);
+  require(poolProps);
+  require(poolProps->allocType == CU_MEM_ALLOCATION_TYPE_PINNED, CUDA_ERROR_INVALID_VALUE);
+  const bool ours = poolProps->location.type == CU_MEM_LOCATION_TYPE_DEVICE && poolProps->handleTypes == CU_MEM_HANDLE_TYPE_NONE;
+  require(ours, CUDA_ERROR_NOT_SUPPORTED);
+  const int device = devices::lease_ordinal(poolProps->location.id);
+  CUmemoryPool made = create<CUmemoryPool>();
+  object_of(made)->device = device;
+  call_plain(wire::PoolCreate{id_of(made), device, poolProps->maxSize}, Context::any, Deferred::keep);
+  *pool = made;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemPoolDestroy(CUmemoryPool pool) {
+  const PoolObject* object = object_of(pool);
+  require(pool != default_pool(object->device), CUDA_ERROR_INVALID_VALUE);
+  {
+    const std::lock_guard lock(mutex);
+    if (chosen[object->device] == pool) chosen.erase(object->device);
+  }
+  post(wire::PoolDestroy{object->id});
+  release(pool);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemPoolTrimTo(CUmemoryPool pool, size_t minBytesToKeep) {
+  post(wire::PoolTrim{id_of(pool), minBytesToKeep});
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemPoolSetAttribute(CUmemoryPool pool, CUmemPool_attribute attr, void* value) {
+  require(value);
+  uint64_t number = 0;
+  std::memcpy(&number, value, is_flag(attr) ? sizeof(int) : sizeof number);
+  call_plain(wire::PoolSetAttribute{id_of(pool), static_cast<uint32_t>(attr), number});
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemPoolGetAttribute(CUmemoryPool pool, CUmemPool_attribute attr, void* value) {
+  require(value);
+  const uint64_t number = call(wire::PoolGetAttribute{id_of(pool), static_cast<uint32_t>(attr)}).value;
+  std::memcpy(value, &number, is_flag(attr) ? sizeof(int) : sizeof number);
+  return CUDA_SUCCESS;
+}
+
+// A pool's own device may always use it; others may not yet.
+CUresult cuMemPoolSetAccess(CUmemoryPool pool, const CUmemAccessDesc* map, size_t count) {
+  require(map);
+  const int device = object_of(pool)->device;
+  for (size_t i = 0; i < count; ++i) {
+    require(map[i].location.type == CU_MEM_LOCATION_TYPE_DEVICE, CUDA_ERROR_INVALID_VALUE);
+    const bool own = devices::lease_ordinal(map[i].location.id) == device;
+    require(!own || map[i].flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE, CUDA_ERROR_INVALID_DEVICE);
+    require(own || map[i].flags == CU_MEM_ACCESS_FLAGS_PROT_NONE, CUDA_ERROR_NOT_SUPPORTED);
+  }
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemPoolGetAccess(CUmemAccess_flags* flags, CUmemoryPool memPool, CUmemLocation* location) {
+  require(flags);
+  require(location);
+  const bool own = location->type == CU_MEM_LOCATION_TYPE_DEVICE && devices::lease_ordinal(location->id) == object_of(memPool)->device;
+  *flags = own ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE : CU_MEM_ACCESS_FLAGS_PROT_NONE;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetDefaultMemPool(CUmemoryPool* pool_out, CUdevice dev) {
+  require(pool_out);
+  *pool_out = default_pool(devices::lease_ordinal(dev));
+  return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetMemPool(CUmemoryPool* pool, CUdevice dev) {
+  require(pool);
+  *pool = current_pool(devices::lease_ordinal(dev));
+  return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceSetMemPool(CUdevice dev, CUmemoryPool pool) {
+  const int device = devices::lease_ordinal(dev);
+  require(object_of(pool)->device == device, CUDA_ERROR_INVALID_VALUE);
+  const std::lock_guard lock(mutex);
+  chosen[device] = pool;
+  return CUDA_SUCCESS;
+}
+
+}  // namespace api
+}  // namespace shim

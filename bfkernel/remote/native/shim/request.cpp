@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shim/request.h"
+
+namespace shim {
+
+Request::Request(Opcode opcode, Context need) : opcode_(opcode), need_(need), context_(current_context()) {
+  buffer_.swap(thread_state().scratch);
+  buffer_.resize(sizeof(wire::FrameHeader));
+}
+
+Request::~Request() {
+  // Keep the memory for the next request, but not that of a rare large one.
+  if (buffer_.capacity() <= size_t{1} << 20) buffer_.swap(thread_state().scratch);
+}
+
+void Request::device(CUdevice device) { fields(static_cast<int32_t>(devices::lease_ordinal(device))); }
+
+std::span<std::byte> Request::seal(size_t tail) {
+  if (need_ == Context::current) contexts::require_usable(context_);
+  const size_t size = buffer_.size() - sizeof(wire::FrameHeader) + tail;
+  require(size <= wire::kMaxPayload, CUDA_ERROR_INVALID_VALUE);
+  wire::FrameHeader header;
+  header.size = static_cast<uint32_t>(size);
+  header.opcode = static_cast<uint16_t>(opcode_);
+  header.context = context_ ? contexts::wire_id(context_) : 0;
+  std::memcpy(buffer_.data(), &header, sizeof header);
+  return buffer_;
+}
+
+void Request::post(wire::Bytes tail) {
+  const std::span<std::byte> frame = seal(tail.size());
+  connection().transport().post(frame, tail);
+}
+
+void Request::send(Pending& pending) {
+  const std::span<std::byte> frame = seal(0);
+  const uint16_t waiting = wire::kFlagWaiting;
+  std::memcpy(frame.data() + offsetof(wire::FrameHeader, flags), &waiting, sizeof waiting);
+  connection().transport().send(frame, pending);
+}
+
+CUresult Request::wait(Pending& pending) {
+  send(pending);
+  connection().transport().await(pending);
+  return pending.result;
+}
+
+Reply Request::wait(Deferred deferred) {
+  Pending pending;
+  const CUresult result = wait(pending);
+  if (result != CUDA_SUCCESS) throw Failure{result};
+  if (deferred == Deferred::report) report_deferred();
+  return Reply(std::move(pending.payload));
+}
+
+void report_deferred() {
+  const CUresult earlier = connection().transport().take_deferred();
+  if (earlier != CUDA_SUCCESS) throw Failure{earlier};
+}
+
+}  // namespace shim

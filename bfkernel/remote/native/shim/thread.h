@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the driver API keeps for each thread.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <vector>
+
+#include "shim/cuda_api.h"
+
+namespace shim {
+
+struct ContextObject;
+
+struct ThreadState {
+  std::vector<ContextObject*> contexts;  // the stack; the last is current
+  CUstreamCaptureMode capture_mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
+  std::map<ContextObject*, CUstream> default_streams;  // this thread's default stream in each context
+  std::vector<std::byte> scratch;  // the next request is built here
+  std::vector<std::byte> params;   // packed kernel parameters
+  ~ThreadState();                  // gives the default streams back
+};
+
+ThreadState& thread_state();
+
+// Set while a per-thread form (_ptds, _ptsz) runs: the null stream then means the thread's own.
+inline thread_local bool per_thread_default [[gnu::tls_model("initial-exec")]] = false;
+
+struct PerThreadScope {
+  const bool before = per_thread_default;
+  PerThreadScope() { per_thread_default = true; }
+  ~PerThreadScope() { per_thread_default = before; }
+};
+
+}  // namespace shim

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shim/transport.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <system_error>
+
+#include "shim/failure.h"
+#include "shim/log.h"
+
+namespace shim {
+namespace {
+
+constexpr size_t kQueueLimit = size_t{8} << 20;  // beyond it the caller writes itself: the program cannot run ahead for ever
+constexpr size_t kBulk = size_t{64} << 10;       // payloads from here on are written from where they lie
+constexpr size_t kInputSize = size_t{64} << 10;
+
+void set_sequence(std::span<std::byte> frame, uint32_t sequence) {
+  std::memcpy(frame.data() + offsetof(wire::FrameHeader, sequence), &sequence, sizeof sequence);
+}
+
+}  // namespace
+
+Transport::Transport(wire::Fd socket, std::function<void(const std::string&)> lost)
+    : socket_(std::move(socket)), lost_(std::move(lost)), input_(kInputSize) {
+  // The program's signals are for its own threads.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  sender_thread_ = std::thread([this] { sender(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+Transport::~Transport() {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    closing_ = true;
+  }
+  queue_filled_.notify_one();
+  if (sender_thread_.joinable()) sender_thread_.join();
+}
+
+void Transport::check_alive() const {
+  if (dead_.load(std::memory_order_relaxed)) throw Failure{CUDA_ERROR_DEVICE_UNAVAILABLE};
+}
+
+void Transport::post(std::span<std::byte> frame, wire::Bytes tail) {
+  check_alive();
+  log::count(false);
+  if (tail.size() >= kBulk) return write_now(frame, tail, nullptr);
+  std::unique_lock lock(queue_mutex_);
+  if (queue_.size() > kQueueLimit) {
+    lock.unlock();
+    return write_now(frame, tail, nullptr);
+  }
+  set_sequence(frame, ++sequence_);
+  queue_.insert(queue_.end(), frame.begin(), frame.end());
+  queue_.insert(queue_.end(), tail.begin(), tail.end());
+  if (sender_sleeps_) {
+    sender_sleeps_ = false;
+    lock.unlock();
+    queue_filled_.notify_one();
+  }
+}
+
+void Transport::send(std::span<std::byte> frame, Pending& pending) {
+  check_alive();
+  log::count(true);
+  write_now(frame, {}, &pending);
+}
+
+// Writes the queue and this frame. The sequence number and the place in the order are taken together.
+void Transport::write_now(std::span<std::byte> frame, wire::Bytes tail, Pending* pending) {
+  const std::lock_guard write_lock(write_mutex_);
+  {
+    const std::lock_guard queue_lock(queue_mutex_);
+    set_sequence(frame, ++sequence_);
+    if (pending) pending->sequence = sequence_;
+    writing_.swap(queue_);
+  }
+  if (pending) {
+    const std::lock_guard reply_lock(reply_mutex_);
+    pending_.emplace(pending->sequence, pending);
+  }
+  std::array<iovec, 3> parts{iovec{writing_.data(), writing_.size()}, iovec{frame.data(), frame.size()},
+                             iovec{const_cast<std::byte*>(tail.data()), tail.size()}};
+  try {
+    wire::write_all(socket_.get(), parts);
+  } catch (const std::system_error& error) {
+    fail(error.code().message());
+  }
+  writing_.clear();
+  if (!pending) check_alive();
+}
+
+void Transport::sender() {
+  pthread_setname_np(pthread_self(), "bfkernel-send");
+  std::unique_lock queue_lock(queue_mutex_);
+  while (true) {
+    if (queue_.empty()) {
+      if (closing_) return;
+      sender_sleeps_ = true;
+      queue_filled_.wait(queue_lock, [this] { return closing_ || !queue_.empty(); });
+      sender_sleeps_ = false;
+      continue;
+    }
+    queue_lock.unlock();
+    {
+      const std::lock_guard write_lock(write_mutex_);
+      {
+        const std::lock_guard inner(queue_mutex_);
+        writing_.swap(queue_);
+      }
+      try {
+        if (!dead_) wire::write_all(socket_.get(), writing_.data(), writing_.size());
+      } catch (const std::system_error& error) {
+        fail(error.code().message());
+      }
+      writing_.clear();
+    }
+    queue_lock.lock();
+  }
+}
+
+void Transport::await(Pending& pending) {
+  std::unique_lock lock(reply_mutex_);
+  while (!pending.done) {
+    if (leading_) {
+      pending.wake.wait(lock);
+    } else if (dead_) {
+      // Only without a leader: it might be writing into `pending` just now.
+      pending_.erase(pending.sequence);
+      wake_next();
+      throw Failure{CUDA_ERROR_DEVICE_UNAVAILABLE};
+    } else {
+      lead(lock);
+    }
+  }
+  if (!leading_) wake_next();
+}
+
+void Transport::lead(std::unique_lock<std::mutex>& lock) {
+  leading_ = true;
+  lock.unlock();
+  try {
+    read_frame();
+  } catch (const std::exception& error) {
+    fail(error.what());
+  }
+  lock.lock();
+  leading_ = false;
+}
+
+// Somebody who waits takes over: to lead, or to find out that the connection is gone. Under reply_mutex_.
+void Transport::wake_next() {
+  if (!pending_.empty()) pending_.begin()->second->wake.notify_one();
+}
+
+void Transport::read_frame() {
+  wire::FrameHeader header;
+  read_bytes(&header, sizeof header);
+  if (header.size > wire::kMaxPayload) throw wire::Malformed("the server sent a frame that is too large");
+  if (header.opcode == wire::kOpcodeStdout) return print(header.size);
+  deliver(header);
+}
+
+// A small buffer in front of the socket: header and payload of a short reply take one system call.
+void Transport::read_bytes(void* data, size_t size) {
+  auto* out = static_cast<std::byte*>(data);
+  while (size > 0) {
+    if (input_begin_ == input_end_) {
+      const bool direct = size >= input_.size();
+      const size_t got = wire::read_some(socket_.get(), direct ? out : input_.data(), direct ? size : input_.size());
+      if (got == 0) throw wire::Malformed("the GPU server closed the connection");
+      if (direct) {
+        out += got;
+        size -= got;
+        continue;
+      }
+      input_begin_ = 0;
+      input_end_ = got;
+    }
+    const size_t step = std::min(size, input_end_ - input_begin_);
+    std::memcpy(out, input_.data() + input_begin_, step);
+    input_begin_ += step;
+    out += step;
+    size -= step;
+  }
+}
+
+void Transport::deliver(const wire::FrameHeader& header) {
+  Pending* pending = nullptr;
+  {
+    const std::lock_guard lock(reply_mutex_);
+    const auto found = pending_.find(header.sequence);
+    if (found == pending_.end()) throw wire::Malformed("the server answered what nobody asked");
+    pending = found->second;
+  }
+  if (const auto error = static_cast<uint32_t>(header.context)) {
+    uint32_t none = 0;
+    deferred_.compare_exchange_strong(none, error);
+  }
+  // A bulk reply is its length, then bytes that go straight to where the program wants them.
+  uint64_t length = 0;
+  if (!pending->destination.empty() && header.size == sizeof length + pending->destination.size()) {
+    read_bytes(&length, sizeof length);
+    if (length != pending->destination.size()) throw wire::Malformed("the server sent another number of bytes than asked for");
+    read_bytes(pending->destination.data(), length);
+  } else {
+    pending->payload.resize(header.size);
+    read_bytes(pending->payload.data(), header.size);
+  }
+  const std::lock_guard lock(reply_mutex_);
+  pending_.erase(header.sequence);
+  pending->result = static_cast<CUresult>(header.result);
+  pending->done = true;
+  pending->wake.notify_one();
+}
+
+// Device printf. Through stdio, so that it keeps its place among what the program itself prints.
+void Transport::print(uint32_t size) {
+  std::vector<std::byte> text(size);
+  read_bytes(text.data(), size);
+  fwrite(text.data(), 1, size, stdout);
+  fflush(stdout);
+}
+
+void Transport::fail(const std::string& why) {
+  if (dead_.exchange(true)) return;
+  shutdown(socket_.get(), SHUT_RDWR);  // whoever reads or writes now finds out
+  {
+    const std::lock_guard lock(reply_mutex_);
+    if (!leading_) wake_next();
+  }
+  lost_(why);
+}
+
+void Transport::abandon_after_fork() { socket_.reset(); }
+
+}  // namespace shim

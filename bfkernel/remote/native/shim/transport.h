@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Frames out and replies in, for all threads of the process, over one connected socket.
+//
+// Out: one queue. A posted frame is appended (that is all its caller pays) and a sender thread writes what has
+// gathered; a waiting call writes the queue and its own frame at once. Whoever writes holds write_mutex_, so the
+// server reads frames in the order in which they were queued.
+// In: the waiting threads read for each other. One of them, the leader, reads frames and hands each reply to its
+// owner; when it has its own it wakes another waiting thread to lead. A lone caller so needs no second wake-up.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "shim/cuda_api.h"
+#include "wire/codec.h"
+#include "wire/frame.h"
+#include "wire/socket.h"
+
+namespace shim {
+
+// A reply on its way. `destination` says where a bulk payload goes; else it lands in `payload`.
+struct Pending {
+  std::span<std::byte> destination;
+  std::vector<std::byte> payload;
+  CUresult result = CUDA_SUCCESS;
+  bool done = false;
+  uint32_t sequence = 0;
+  std::condition_variable wake;
+};
+
+class Transport {
+ public:
+  // `lost` is called once, by any thread, when the connection has ended.
+  Transport(wire::Fd socket, std::function<void(const std::string&)> lost);
+  ~Transport();
+
+  // `frame` begins with a FrameHeader, whose sequence is filled in here. `tail` is the end of the payload and may be
+  // the program's own memory: it is not touched after the call. Throws Failure when the connection is gone.
+  void post(std::span<std::byte> frame, wire::Bytes tail = {});
+
+  // Sends and registers `pending`; await() then returns when its reply is there.
+  void send(std::span<std::byte> frame, Pending& pending);
+  void await(Pending& pending);
+
+  // The first error of posted calls that has come in and was not yet reported, or success.
+  CUresult take_deferred() { return static_cast<CUresult>(deferred_.exchange(0, std::memory_order_relaxed)); }
+
+  // In the child of a fork: closes the copy of the socket, touches nothing else.
+  void abandon_after_fork();
+
+ private:
+  void sender();
+  void write_now(std::span<std::byte> frame, wire::Bytes tail, Pending* pending);
+  void lead(std::unique_lock<std::mutex>& lock);
+  void wake_next();
+  void read_frame();
+  void read_bytes(void* data, size_t size);
+  void deliver(const wire::FrameHeader& header);
+  void print(uint32_t size);
+  void fail(const std::string& why);
+  void check_alive() const;
+
+  wire::Fd socket_;
+  std::function<void(const std::string&)> lost_;
+  std::atomic<bool> dead_{false};
+  std::atomic<uint32_t> deferred_{0};
+
+  std::mutex write_mutex_;  // held while writing to the socket; taken before queue_mutex_
+  std::mutex queue_mutex_;
+  std::condition_variable queue_filled_;
+  std::vector<std::byte> queue_;
+  std::vector<std::byte> writing_;  // under write_mutex_
+  uint32_t sequence_ = 0;           // under queue_mutex_
+  bool sender_sleeps_ = false;
+  bool closing_ = false;
+
+  std::mutex reply_mutex_;
+  std::map<uint32_t, Pending*> pending_;
+  bool leading_ = false;
+  std::vector<std::byte> input_;  // the leader's
+  size_t input_begin_ = 0;
+  size_t input_end_ = 0;
+
+  std::thread sender_thread_;
+};
+
+}  // namespace shim
