@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Real pools and agents as processes, with a small worker and driver in place of the native ones.
 
-The worker here does what an agent can see of the real one: it greets, holds bytes in the ledger, and ends with its
-connection. The driver has GPUs of its own naming and nothing else.
+The worker here does what an agent can see of the real one: it greets, holds bytes in the ledger, and ends
+with its connection. The driver has GPUs of its own naming and nothing else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import httpx
 REPOSITORY = Path(__file__).resolve().parents[2]
 LIMIT_S = 20.0
 
-_WORKER = '''\
+_WORKER = """\
 #!{python}
 import argparse, ctypes, json, mmap, os, signal, socket, struct
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
@@ -45,13 +45,16 @@ b = json.dumps(facts).encode()
 s.sendall(b"BFKERNEL" + struct.pack("<I", len(b)) + b)
 while d := s.recv(4096):
     s.sendall(d)
-'''
+"""
 
 _DRIVER = """
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-static int number(const char* name, int otherwise) { const char* t = getenv(name); return t ? atoi(t) : otherwise; }
+static int number(const char* name, int otherwise) {
+  const char* text = getenv(name);
+  return text ? atoi(text) : otherwise;
+}
 int cuInit(unsigned f) { return 0; }
 int cuDriverGetVersion(int* v) { *v = 13000; return 0; }
 int cuDeviceGetCount(int* n) { *n = number("TEST_GPUS", 1); return 0; }
@@ -74,16 +77,27 @@ def make_native_dir(folder: Path) -> Path:
     return folder
 
 
+_MODULES = {
+    "serve": "bfkernel.remote.serve",
+    "pool": "bfkernel.remote.pool.server",
+    "agent": "bfkernel.remote.agent.server",
+}
+
+
 class Process:
     """A pool, an agent or both, started by ``run_…(options)`` as the command line does."""
 
-    def __init__(self, what: str, native: Path, log: Path, /, environment: dict[str, str] | None = None, **options: Any):
+    def __init__(
+        self, what: str, native: Path, log: Path, /, environment: dict[str, str] | None = None, **options: Any
+    ):
         self.log = log
         code = textwrap.dedent(
             f"""
             import sys
             from pathlib import Path, PosixPath
-            from bfkernel.remote.serve import *
+            from {_MODULES[what]} import {what.title()}Options, run_{what}
+            from bfkernel.remote.agent.inventory import DriverOptions
+            from bfkernel.remote.state_dir import ConfigurationError
             try:
                 sys.exit(run_{what}({what.title()}Options(**{options!r})))
             except ConfigurationError as error:

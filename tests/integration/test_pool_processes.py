@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Pools and agents as real processes: what happens when one of them dies, and who is let in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bfkernel.remote.serve import DriverOptions
+
+from .pool_processes import Client, Connection, Process, eventually, make_native_dir
+
+START = {"port": 0, "data_port": 0}
+
+
+@pytest.fixture(scope="session")
+def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_native_dir(tmp_path_factory.mktemp("native"))
+
+
+@pytest.fixture
+def start(tmp_path: Path, native: Path) -> Iterator[Callable[..., Process]]:
+    processes: list[Process] = []
+
+    def make(what: str, **options: Any) -> Process:
+        options.setdefault("state_dir", tmp_path / what)
+        if what != "pool":
+            options.setdefault("driver", DriverOptions(str(native / "driver.so")))
+        process = Process(what, native, tmp_path / f"{what}.log", **options)
+        processes.append(process)
+        return process
+
+    yield make
+    for process in reversed(processes):
+        process.kill()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_serve_grants_and_serves_a_lease(start: Callable[..., Process], native: Path) -> None:
+    serve = start("serve", **START)
+    client = Client(serve.ready())
+    lease = client.ask(fraction=0.02)
+    first = Connection(lease["agent"], lease["token"])
+    second = Connection(lease["agent"], lease["token"])
+    assert first.greeting["ok"]
+    assert first.greeting["limits"] == [655 << 20]
+    assert first.greeting["visible"] == lease["gpus"][0]["id"]
+    assert first.greeting["driver"] == str(native / "driver.so")
+    assert first.greeting["blocking"]
+    assert (first.greeting["slot"], second.greeting["slot"]) == (0, 1)
+    assert first.echo(11) == b"first frame"
+    active = eventually(
+        "both workers' bytes", lambda: (x := client.lease(lease["id"]))["held_mib"] == 6 and x
+    )
+    assert (active["state"], active["workers"]) == ("active", 2)
+
+    first.close()
+    eventually("the first worker's end", lambda: client.lease(lease["id"])["workers"] == 1)
+    assert client.release(lease["id"])["state"] == "released"
+    assert second.ended()
+    eventually("the free share", lambda: client.gpus()[0]["free_mib"] == 32768)
+    late = Connection(lease["agent"], lease["token"])
+    assert late.greeting["code"] == "lease-ended"
+
+    assert serve.stop() == 0
+    log = serve.log.read_text()
+    assert lease["id"] in log
+    assert lease["token"] not in log
+
+
+def test_killing_a_worker_is_noticed_by_its_client_alone(start: Callable[..., Process]) -> None:
+    client = Client(start("serve", **START).ready())
+    lease = client.ask(fraction=0.5)
+    victim, other = (Connection(lease["agent"], lease["token"]) for _ in range(2))
+    os.kill(victim.greeting["pid"], signal.SIGKILL)
+    victim.socket.settimeout(1.0)
+    assert victim.ended()
+    other.socket.sendall(b"alive")
+    assert other.echo(16) == b"first framealive"
+    eventually("its place", lambda: Connection(lease["agent"], lease["token"]).greeting["slot"] == 0)
+
+
+def test_garbage_on_the_data_port_harms_nobody(start: Callable[..., Process]) -> None:
+    client = Client(start("serve", **START).ready())
+    lease = client.ask(fraction=0.5)
+    mute = [socket.create_connection(("127.0.0.1", int(lease["agent"].split(":")[1]))) for _ in range(20)]
+    assert Connection(lease["agent"], "", b"\x00" * 100).greeting["code"] == "bad-greeting"
+    assert Connection(lease["agent"], "x.y.z").greeting["code"] == "token"
+    assert Connection(lease["agent"], lease["token"]).greeting["ok"]
+    for connection in mute:
+        connection.close()
+
+
+def test_a_killed_pool_finds_every_lease_and_clients_do_not_notice(start: Callable[..., Process]) -> None:
+    port = free_port()
+    pool = start("pool", port=port, lease_ttl_s=6.0)
+    url = pool.ready()
+    agent = start("agent", pool=url, data_port=0)
+    agent.ready()
+    client = Client(url)
+    held = client.ask(fraction=0.5)
+    connection = Connection(held["agent"], held["token"])
+    client.ask(fraction=0.5)
+
+    answered: list[str] = []
+    stop = threading.Event()
+
+    def traffic() -> None:
+        requester = Client(url)
+        while not stop.is_set():
+            try:
+                answered.append(requester.ask(fraction=0.02)["id"])
+            except Exception:  # noqa: BLE001 - the pool dies in the midst of it
+                return
+
+    threads = [threading.Thread(target=traffic) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    eventually("some traffic", lambda: len(answered) > 30)
+    pool.kill()
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    # Nobody but the pool knows that it is away: a new process of the kernel connects, data flows.
+    connection.socket.sendall(b"on")
+    assert connection.echo(13) == b"first frameon"
+    assert Connection(held["agent"], held["token"]).greeting["ok"]
+
+    start("pool", port=port, lease_ttl_s=6.0).ready()
+    live = {lease["id"]: lease for lease in Client(url).leases()}
+    assert set(answered) <= set(live)
+    assert held["id"] in live
+    assert live[held["id"]]["gpus"] == held["gpus"]
+    places = [live[lease]["position"] for lease in answered if live[lease]["state"] == "queued"]
+    assert len(set(places)) == len(places)
+    # Its connection alone keeps a lease alive; the others nobody proves.
+    eventually(
+        "the end of what nobody holds", lambda: [x["id"] for x in Client(url).leases()] == [held["id"]]
+    )
+    connection.socket.sendall(b"!")
+    assert connection.echo(1) == b"!"
+
+
+def test_a_killed_agent_takes_its_workers_along_and_comes_back(start: Callable[..., Process]) -> None:
+    url = start("pool", port=0, lease_ttl_s=4.0).ready()
+    agent = start("agent", pool=url, data_port=0)
+    agent.ready()
+    client = Client(url)
+    silent, kept = client.ask(fraction=0.5), client.ask(fraction=0.5)
+    connections = [Connection(lease["agent"], lease["token"]) for lease in (silent, kept)]
+    agent.kill()
+    for connection in connections:
+        assert connection.ended()
+        eventually("the worker's end", lambda pid=connection.greeting["pid"]: not is_running(pid))
+    again = start("agent", pool=url, data_port=0)
+    again.ready()
+    assert eventually("the new address", lambda: client.lease(kept["id"])["agent"] == again.where)
+
+    def only_kept() -> bool:
+        client.heartbeat(kept["id"])
+        return [lease["id"] for lease in client.leases()] == [kept["id"]]
+
+    eventually("the end of the lease that nobody proves", only_kept)
+    lease = client.heartbeat(kept["id"]).json()
+    assert Connection(lease["agent"], lease["token"]).greeting["ok"]
+
+
+def test_a_lost_servers_leases_end(start: Callable[..., Process]) -> None:
+    url = start("pool", port=0, lease_ttl_s=2.0).ready()
+    agent = start("agent", pool=url, data_port=0)
+    agent.ready()
+    client = Client(url)
+    lease = client.ask(fraction=0.5)
+    agent.kill()
+    answer = eventually("410", lambda: (a := client.heartbeat(lease["id"])).status_code == 410 and a)
+    assert "has not answered" in answer.json()["detail"]
+
+
+def test_an_agent_waits_for_its_pool_and_serves_meanwhile(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
+    port = free_port()
+    pool = start("pool", port=port)
+    agent_port = free_port()
+    agent = start("agent", pool=pool.ready(), data_port=agent_port)
+    agent.ready()
+    lease = Client(pool.where).ask(fraction=0.5)
+    pool.kill()
+    agent.kill()
+    agent = start("agent", pool=pool.where, data_port=agent_port)
+
+    def connected() -> Any:
+        try:
+            return Connection(lease["agent"], lease["token"])
+        except ConnectionRefusedError:
+            return None
+
+    connection = eventually("the data port", connected)
+    assert connection.greeting["ok"]
+    start("pool", port=port).ready()
+    agent.ready()
+    eventually("the report", lambda: Client(pool.where).lease(lease["id"])["workers"] == 1)
+
+
+def test_a_clean_stop_ends_workers_and_keeps_leases(start: Callable[..., Process]) -> None:
+    serve = start("serve", **START)
+    client = Client(serve.ready())
+    lease = client.ask(fraction=0.5)
+    connection = Connection(lease["agent"], lease["token"])
+    begin = time.monotonic()
+    assert serve.stop() == 0
+    assert time.monotonic() - begin < 10
+    assert connection.ended()
+    assert not is_running(connection.greeting["pid"])
+    again = Client(start("serve", **START).ready())
+    assert [x["id"] for x in again.leases()] == [lease["id"]]
+
+
+def test_tokens_are_asked_for_when_others_can_reach_the_pool(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
+    refused = start("serve", host="0.0.0.0", **START)
+    assert refused.process.wait(20) == 1
+    assert "--token-file" in refused.log.read_text()
+
+    tokens = tmp_path / "tokens"
+    tokens.write_text("ada ada-0123456789abcdef\njoin join-0123456789abcdef admin\n")
+    tokens.chmod(0o600)
+    serve = start("serve", token_file=tokens, **START)
+    url = serve.ready()
+    assert Client(url).http.get("/api/v1/leases").status_code == 401
+    lease = Client(url, "ada-0123456789abcdef").ask(fraction=0.02)
+    assert lease["user"] == "ada"
+    assert Connection(lease["agent"], lease["token"]).greeting["token_in_environment"] is False
+
+    for token in (None, "ada-0123456789abcdef"):
+        outsider = start("agent", pool=url, data_port=0, name="outsider", token=token)
+        assert outsider.process.wait(20) == 1
+    assert "does not accept this agent" in outsider.log.read_text()
+    start("agent", pool=url, data_port=0, name="second", token="join-0123456789abcdef").ready()
+    servers = Client(url, "ada-0123456789abcdef").http.get("/api/v1/servers").json()["servers"]
+    assert "second" in [server["name"] for server in servers]
+
+
+def test_two_pools_do_not_share_a_state_directory(start: Callable[..., Process]) -> None:
+    start("pool", port=0).ready()
+    second = start("pool", port=0)
+    assert second.process.wait(20) == 1
+    assert "Another pool runs" in second.log.read_text()
+
+
+def test_a_driver_that_does_not_work_is_named(start: Callable[..., Process], tmp_path: Path) -> None:
+    agent = start("agent", driver=DriverOptions(str(tmp_path / "nothing.so")))
+    assert agent.process.wait(20) == 1
+    assert "nothing.so does not work" in agent.log.read_text()
