@@ -25,8 +25,22 @@ def run(*command: str, **environment: str) -> None:
 def build(name: str, sanitizers: str) -> Path:
     """Configure and build; return the build folder."""
     folder = ROOT / "build" / name
-    definitions = [f"-DBFKERNEL_SANITIZE={sanitizers}", "-DBFKERNEL_NATIVE_TESTS=ON", f"-DBFKERNEL_OUTPUT_DIR={folder / 'out'}"]
-    run("cmake", "-S", ".", "-B", str(folder), "-G", "Ninja", f"-DPython3_EXECUTABLE={sys.executable}", *definitions)
+    definitions = [
+        f"-DBFKERNEL_SANITIZE={sanitizers}",
+        "-DBFKERNEL_NATIVE_TESTS=ON",
+        f"-DBFKERNEL_OUTPUT_DIR={folder / 'out'}",
+    ]
+    run(
+        "cmake",
+        "-S",
+        ".",
+        "-B",
+        str(folder),
+        "-G",
+        "Ninja",
+        f"-DPython3_EXECUTABLE={sys.executable}",
+        *definitions,
+    )
     run("cmake", "--build", str(folder), "--parallel", JOBS)
     return folder
 

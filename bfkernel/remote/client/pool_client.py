@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -49,8 +50,18 @@ def _short(name: str, limit: int = 200) -> str:
     return name if len(name) <= limit else f"{name[: limit - 1]}…"
 
 
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+def _host(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in {"http", "https"} and parts.hostname:
+            return parts.hostname
+    except ValueError:
+        pass
+    msg = f"'{url}' is not a pool's address: write a URL such as http://pool.example:8765."
+    raise PoolError(msg)
+
+
+def _is_loopback(host: str) -> bool:
     return host in {"localhost", "::1"} or host.startswith("127.")
 
 
@@ -63,25 +74,42 @@ class PoolClient:
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
         self.url = pool_url(url)
-        secret = pool_token(token)
-        headers = {"User-Agent": f"bfkernel/{__version__}"}
-        if secret:
-            headers["Authorization"] = f"Bearer {secret}"
-        try:
-            self._http = httpx.Client(
-                base_url=self.url,
-                headers=headers,
-                timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-                # A proxy between this machine and itself is never what anybody meant.
-                trust_env=not _is_loopback(self.url),
-            )
-        except (httpx.InvalidURL, ValueError) as error:
-            msg = f"'{self.url}' is not a pool's address: {error}."
-            raise PoolError(msg) from error
+        self._host = _host(self.url)
+        self._token = pool_token(token)
+        self._opened: httpx.Client | None = None
+        self._closed = False
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close the connections. Idempotent."""
-        self._http.close()
+        with self._lock:
+            self._closed = True
+            if self._opened is not None:
+                self._opened.close()
+
+    def _http(self) -> httpx.Client:
+        # Opened by the first request, on its thread: reading the certificates of a https pool takes longer
+        # than a Jupyter server's event loop should stand still.
+        with self._lock:
+            if self._closed:
+                msg = f"The connection to the pool at {self.url} is closed."
+                raise PoolUnreachable(msg)
+            if self._opened is None:
+                self._opened = self._open()
+            return self._opened
+
+    def _open(self) -> httpx.Client:
+        headers = {"User-Agent": f"bfkernel/{__version__}"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        return httpx.Client(
+            base_url=self.url,
+            headers=headers,
+            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            verify=not self.url.startswith("http://"),
+            # A proxy between this machine and itself is never what anybody meant.
+            trust_env=not _is_loopback(self._host),
+        )
 
     def __enter__(self) -> PoolClient:
         return self
@@ -140,7 +168,7 @@ class PoolClient:
 
     def _request(self, method: str, path: str, **arguments: Any) -> Any:
         try:
-            response = self._http.request(method, path, **arguments)
+            response = self._http().request(method, path, **arguments)
         except httpx.HTTPError as error:
             msg = f"The pool at {self.url} does not answer ({_reason(error)})."
             raise PoolUnreachable(msg) from error

@@ -24,7 +24,9 @@ def path(tmp_path: Path) -> Path:
 
 def save(store: Store, core: PoolCore) -> None:
     changes = core.take_changes()
-    store.save(changes.leases.values(), [core.servers[name] for name in changes.servers])
+    batch = store.batch(changes.leases.values(), [core.servers[name] for name in changes.servers])
+    store.save(batch)
+    store.saved(batch)
 
 
 def restored(store: Store, now: float) -> PoolCore:
