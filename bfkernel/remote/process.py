@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Protocol
 
 from bfkernel.remote.logs import configure_logging
+
+_OPEN_FILES = 65536
 
 
 class Service(Protocol):
@@ -31,6 +34,7 @@ class Service(Protocol):
 def run_until_signal(make: Callable[[], Service]) -> int:
     """Run what ``make`` returns until SIGTERM or SIGINT and return the exit code, 0. Main thread only."""
     configure_logging()
+    _allow_many_files()
     return asyncio.run(_run(make))
 
 
@@ -54,6 +58,14 @@ async def _run(make: Callable[[], Service]) -> int:
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await running
         await service.stop()
+
+
+def _allow_many_files() -> None:
+    # Each waiting client is an open socket, and the usual soft limit of 1024 is soon reached.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def say_ready(where: str) -> None:

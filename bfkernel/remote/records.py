@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
+from functools import lru_cache
 
 MAX_GPUS_PER_LEASE = 16
 
@@ -61,12 +62,17 @@ class Share:
         """
         if self.memory_mib is not None:
             return self.memory_mib
-        return int(Fraction(str(self.fraction)) * card_mib)
+        return _mib_of(self.fraction, card_mib)
 
     def size(self, gpu_count: int = 1) -> str:
         """Return the name that people see: ``GPU 0.02``, ``GPU 0.5x2``, ``GPU 2048m``."""
         amount = f"{self.memory_mib}m" if self.memory_mib is not None else f"{self.fraction:g}"
         return f"GPU {amount}" + (f"x{gpu_count}" if gpu_count > 1 else "")
+
+
+@lru_cache(maxsize=4096)
+def _mib_of(fraction: float | None, card_mib: int) -> int:
+    return int(Fraction(str(fraction)) * card_mib)
 
 
 @dataclass(frozen=True)

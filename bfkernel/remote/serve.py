@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bfkernel.remote.addresses import EVERYWHERE, host_port, is_loopback
 from bfkernel.remote.agent.inventory import DriverOptions
 from bfkernel.remote.agent.server import AgentOptions, AgentServer, run_agent
-from bfkernel.remote.pool.auth import is_loopback
 from bfkernel.remote.pool.server import PoolOptions, PoolServer, run_pool
 from bfkernel.remote.process import run_until_signal, say_ready
 from bfkernel.remote.state_dir import ConfigurationError, default_state_dir
@@ -27,8 +27,6 @@ __all__ = [
     "run_pool",
     "run_serve",
 ]
-
-_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104
 
 
 @dataclass(frozen=True)
@@ -96,6 +94,4 @@ class _Serve:
 
 
 def _from_this_machine(host: str, port: int) -> str:
-    if host in _EVERYWHERE:
-        host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{host_port('127.0.0.1' if host in EVERYWHERE else host, port)}"

@@ -9,8 +9,10 @@ at growing intervals, and workers and connections go on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
+import time
 from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
@@ -18,6 +20,7 @@ import httpx
 from pydantic import ValidationError
 
 from bfkernel import __version__
+from bfkernel.remote.addresses import is_loopback
 from bfkernel.remote.logs import event
 from bfkernel.remote.messages import AgentReport, Problem, ReportAnswer
 
@@ -27,6 +30,11 @@ _COALESCE_S = 0.02
 _ANSWER_LIMIT_S = 10.0
 _FIRST_RETRY_S = 0.25
 _LAST_RETRY_S = 5.0
+_LAST_WORD_LIMIT_S = 2.0
+#: For how long a new agent takes it that an agent of its name, now dead, still counts as running.
+_NAME_LIMIT_S = 15.0
+#: Answers that trying again will hardly change. Once registered, an agent tries all the same.
+_REFUSALS = (401, 403, 422)
 
 
 class TurnedAwayError(Exception):
@@ -52,13 +60,13 @@ class Reporter:
         self._news.set()
         self._every_s = 2.0
         self._failures = 0
+        self._began = time.monotonic()
         self.registered = asyncio.Event()
         headers = {"User-Agent": f"bfkernel/{__version__}", "Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        host = urlsplit(pool_url).hostname or ""
-        loopback = host in ("localhost", "::1") or host.startswith("127.")
-        self._http = httpx.AsyncClient(headers=headers, trust_env=not loopback)
+        here = is_loopback(urlsplit(pool_url).hostname or "")
+        self._http = httpx.AsyncClient(headers=headers, trust_env=not here)
 
     def news(self) -> None:
         """Report soon: something has changed."""
@@ -70,11 +78,15 @@ class Reporter:
         Raises:
             TurnedAwayError: the pool does not accept this agent.
         """
-        try:
-            while True:
-                await self._report_once()
-        finally:
-            await self._http.aclose()
+        while True:
+            await self._report_once()
+
+    async def last_word(self) -> None:
+        """Report once more, if the pool is there, and close. To be called when :meth:`run` has ended."""
+        if self.registered.is_set() and not self._failures:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(self._send(0.0), _LAST_WORD_LIMIT_S)
+        await self._http.aclose()
 
     async def _report_once(self) -> None:
         try:
@@ -103,6 +115,15 @@ class Reporter:
                 task.cancel()
             await asyncio.gather(sending, news, return_exceptions=True)
 
+    def _judge(self, response: httpx.Response) -> None:
+        waited_s = time.monotonic() - self._began
+        final = response.status_code in _REFUSALS or (
+            response.status_code == 409 and waited_s > _NAME_LIMIT_S
+        )
+        if final and not self.registered.is_set():
+            raise TurnedAwayError(_detail(response))
+        raise httpx.HTTPStatusError(_detail(response), request=response.request, response=response)
+
     async def _send(self, wait_s: float) -> None:
         report = self._make_report()
         response = await self._http.post(
@@ -111,9 +132,8 @@ class Reporter:
             content=report.model_dump_json(),
             timeout=_ANSWER_LIMIT_S + wait_s,
         )
-        if response.status_code in (401, 403, 409, 422):
-            raise TurnedAwayError(_detail(response))
-        response.raise_for_status()
+        if response.is_error:
+            self._judge(response)
         answer = ReportAnswer.model_validate_json(response.content)
         if self._failures:
             log.info(event("pool-back", after_failures=self._failures))

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from bfkernel import __version__
 from bfkernel.remote import native_files
+from bfkernel.remote.addresses import EVERYWHERE, host_port, is_loopback
 from bfkernel.remote.agent.data_port import DataPort
 from bfkernel.remote.agent.gate import Gate
 from bfkernel.remote.agent.inventory import DriverOptions, take_inventory
@@ -77,14 +78,10 @@ class AgentServer:
             raise ConfigurationError(str(error)) from error
         self._workers = Workers(executable, self._inventory, self._on_workers_changed)
         self._gate = Gate(self.name, state_dir / "pool-key.pem")
-        data_host = options.data_host or ("127.0.0.1" if _is_loopback(pool.hostname) else "0.0.0.0")  # noqa: S104
+        data_host = options.data_host or ("127.0.0.1" if is_loopback(pool.hostname) else "0.0.0.0")  # noqa: S104
         self._data_port = DataPort(data_host, options.data_port, self._gate, self._workers)
         advertised = options.advertise or _advertised(data_host, pool.hostname)
-        self.address = (
-            f"[{advertised}]:{self._data_port.port}"
-            if ":" in advertised
-            else (f"{advertised}:{self._data_port.port}")
-        )
+        self.address = host_port(advertised, self._data_port.port)
         self._reporter = Reporter(options.pool, self.name, options.token, self._report, self._on_answer)
         self._reporting: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -124,10 +121,11 @@ class AgentServer:
         if self._looking:
             self._looking.cancel()
         await self._workers.end_all()
-        if self._reporting and not self._reporting.done():
+        if self._reporting:
             self._reporting.cancel()
             with contextlib.suppress(asyncio.CancelledError, TurnedAwayError):
                 await self._reporting
+        await self._reporter.last_word()
 
     def _on_workers_changed(self) -> None:
         self._reporter.news()
@@ -184,16 +182,12 @@ class _Running:
         await self._agent.stop()
 
 
-def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
 def _advertised(data_host: str, pool_host: str) -> str:
     """Return the address of this machine as others see it: the one that packets to the pool leave from."""
-    if data_host not in ("0.0.0.0", "::"):  # noqa: S104
+    if data_host not in EVERYWHERE:
         return data_host
     # A pool on this machine does not tell; the address from the documentation range stands for "outside".
-    towards = "192.0.2.1" if _is_loopback(pool_host) or pool_host in ("0.0.0.0", "::") else pool_host  # noqa: S104
+    towards = "192.0.2.1" if is_loopback(pool_host) or pool_host in EVERYWHERE else pool_host
     try:
         family, kind, _, _, target = socket.getaddrinfo(towards, 9, type=socket.SOCK_DGRAM)[0]
         with socket.socket(family, kind) as probe:

@@ -25,6 +25,8 @@ log = logging.getLogger("agent")
 #: A worker that has not ended so long after SIGTERM is killed.
 _TERM_LIMIT_S = 3.0
 _CLEAR_RETRY_S = 0.01
+#: So many ended workers are remembered for a pool that is away.
+_MOST_ENDED = 1000
 _CLEAR_LIMIT_S = 1.0
 
 
@@ -178,6 +180,7 @@ class Workers:
         log.info(event("worker-ended", lease=worker.lease, pid=worker.process.pid, outcome=outcome))
         self._ended.append(EndedConnection(lease=worker.lease, pid=worker.process.pid, outcome=outcome))
         self._clear_slot(lease, worker.slot, _CLEAR_LIMIT_S)
+        del self._ended[:-_MOST_ENDED]
         self._on_change()
 
     def _clear_slot(self, lease: LeaseWorkers, slot: int, remaining_s: float) -> None:

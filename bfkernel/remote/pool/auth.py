@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import secrets
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from bfkernel.remote.addresses import is_loopback
 from bfkernel.remote.state_dir import ConfigurationError
 
 _ROLES = ("user", "admin")
@@ -52,14 +52,6 @@ class Authenticator:
         token = secrets.token_urlsafe(32)
         self._principals[_digest(token)] = Principal("agent", admin=True)
         return token
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address stands for this machine alone."""
-    try:
-        return ipaddress.ip_address(host.strip("[]").split("%")[0]).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def authenticator_for(host: str, token_file: Path | None) -> Authenticator:

@@ -25,8 +25,8 @@ from bfkernel.remote.pool.transitions import transition
 from bfkernel.remote.records import Gpu, Holder, Lease, LeaseState, Placement, Share
 
 
-class SupersededError(Exception):
-    """A report of an agent whose name a later agent has taken over."""
+class NameTakenError(Exception):
+    """A report of an agent whose name another agent, which is running, has."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,6 @@ class PoolCore:
         self.queue = WaitingLine()
         self._on_server: dict[str, dict[str, Lease]] = {}
         self._draining: dict[str, _Draining] = {}
-        self._superseded: dict[str, set[str]] = {}
         self._deadlines: list[tuple[float, str]] = []
         self._sequence = 0
         self._changes = Changes()
@@ -148,13 +147,19 @@ class PoolCore:
         """Take an agent's report; returns the reported leases that are over, whose workers must end.
 
         Raises:
-            SupersededError: a later agent of the same name has reported; nothing was changed.
+            NameTakenError: another agent of this name is running; nothing was changed.
         """
         server = self._accept_server(now, report)
         self._accept_inventory(now, server, report.gpus)
         over = self._accept_uses(now, server, report.uses)
         self._serve_queue(now)
         return over
+
+    def agent_left(self, name: str, instance: str) -> None:
+        """Note that an agent closed its connection; unless it reports again, another may take its name."""
+        server = self.servers.get(name)
+        if server and server.instance == instance:
+            server.left = True
 
     def tick(self, now: float) -> None:
         """Let time pass: expire leases without proof of life, and note servers that have gone silent."""
@@ -189,7 +194,7 @@ class PoolCore:
         """
         self._sequence = sequence
         for server in servers:
-            server.seen_at = now
+            server.seen_at, server.left = now, True
             self.servers[server.name] = server
         for lease in leases:
             self._sequence = max(self._sequence, lease.sequence)
@@ -213,6 +218,10 @@ class PoolCore:
             self._moved_from = None
         changes, self._changes = self._changes, Changes()
         return changes
+
+    def is_unsaved(self, lease_id: str) -> bool:
+        """Whether the lease has changed since the last :meth:`take_changes`."""
+        return lease_id in self._changes.leases
 
     def leases_on(self, server: str) -> Iterable[Lease]:
         """Return the leases that hold a share of ``server``."""
@@ -297,18 +306,15 @@ class PoolCore:
         return [server for server in self.servers.values() if server.present]
 
     def _accept_server(self, now: float, report: ServerReport) -> Server:
-        if report.instance in self._superseded.get(report.server, ()):
-            msg = (
-                f"Another agent named '{report.server}' has started since: give each agent a name of its own."
-            )
-            raise SupersededError(msg)
         server = self.servers.get(report.server)
         if server is None:
             server = Server(report.server, report.address, report.instance, now)
             self.servers[report.server] = server
             self._changes.servers.add(server.name)
         if server.instance != report.instance:
-            self._superseded.setdefault(server.name, set()).add(server.instance)
+            if not server.left and now - server.seen_at <= self.absent_after_s:
+                msg = f"Another agent named '{report.server}' is running: give each a --name of its own."
+                raise NameTakenError(msg)
             for lease in self.leases_on(server.name):
                 lease.workers = 0  # they died with their agent
         facts = (report.instance, report.address, report.driver, report.version)
@@ -320,7 +326,7 @@ class PoolCore:
                 self._changed(lease)
         if not server.present:
             self._moved_after(0)
-        server.seen_at, server.present = now, True
+        server.seen_at, server.present, server.left = now, True, False
         return server
 
     def _accept_inventory(self, now: float, server: Server, gpus: Sequence[Gpu]) -> None:

@@ -13,10 +13,11 @@ from pydantic import BaseModel, ValidationError
 from tornado.web import Application, HTTPError, RequestHandler
 
 from bfkernel import __version__
+from bfkernel.remote.addresses import is_loopback
 from bfkernel.remote.logs import event
 from bfkernel.remote.messages import AgentReport, LeaseRequest, OverLease, Problem, ReportAnswer
-from bfkernel.remote.pool.auth import Authenticator, Principal, is_loopback
-from bfkernel.remote.pool.core import LeaseUse, ServerReport, SupersededError
+from bfkernel.remote.pool.auth import Authenticator, Principal
+from bfkernel.remote.pool.core import LeaseUse, NameTakenError, ServerReport
 from bfkernel.remote.pool.metrics import Metrics
 from bfkernel.remote.pool.service import PoolService, StoreFailedError
 from bfkernel.remote.pool.views import gpu_views, lease_view, server_views
@@ -243,6 +244,7 @@ class Report(ApiHandler):
         """
         self.require_admin()
         message = self.body(AgentReport)
+        self._name, self._instance = name, message.instance
         wait_s = self.number("wait_s", MAX_WAIT_S) or 0.0
         for ended in message.ended:
             log.info(
@@ -253,8 +255,8 @@ class Report(ApiHandler):
             as_of, serve, over = await self._waiting
         except asyncio.CancelledError:
             return
-        except SupersededError as error:
-            raise ProblemError(409, "superseded", str(error)) from error
+        except NameTakenError as error:
+            raise ProblemError(409, "name-taken", str(error)) from error
         self.reply(
             ReportAnswer(
                 as_of=as_of,
@@ -273,6 +275,7 @@ class Report(ApiHandler):
         """Stop waiting for an agent that has gone; Tornado calls this."""
         if self._waiting:
             self._waiting.cancel()
+            self.pool.agent_left(self._name, self._instance)
 
 
 class Health(ApiHandler):

@@ -37,6 +37,8 @@ class Server:
     instance: str
     seen_at: float
     present: bool = True
+    #: its agent has closed its connection and not reported since
+    left: bool = False
     driver: str = ""
     version: str = ""
     cards: dict[str, Card] = field(default_factory=dict)

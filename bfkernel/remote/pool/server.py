@@ -9,6 +9,7 @@ from pathlib import Path
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
+from bfkernel.remote.addresses import host_port
 from bfkernel.remote.grants import GrantSigner
 from bfkernel.remote.pool.auth import Authenticator, authenticator_for
 from bfkernel.remote.pool.http import application
@@ -75,8 +76,7 @@ class PoolServer:
     @property
     def url(self) -> str:
         """Where clients reach it."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self.port}"
+        return f"http://{host_port(self._host, self.port)}"
 
     def start(self) -> None:
         """Answer requests from now on."""

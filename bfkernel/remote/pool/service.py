@@ -2,7 +2,7 @@
 """The pool at work: the core, its database, and whoever waits for a change.
 
 Everything runs on one event loop. An event changes the core at once; its changes are committed before anybody
-is answered or woken. Events that arrive together share one commit.
+is answered or woken. A thread writes; what is decided while it does shares the next commit.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from bfkernel.remote.grants import GrantSigner
 from bfkernel.remote.logs import event
 from bfkernel.remote.pool.auth import Principal
 from bfkernel.remote.pool.core import Changes, PoolCore, ServerReport
-from bfkernel.remote.pool.store import Store
+from bfkernel.remote.pool.store import Batch, Store
 from bfkernel.remote.records import Holder, Lease, LeaseState, Share
 
 log = logging.getLogger("pool")
@@ -85,7 +86,11 @@ class PoolService:
         self.clock = clock or PoolClock()
         self.core: PoolCore
         self._store = store
-        self._commit: asyncio.Future[None] | None = None
+        #: done when the changes that are not being written yet are stored
+        self._next: asyncio.Future[None] | None = None
+        #: the changes that are being written
+        self._writing: Changes | None = None
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._lease_waiters = Waiters()
         self._agent_waiters = Waiters()
         self._moved: set[str] = set()
@@ -106,6 +111,7 @@ class PoolService:
         self._lease_waiters.wake_all()
         self._agent_waiters.wake_all()
         await self._committed()
+        self._writer.shutdown()
 
     # -- what holders do --------------------------------------------------------------------------------
 
@@ -115,14 +121,14 @@ class PoolService:
         lease = self.core.request(
             self.clock(), lease_id=lease_id, user=user, share=share, gpu_count=gpu_count, holder=holder
         )
-        await self._committed()
+        await self._settled(lease.id)
         return lease
 
     async def heartbeat(self, lease: Lease) -> Lease:
         """Take a holder's proof of life; an ended lease comes back as it is."""
         if lease.id in self.core.leases:
             lease = self.core.heartbeat(self.clock(), lease.id)
-        await self._nothing_pending()
+        await self._settled(lease.id)
         return lease
 
     async def end(self, lease: Lease, by: Principal) -> Lease:
@@ -137,7 +143,7 @@ class PoolService:
 
     async def find(self, lease_id: str) -> Lease | None:
         """Return a lease, live or ended."""
-        await self._nothing_pending()
+        await self._settled(lease_id)
         return self.core.leases.get(lease_id) or self._store.find(lease_id)
 
     async def wait_for_change(self, lease: Lease, since: int, wait_s: float) -> Lease:
@@ -148,13 +154,14 @@ class PoolService:
             if remaining <= 0:
                 break
             await self._lease_waiters.wait(lease.id, remaining)
-            await self._nothing_pending()
+            await self._settled(lease.id)
             lease = self.core.leases.get(lease.id) or self._store.find(lease.id) or lease
         return lease
 
     async def leases(self, user: str | None, ended: bool) -> list[Lease]:
         """Return the leases of ``user``, or of everybody, in order of arrival."""
-        await self._nothing_pending()
+        if self._next or self._writing:
+            await self._committed()
         found = [lease for lease in self.core.leases.values() if user in (None, lease.user)]
         if ended:
             found += self._store.ended(user)
@@ -175,9 +182,12 @@ class PoolService:
         used = [use.lease for use in report.uses if use.workers]
         if not over and wait_s > 0 and not self._closing:
             await self._agent_waiters.wait(report.server, wait_s)
-            await self._nothing_pending()
         serve = {lease.id for lease in self.core.leases_on(report.server)}
         return self.clock(), sorted(serve), [use for use in used if use not in serve]
+
+    def agent_left(self, name: str, instance: str) -> None:
+        """Note that an agent has closed its connection: another one may take its name at once."""
+        self.core.agent_left(name, instance)
 
     # -- within -----------------------------------------------------------------------------------------
 
@@ -188,40 +198,58 @@ class PoolService:
 
     def _committed(self) -> asyncio.Future[None]:
         """Return what is done when every change up to now is stored, or fails with StoreFailedError."""
-        if self._commit is None:
+        if self._next is None:
             loop = asyncio.get_running_loop()
-            self._commit = loop.create_future()
-            loop.call_soon(self._commit_now)
-        return asyncio.shield(self._commit)
+            self._next = loop.create_future()
+            if self._writing is None:
+                loop.call_soon(self._write_next)
+        return asyncio.shield(self._next)
 
-    async def _nothing_pending(self) -> None:
-        """Wait until what was decided is stored.
+    async def _settled(self, lease_id: str) -> None:
+        """Wait until what was decided about a lease is stored.
 
         What is not stored yet must not be seen: a pool that dies now would not know it.
         """
-        if self._commit is not None:
+        while self.core.is_unsaved(lease_id) or (self._writing and lease_id in self._writing.leases):
             await self._committed()
 
-    def _commit_now(self) -> None:
-        future, self._commit = self._commit, None
+    def _write_next(self) -> None:
+        future, self._next = self._next, None
         if future is None:
             return
         changes = self.core.take_changes()
-        try:
-            if changes.leases or changes.servers:
-                self._store.save(
-                    changes.leases.values(), [self.core.servers[name] for name in changes.servers]
-                )
-        except Exception as error:  # noqa: BLE001 - whatever it is, what is not stored must be forgotten
-            log.warning(event("store-failed", error=error))
-            self._forget(future)
+        if not (changes.leases or changes.servers):
+            future.set_result(None)
+            self._announce(changes)
             return
-        future.set_result(None)
-        self._announce(changes)
+        changed_servers = [self.core.servers[name] for name in changes.servers]
+        batch = self._store.batch(changes.leases.values(), changed_servers)
+        self._writing = changes
+        loop = asyncio.get_running_loop()
+        writing = loop.run_in_executor(self._writer, self._store.save, batch)
+        writing.add_done_callback(lambda done: self._written(done, batch, changes, future))
+
+    def _written(
+        self, done: asyncio.Future[None], batch: Batch, changes: Changes, future: asyncio.Future[None]
+    ) -> None:
+        self._writing = None
+        error = done.exception()
+        if error:
+            log.warning(event("store-failed", reason=error))
+            self._forget(future)
+        else:
+            self._store.saved(batch)
+            future.set_result(None)
+            self._announce(changes)
+        self._write_next()
 
     def _forget(self, future: asyncio.Future[None]) -> None:
-        future.set_exception(StoreFailedError("The pool could not store the change; try again."))
-        future.exception()  # nobody may be waiting
+        """Go back to what is stored; what was decided since fails, with whoever waits for it."""
+        failed = [future, *([self._next] if self._next else [])]
+        self._next = None
+        for each in failed:
+            each.set_exception(StoreFailedError("The pool could not store the change; try again."))
+            each.exception()  # nobody may be waiting
         try:
             self._load()
         except Exception:  # noqa: BLE001

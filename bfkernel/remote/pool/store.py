@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The pool's database: what survives the pool.
 
-Every method is one transaction, committed (to the disk) when it returns. What only matters while the pool
-runs, proofs of life and what workers hold, is not stored.
+Every method that writes is one transaction, committed (to the disk) when it returns. What only matters while
+the pool runs, proofs of life and what workers hold, is not stored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,23 @@ _LIVE = [state.value for state in LeaseState if state.live]
 # own.
 _REVISION_STEP = 1 << 20
 _CHANGING = ("revision", "state", "server", "placements", "code", "message", "granted_at", "ended_at")
+_UPDATE = (
+    leases.update()
+    .where(leases.c.id == sa.bindparam("of"))
+    .values({name: sa.bindparam(name) for name in _CHANGING})
+)
+_Row = dict[str, Any]
+
+
+@dataclass
+class Batch:
+    """Rows to be stored together."""
+
+    servers: list[tuple[_Row, list[_Row]]] = field(default_factory=list)
+    new: list[_Row] = field(default_factory=list)
+    old: list[_Row] = field(default_factory=list)
+    live: set[str] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
 
 
 class Store:
@@ -77,27 +94,34 @@ class Store:
         self._stored = {lease.id for lease in found}
         return known, found, last
 
-    def save(self, changed: Iterable[Lease], changed_servers: Iterable[Server]) -> None:
-        """Store leases and servers as they are now."""
-        rows = [_row(lease) for lease in changed]
-        new = [row for row in rows if row["id"] not in self._stored]
-        old = [
-            {"of": row["id"], **{key: row[key] for key in _CHANGING}}
-            for row in rows
-            if row["id"] in self._stored
-        ]
-        with self._engine.begin() as connection:
-            for server in changed_servers:
-                _save_server(connection, server)
-            if new:
-                connection.execute(leases.insert(), new)
-            if old:
-                connection.execute(leases.update().where(leases.c.id == sa.bindparam("of")), old)
-        for row in rows:
-            if row["state"] in _LIVE:
-                self._stored.add(row["id"])
+    def batch(self, changed: Iterable[Lease], changed_servers: Iterable[Server]) -> Batch:
+        """Return what is to be stored: leases and servers as they are now, whatever happens next."""
+        batch = Batch(
+            [(_server_row(s), [_gpu_row(c.gpu) for c in s.cards.values()]) for s in changed_servers]
+        )
+        for lease in changed:
+            row = _row(lease)
+            if lease.id in self._stored:
+                batch.old.append({"of": lease.id, **{key: row[key] for key in _CHANGING}})
             else:
-                self._stored.discard(row["id"])
+                batch.new.append(row)
+            (batch.live if lease.state.live else batch.ended).add(lease.id)
+        return batch
+
+    def save(self, batch: Batch) -> None:
+        """Store a batch in one transaction. May be called on another thread than the rest, one at a time."""
+        with self._engine.begin() as connection:
+            for server, cards in batch.servers:
+                _save_server(connection, server, cards)
+            if batch.new:
+                connection.execute(leases.insert(), batch.new)
+            if batch.old:
+                connection.execute(_UPDATE, batch.old)
+
+    def saved(self, batch: Batch) -> None:
+        """Note that a batch was stored; the next one must not be made before."""
+        self._stored |= batch.live
+        self._stored -= batch.ended
 
     def find(self, lease_id: str) -> Lease | None:
         """Return a lease, live or ended, as it was stored last."""
@@ -140,23 +164,31 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _save_server(connection: sa.Connection, server: Server) -> None:
-    facts = {key: getattr(server, key) for key in servers.c.keys()}  # noqa: SIM118 - a collection of columns
-    if not connection.execute(servers.update().where(servers.c.name == server.name).values(facts)).rowcount:
-        connection.execute(servers.insert().values(facts))
-    connection.execute(gpus.delete().where(gpus.c.server == server.name))
-    if server.cards:
-        connection.execute(gpus.insert(), [asdict(card.gpu) for card in server.cards.values()])
+def _save_server(connection: sa.Connection, server: _Row, cards: list[_Row]) -> None:
+    if not connection.execute(servers.update().where(servers.c.name == server["name"]), server).rowcount:
+        connection.execute(servers.insert(), server)
+    connection.execute(gpus.delete().where(gpus.c.server == server["name"]))
+    if cards:
+        connection.execute(gpus.insert(), cards)
 
 
-def _row(lease: Lease) -> dict[str, Any]:
+def _server_row(server: Server) -> _Row:
+    return {column.name: getattr(server, column.name) for column in servers.columns}
+
+
+def _gpu_row(gpu: Gpu) -> _Row:
+    return {column.name: getattr(gpu, column.name) for column in gpus.columns}
+
+
+def _row(lease: Lease) -> _Row:
+    holder = lease.holder
     return {
         "id": lease.id,
         "sequence": lease.sequence,
         "revision": lease.revision,
         "state": lease.state.value,
         "user": lease.user,
-        "holder": asdict(lease.holder),
+        "holder": {"kind": holder.kind, "name": holder.name, "host": holder.host, "pid": holder.pid},
         "fraction": lease.share.fraction,
         "asked_mib": lease.share.memory_mib,
         "gpu_count": lease.gpu_count,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bfkernel.remote.pool.auth import LOCAL, Principal, authenticator_for, is_loopback
+from bfkernel.remote.addresses import is_loopback
+from bfkernel.remote.pool.auth import LOCAL, Principal, authenticator_for
 from bfkernel.remote.state_dir import ConfigurationError
 
 ADA, ROOT = "ada-0123456789abcdef", "root-0123456789abcdef"

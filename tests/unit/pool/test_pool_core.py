@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from pool_story import CARD_MIB, Story
 
-from bfkernel.remote.pool.core import SupersededError
+from bfkernel.remote.pool.core import NameTakenError
 from bfkernel.remote.pool.transitions import TRANSITIONS, IllegalTransitionError, transition
 from bfkernel.remote.records import Holder, Lease, LeaseState, Share
 
@@ -150,14 +150,22 @@ def test_a_lost_server_ends_its_leases_after_the_ttl(story: Story) -> None:
 def test_an_agent_that_starts_again_keeps_its_leases(one_card: Story) -> None:
     lease = one_card.ask(1.0)
     one_card.server(**{lease.id: 1})
+    one_card.core.agent_left("gpu1", "a")
     one_card.server(instance="b")
     assert (lease.state, lease.workers) == (LeaseState.ACTIVE, 0)
 
 
-def test_of_two_agents_with_one_name_the_later_counts(one_card: Story) -> None:
-    one_card.server(instance="b")
-    with pytest.raises(SupersededError, match="gpu1"):
-        one_card.server(instance="a")
+def test_a_running_agent_keeps_its_name(one_card: Story) -> None:
+    lease = one_card.ask(1.0)
+    with pytest.raises(NameTakenError, match="gpu1"):
+        one_card.server("gpu1", 500, instance="b")
+    one_card.core.agent_left("gpu1", "an earlier one")
+    one_card.core.agent_left("gpu1", "a")
+    one_card.server()
+    with pytest.raises(NameTakenError):
+        one_card.server(instance="b")
+    assert lease.state is LeaseState.GRANTED
+    one_card.now += 11
     one_card.server(instance="b")
 
 

@@ -88,9 +88,9 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(sorted(SERVERS)), instance=st.uuids().map(str))
     def agent_restarts(self, name: str, instance: str) -> None:
         self.workers[name] = {}
+        self.core.agent_left(name, "a")
         self.core.report(self.now, report_of(name, SERVERS[name], {}, instance=instance))
-        # The old instance is refused from now on; give the next reports the name of the new one.
-        self.core._superseded.clear()
+        # The next reports are those of the new one.
         self.core.servers[name].instance = "a"
         self.settle()
 

@@ -94,6 +94,7 @@ def test_the_inventory_follows_the_report(path: Path, story: Story) -> None:
     store = Store.sqlite(path)
     story.server("gpu1", 1000, 2000)
     save(store, story.core)
+    story.core.agent_left("gpu1", "a")
     story.server("gpu1", 3000, instance="b")
     save(store, story.core)
     server = restored(store, 0.0).servers["gpu1"]
