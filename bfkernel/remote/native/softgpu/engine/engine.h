@@ -92,6 +92,7 @@ std::shared_ptr<const Program> compile(std::span<const std::string> ptx_texts, J
 
 std::vector<GlobalInfo> globals(const Program& program);
 std::vector<std::string> kernel_names(const Program& program);
+bool uses_heap(const Program& program);  // some function calls malloc()
 const Kernel* find_kernel(const Program& program, std::string_view name);
 const KernelInfo& info(const Kernel& kernel);
 
@@ -104,9 +105,13 @@ class Instance {
   const Program& program() const { return *program_; }
   const std::vector<uint64_t>& addresses() const { return addresses_; }
 
+  // For the engine: the program's constant rows with this placement's addresses filled in.
+  const uint8_t* constants() const { return constants_.get(); }
+
  private:
   std::shared_ptr<const Program> program_;
   std::vector<uint64_t> addresses_;
+  std::shared_ptr<uint8_t> constants_;
 };
 
 struct LaunchConfig {
@@ -118,6 +123,12 @@ struct LaunchConfig {
   uint64_t grid_id = 0;
   std::array<int, 2> compute_capability = {8, 0};
   uint32_t multiprocessors = 1;  // what %nsmid reports
+  // Device memory that malloc() and free() of device code hand out: a live allocation of this context, at least
+  // 64 KiB, kept for the context's life (CU_LIMIT_MALLOC_HEAP_SIZE bytes). The driver half makes it when a program
+  // with uses_heap() is first launched. The engine keeps its bookkeeping inside the range; before the first launch
+  // the driver fills the range's first 64 bytes with zeros. Both 0: malloc() in device code returns null.
+  uint64_t heap_begin = 0;
+  uint64_t heap_end = 0;
 };
 
 // Runs the grid to its end on the engine's thread pool (all cores); returns the first fault.

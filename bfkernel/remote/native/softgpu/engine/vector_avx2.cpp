@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The vector handlers, compiled for AVX2 and FMA.
+#include <immintrin.h>
+
+#include <algorithm>
+#include <string>
+#include <type_traits>
+
+#include "engine/access.h"
+#include "engine/flags.h"
+#include "engine/registry.h"
+#include "engine/warp.h"
+
+#pragma GCC target("avx2,fma,bmi,bmi2,lzcnt,popcnt,f16c")
+// GCC 12 misjudges std::string concatenation (its bug 105651).
+#pragma GCC diagnostic ignored "-Wrestrict"
+
+#define SOFTGPU_ISA isa_avx2
+#include "engine/vector/all.inl"
