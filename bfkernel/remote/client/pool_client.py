@@ -15,7 +15,7 @@ import httpx
 
 from bfkernel import __version__
 
-from .errors import PoolError, PoolUnreachable, error_for
+from .errors import BadRequest, PoolError, PoolUnreachable, error_for
 from .settings import pool_token, pool_url
 from .size import Size
 
@@ -58,7 +58,7 @@ def _host(url: str) -> str:
     except ValueError:
         pass
     msg = f"'{url}' is not a pool's address: write a URL such as http://pool.example:8765."
-    raise PoolError(msg)
+    raise BadRequest(msg)
 
 
 def _is_loopback(host: str) -> bool:
