@@ -48,6 +48,8 @@ class ServerReport:
     address: str
     gpus: Sequence[Gpu]
     uses: Sequence[LeaseUse]
+    #: leases of which a data connection has ended since the last report
+    ended: Sequence[str] = ()
     driver: str = ""
     version: str = ""
 
@@ -151,6 +153,7 @@ class PoolCore:
         """
         server = self._accept_server(now, report)
         self._accept_inventory(now, server, report.gpus)
+        self._accept_ended(now, server, report.ended)
         over = self._accept_uses(now, server, report.uses)
         self._serve_queue(now)
         return over
@@ -364,14 +367,23 @@ class PoolCore:
             self._drained(lease_id)
         return over
 
-    def _accept_use(self, now: float, lease: Lease, use: LeaseUse) -> None:
-        lease.workers, lease.held_mib, lease.last_call_at = use.workers, list(use.held_mib), use.last_call_at
-        if not use.workers:
-            return
+    def _accept_ended(self, now: float, server: Server, ended: Sequence[str]) -> None:
+        # A connection may have come and gone between two reports.
+        for lease_id in ended:
+            lease = self._on_server.get(server.name, {}).get(lease_id)
+            if lease:
+                self._connect(now, lease)
+
+    def _connect(self, now: float, lease: Lease) -> None:
         lease.proof_at = now
         if lease.state is LeaseState.GRANTED:
             transition(lease, "connect", now)
             self._changed(lease)
+
+    def _accept_use(self, now: float, lease: Lease, use: LeaseUse) -> None:
+        lease.workers, lease.held_mib, lease.last_call_at = use.workers, list(use.held_mib), use.last_call_at
+        if use.workers:
+            self._connect(now, lease)
 
     def _lose(self, now: float, server: Server) -> None:
         for lease in list(self.leases_on(server.name)):

@@ -333,6 +333,7 @@ def _server_report(name: str, message: AgentReport) -> ServerReport:
         address=message.address,
         gpus=[Gpu(name, g.id, g.index, g.name, g.memory_mib, g.emulated) for g in message.gpus],
         uses=[LeaseUse(use.id, use.workers, use.held_mib, use.last_call_at) for use in message.leases],
+        ended=[connection.lease for connection in message.ended],
         driver=message.driver,
         version=message.version,
     )

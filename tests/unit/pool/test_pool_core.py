@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
-from pool_story import CARD_MIB, Story
+from pool_story import CARD_MIB, Story, report_of
 
 from bfkernel.remote.pool.core import NameTakenError
 from bfkernel.remote.pool.transitions import TRANSITIONS, IllegalTransitionError, transition
@@ -120,6 +122,13 @@ def test_an_open_data_connection_is_proof(one_card: Story) -> None:
     assert lease.state is LeaseState.ACTIVE
     one_card.later(61)
     assert lease.state is LeaseState.EXPIRED
+
+
+def test_a_connection_between_two_reports_counts(one_card: Story) -> None:
+    lease = one_card.ask(0.5)
+    report = dataclasses.replace(report_of(), ended=[lease.id, "unknown"])
+    one_card.core.report(one_card.now, report)
+    assert (lease.state, lease.workers) == (LeaseState.ACTIVE, 0)
 
 
 def test_a_share_is_booked_until_its_workers_have_ended(one_card: Story) -> None:
