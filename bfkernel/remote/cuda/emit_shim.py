@@ -22,7 +22,7 @@ def stubs(specification: Specification) -> str:
     """``shim_stubs.cpp``: the generated calls."""
     functions = "\n".join(_stub(call) for call in specification.calls.values() if call.generated and not call.stub_by_hand)
     return (
-        f'{BANNER}#include "shim/api.h"\n#include "shim/handles.h"\n#include "shim/request.h"\n\n'
+        f'{BANNER}#include "shim/api.h"\n#include "shim/modules.h"\n#include "shim/request.h"\n\n'
         f"namespace shim::api {{\n\n{functions}\n}}  // namespace shim::api\n"
     )
 

@@ -80,7 +80,7 @@ void fetch_part(const Box& box, const Part& part, uint64_t stream, Order order) 
   Request request(Opcode::Copy3D, Context::current);
   request.fields(message(box, part, wire::Direction::to_host, stream, order));
   const Reply reply = request.wait();
-  const wire::Bytes bytes = reply.decoder().take<wire::Bytes>();
+  const wire::Bytes bytes = reply.bytes();
   require(bytes.size() == box.width * part.rows * part.slices, CUDA_ERROR_UNKNOWN);
   for_each_row(box, part, box.destination, const_cast<std::byte*>(bytes.data()),
                [&](std::byte* row, std::byte* at) { std::memcpy(row, at, box.width); });

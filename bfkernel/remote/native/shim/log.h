@@ -29,7 +29,7 @@ void append(std::string& out, const T& value) {
   if (!out.empty()) out += ", ";
   if constexpr (std::is_pointer_v<T>) {
     char text[20];
-    snprintf(text, sizeof text, "%p", static_cast<const void*>(value));
+    snprintf(text, sizeof text, "%p", (const void*)value);  // functions too
     out += text;
   } else if constexpr (std::is_enum_v<T>) {
     out += std::to_string(static_cast<long long>(value));

@@ -32,6 +32,7 @@ class Reply {
  public:
   explicit Reply(std::vector<std::byte> payload) : payload_(std::move(payload)) {}
   wire::Decoder decoder() const { return wire::Decoder(payload_); }
+  wire::Bytes bytes() const { return payload_; }
 
  private:
   std::vector<std::byte> payload_;

@@ -206,12 +206,10 @@ void Transport::deliver(const wire::FrameHeader& header) {
     uint32_t none = 0;
     deferred_.compare_exchange_strong(none, error);
   }
-  // A bulk reply is its length, then bytes that go straight to where the program wants them.
-  uint64_t length = 0;
-  if (!pending->destination.empty() && header.size == sizeof length + pending->destination.size()) {
-    read_bytes(&length, sizeof length);
-    if (length != pending->destination.size()) throw wire::Malformed("the server sent another number of bytes than asked for");
-    read_bytes(pending->destination.data(), length);
+  // The bytes of a copy go straight to where the program wants them.
+  if (!pending->destination.empty() && header.result == CUDA_SUCCESS) {
+    if (header.size != pending->destination.size()) throw wire::Malformed("the server sent another number of bytes than asked for");
+    read_bytes(pending->destination.data(), header.size);
   } else {
     pending->payload.resize(header.size);
     read_bytes(pending->payload.data(), header.size);
