@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "memory.h"
 #include "module.h"
@@ -12,6 +13,10 @@ namespace softgpu::driver {
 namespace {
 
 std::atomic<unsigned long long> next_context_id{1};
+
+// What the engine needs of a heap, and the part of it that has to be zero at first.
+constexpr size_t kSmallestHeap = 64 << 10;
+constexpr size_t kHeapHeader = 64;
 
 CUresult error_of(Fault fault) {
   switch (fault) {
@@ -139,6 +144,16 @@ CUresult Context::synchronize() {
   return fault();
 }
 
+std::pair<uint64_t, uint64_t> Context::heap() {
+  std::lock_guard lock(mutex_);
+  if (heap_.first) return heap_;
+  size_t size = std::max(limits_.malloc_heap_size, kSmallestHeap);
+  uint64_t begin = allocate(*this, size, RangeKind::device, 0, true);
+  std::memset(reinterpret_cast<void*>(begin), 0, kHeapHeader);
+  heap_ = {begin, begin + size};
+  return heap_;
+}
+
 void Context::add_module(const std::shared_ptr<Module>& module) {
   std::lock_guard lock(mutex_);
   modules_.push_back(module);
@@ -162,6 +177,7 @@ void Context::tear_down() {
     per_thread_.clear();
     legacy_.reset();
     limits_ = {};
+    heap_ = {0, 0};
   }
   for (const auto& stream : streams) registry<Stream>().remove(stream.get());
   for (const auto& module : modules) retire(*module);

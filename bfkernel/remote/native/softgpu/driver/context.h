@@ -51,6 +51,9 @@ class Context : public std::enable_shared_from_this<Context> {
   // What a new operation of `stream` has to wait for, by the rules of the default stream.
   void order(const Stream& stream, std::vector<Ticket>* after);
 
+  // The memory that malloc() in device code hands out, made when first asked for. Throws OUT_OF_MEMORY.
+  std::pair<uint64_t, uint64_t> heap();
+
   void add_module(const std::shared_ptr<Module>& module);
   void forget_module(const std::shared_ptr<Module>& module);
   CUcontext handle() { return reinterpret_cast<CUcontext>(this); }
@@ -76,6 +79,7 @@ class Context : public std::enable_shared_from_this<Context> {
   std::atomic<CUresult> fault_{CUDA_SUCCESS};
   mutable std::mutex mutex_;
   ContextLimits limits_;
+  std::pair<uint64_t, uint64_t> heap_{0, 0};
   std::shared_ptr<Stream> legacy_;
   std::map<std::thread::id, std::shared_ptr<Stream>> per_thread_;
   std::vector<std::shared_ptr<Stream>> streams_;    // all but legacy_

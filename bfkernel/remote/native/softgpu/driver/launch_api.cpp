@@ -2,6 +2,7 @@
 // Launching kernels.
 #include <atomic>
 #include <cstring>
+#include <tuple>
 #include <vector>
 
 #include "current.h"
@@ -116,6 +117,9 @@ void launch(Context& current, CUfunction f, const Shape& shape, CUstream stream_
   config.compute_capability = device.compute_capability;
   config.multiprocessors = device.multiprocessors;
   config.grid_id = next_grid_id.fetch_add(1);
+  if (softgpu::uses_heap(launch.module->instance().program())) {
+    std::tie(config.heap_begin, config.heap_end) = context->heap();
+  }
   check_shape(device, info, config);
   require(shape.shared_bytes <= max_dynamic_shared(device, *launch.function));
   if (shape.cooperative) check_cooperative(device, *launch.function, config);

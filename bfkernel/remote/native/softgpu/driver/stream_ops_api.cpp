@@ -35,9 +35,9 @@ template <typename Word>
 void wait_value(Context& context, Stream& stream, CUdeviceptr address, Word value, unsigned flags) {
   require((flags & ~(kCompare | CU_STREAM_WAIT_VALUE_FLUSH)) == 0 && address % sizeof(Word) == 0);
   require_reachable(context, address, sizeof(Word));
-  // A ruined context lets go of its streams; their work is skipped.
+  // A context that is ruined or ending lets go of its streams.
   auto ready = [address, value, flags, owner = owner(stream)] {
-    return owner->fault() != CUDA_SUCCESS || satisfied(load<Word>(address), value, flags);
+    return owner->fault() != CUDA_SUCCESS || !owner->active || satisfied(load<Word>(address), value, flags);
   };
   submit(stream, {}, {}, ready);
 }
