@@ -2,17 +2,23 @@
 #include "worker/card_memory.h"
 
 #include <dlfcn.h>
+#include <unistd.h>
+
+#include <vector>
 
 namespace worker {
 namespace {
 
-// The three calls of NVML that are needed here, as NVIDIA's NVML API reference gives them. 0 is success.
-struct NvmlMemory {
-  unsigned long long total, free, used;
+// The calls of NVML that are needed here, as NVIDIA's NVML API reference gives them. 0 is success.
+struct NvmlProcess {
+  unsigned pid;
+  unsigned long long used_bytes;
+  unsigned gpu_instance;
+  unsigned compute_instance;
 };
 using NvmlInit = int();
 using NvmlDeviceByBusId = int(const char*, void**);
-using NvmlMemoryInfo = int(void*, NvmlMemory*);
+using NvmlProcesses = int(void*, unsigned*, NvmlProcess*);
 
 template <class Function>
 Function* symbol(void* library, const char* name) {
@@ -27,12 +33,19 @@ CardMemory::CardMemory(const DriverTable& driver) : driver_(driver) {
   if (init != nullptr && init() == 0) library_ = library;
 }
 
-std::uint64_t CardMemory::free_bytes(CUdevice device) {
-  const auto info = symbol<NvmlMemoryInfo>(library_, "nvmlDeviceGetMemoryInfo");
+std::uint64_t CardMemory::held(CUdevice device) {
+  const auto list = symbol<NvmlProcesses>(library_, "nvmlDeviceGetComputeRunningProcesses_v3");
   void* card = nvml_device(device);
-  NvmlMemory memory{};
-  if (info == nullptr || card == nullptr || info(card, &memory) != 0) return 0;
-  return memory.free;
+  if (list == nullptr || card == nullptr) return 0;
+  std::vector<NvmlProcess> processes(1024);
+  auto count = static_cast<unsigned>(processes.size());
+  if (list(card, &count, processes.data()) != 0) return 0;
+  for (unsigned i = 0; i < count; ++i) {
+    const NvmlProcess& process = processes[i];
+    constexpr unsigned long long kUnknown = ~0ull;
+    if (process.pid == static_cast<unsigned>(getpid()) && process.used_bytes != kUnknown) return process.used_bytes;
+  }
+  return 0;
 }
 
 void* CardMemory::nvml_device(CUdevice device) {

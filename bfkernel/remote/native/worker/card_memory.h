@@ -3,21 +3,20 @@
 
 #include <cstdint>
 #include <map>
-#include <string>
 
 #include "worker/driver.h"
 
 namespace worker {
 
-// What is free on the whole card, for measuring what a context costs. NVML tells it without a context; the
-// driver only with one, so that the first context of a process would go unmeasured. An emulated driver is
-// not known to NVML, and its contexts cost nothing.
+// What this process holds on a card, for measuring what a context costs. NVML tells it without a context; the
+// driver could only tell with one, and counts everybody. An emulated device is not known to NVML, and its
+// contexts cost nothing.
 class CardMemory {
  public:
   explicit CardMemory(const DriverTable& driver);
 
-  // Bytes, or 0 where nobody can tell. Needs no context.
-  std::uint64_t free_bytes(CUdevice device);
+  // Bytes, or 0 where nobody can tell: no NVML, or one that sees other process ids than we do.
+  std::uint64_t held(CUdevice device);
 
  private:
   void* nvml_device(CUdevice device);

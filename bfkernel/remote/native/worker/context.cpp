@@ -87,10 +87,9 @@ bool Session::gpu_is_idle() {
 namespace {
 
 // Enters a context that the driver just made, and charges the lease for what it took from the card.
-CUresult charge(Session& session, std::unique_ptr<Context> context, std::uint64_t free_before, CUdevice device) {
-  constexpr std::uint64_t kMost = 2ull << 30;  // beyond that somebody else allocated meanwhile
-  const std::uint64_t free_after = session.card().free_bytes(device);
-  context->cost = free_before > free_after ? std::min(free_before - free_after, kMost) : 0;
+CUresult charge(Session& session, std::unique_ptr<Context> context, std::uint64_t held_before, CUdevice device) {
+  const std::uint64_t held_after = session.card().held(device);
+  context->cost = held_after > held_before ? held_after - held_before : 0;
   if (!session.ledger().take(context->device, context->cost)) {
     log_line("a context costs %llu bytes on the card: more than is left of the lease",
              static_cast<unsigned long long>(context->cost));
@@ -117,7 +116,7 @@ CUresult primary_retain(Session& session, const wire::PrimaryRetain& message) {
   auto context = new_context(session, message.context, message.device, true);
   const DriverTable& driver = session.driver();
   if (message.flags != 0) call(driver.cuDevicePrimaryCtxSetFlags_v2, device, message.flags);
-  const std::uint64_t before = session.card().free_bytes(device);
+  const std::uint64_t before = session.card().held(device);
   CUresult result = call(driver.cuDevicePrimaryCtxRetain, &context->handle, device);
   if (result != CUDA_SUCCESS) return result;
   result = charge(session, std::move(context), before, device);
@@ -154,7 +153,7 @@ CUresult context_create(Session& session, const wire::ContextCreate& message) {
   const CUdevice device = session.device(message.device);
   auto context = new_context(session, message.context, message.device, false);
   const DriverTable& driver = session.driver();
-  const std::uint64_t before = session.card().free_bytes(device);
+  const std::uint64_t before = session.card().held(device);
   CUresult result = call(driver.cuCtxCreate_v2, &context->handle, message.flags, device);
   if (result != CUDA_SUCCESS) return result;
   CUcontext handle = context->handle;
@@ -171,6 +170,33 @@ CUresult context_destroy(Session& session, const wire::ContextDestroy& message) 
   return result;
 }
 
+// Memory that the driver takes from the card for the context counts inside the lease. It does not come back before
+// the context ends, even when the limit is lowered.
+CUresult set_limit(Session& session, CUlimit limit, std::size_t value) {
+  const DriverTable& driver = session.driver();
+  Context& context = session.current();
+  const bool takes_memory = limit == CU_LIMIT_MALLOC_HEAP_SIZE || limit == CU_LIMIT_PRINTF_FIFO_SIZE;
+  std::size_t before = 0;
+  if (takes_memory) call(driver.cuCtxGetLimit, &before, limit);
+  const std::uint64_t more = takes_memory && value > before ? value - before : 0;
+  if (!session.ledger().take(context.device, more)) return CUDA_ERROR_OUT_OF_MEMORY;
+  const CUresult result = call(driver.cuCtxSetLimit, limit, value);
+  if (result == CUDA_SUCCESS) {
+    context.cost += more;
+  } else {
+    session.ledger().give(context.device, more);
+  }
+  return result;
+}
+
+void context_set_limit(Session& session, const wire::FrameHeader& request) {
+  wire::Decoder in(session.connection().rest());
+  const auto limit = in.take<CUlimit>();
+  const auto value = in.take<std::size_t>();
+  in.end();
+  session.answer(request, set_limit(session, limit, value));
+}
+
 }  // namespace
 
 void add_context_calls(CallTable& table) {
@@ -179,6 +205,7 @@ void add_context_calls(CallTable& table) {
   table.serve<&primary_reset>(wire::Opcode::PrimaryReset);
   table.serve<&context_create>(wire::Opcode::ContextCreate);
   table.serve<&context_destroy>(wire::Opcode::ContextDestroy);
+  table.set(wire::Opcode::cuCtxSetLimit, &context_set_limit);
 }
 
 }  // namespace worker

@@ -2,13 +2,9 @@
 #include "worker/lanes.h"
 
 #include <pthread.h>
-#include <unistd.h>
 
-#include <exception>
 #include <system_error>
 #include <utility>
-
-#include "worker/log.h"
 
 namespace worker {
 
@@ -50,8 +46,7 @@ void Lanes::loop() {
     try {
       task();
     } catch (const std::exception& error) {
-      log_line("a waiting call failed: %s", error.what());
-      _exit(1);
+      failed_(error);
     }
     lock.lock();
   }

@@ -4,9 +4,11 @@
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace worker {
@@ -15,7 +17,8 @@ namespace worker {
 // A thread is started when none is idle, and stays for the next blocking call.
 class Lanes {
  public:
-  Lanes() = default;
+  // `failed` is told of an exception that ends a task; it may come from any lane.
+  explicit Lanes(std::function<void(const std::exception&)> failed) : failed_(std::move(failed)) {}
   ~Lanes();  // waits for what is running
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
@@ -28,6 +31,7 @@ class Lanes {
  private:
   void loop();
 
+  const std::function<void(const std::exception&)> failed_;
   std::mutex mutex_;
   std::condition_variable work_;
   std::deque<std::function<void()>> tasks_;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "worker/session.h"
 
-#include <unistd.h>
+#include <sys/socket.h>
 
-#include <array>
 #include <chrono>
 #include <cstring>
 #include <stdexcept>
@@ -102,6 +101,14 @@ void Session::serve() {
       answer(request, error.result);
     }
   }
+  if (failed_) throw std::runtime_error("the session ended on an error beside its own thread.");
+}
+
+// What a lane cannot bear ends the session: its own thread finds the connection closed.
+void Session::fail(const std::exception& error) {
+  log_line("%s", error.what());
+  failed_ = true;
+  shutdown(options_.socket_fd, SHUT_RDWR);
 }
 
 void Session::execute(const Request& request) {

@@ -147,6 +147,7 @@ class Session {
   void execute_generated(const Request& request);
   void bind(std::uint64_t context);
   void wait_for_gpu();
+  void fail(const std::exception& error);
   void use_window(const Window& window);
 
   const Options& options_;
@@ -160,11 +161,11 @@ class Session {
   std::unique_ptr<Memory> memory_;
   std::unique_ptr<Reclaimer> reclaimer_;
   std::unique_ptr<Connection> connection_;
-  Lanes lanes_;
   Handles handles_;
   DownloadBuffers downloads_;
   std::mutex layouts_mutex_;
   std::map<std::uint64_t, ParamLayouts> layouts_;
+  std::atomic<bool> failed_{false};
   std::atomic<std::uint32_t> deferred_{0};  // first error of posted calls since the last reply
 
   std::mutex contexts_mutex_;
@@ -173,6 +174,8 @@ class Session {
   std::map<std::uint64_t, Pool> pools_;
   std::map<std::uint64_t, std::shared_ptr<Link>> links_;
   std::vector<std::byte> reply_;
+  // Last, since what runs there uses everything above.
+  Lanes lanes_{[this](const std::exception& error) { fail(error); }};
 };
 
 }  // namespace worker
