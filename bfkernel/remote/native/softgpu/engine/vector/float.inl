@@ -116,7 +116,8 @@ const Instr* f32_sign(Warp& w, const Instr* ip) {  // abs and neg: aux holds kFt
 }
 
 template <class T, class Op, int Arity> void register_real(Registry& r, const std::string& op, const std::string& t) {
-  const std::string sig = "=" + std::string(1 + Arity, sizeof(T) == 4 ? 'f' : 'e');
+  std::string sig(2 + Arity, sizeof(T) == 4 ? 'f' : 'e');
+  sig[0] = '=';
   r.add(op + "." + t, sig, real<T, Op, Arity, false>);
   r.add(op + ".any." + t, sig, real_any<T, Op, Arity>);
   if constexpr (sizeof(T) == 4) r.add(op + ".ftz." + t, sig, real<T, Op, Arity, true>);

@@ -10,9 +10,46 @@ template <class A> SOFTGPU_INLINE bool regular(const A* a, A stride) {
   return difference == 0;
 }
 
+// Any pattern of addresses, as long as all of them lie in one range: the usual case of what is not regular.
+// `base` is the host address of offset 0, valid offsets are [begin, end).
+template <class A>
+SOFTGPU_INLINE bool gather(Warp& w, const A* a, int64_t imm, uint32_t bytes, uint64_t begin, uint64_t end, uint8_t* base, Access* out) {
+  const int first = __builtin_ctz(w.active);
+  const auto shift = static_cast<A>(imm);
+  const A stand_in = static_cast<A>(a[first] + shift);  // for inactive lanes
+  int64_t low = INT64_MAX, high = INT64_MIN;
+  uint64_t all = 0;
+  const uint32_t* mask = w.lanes;
+  for (int i = 0; i < kLanes; ++i) {
+    const A at = mask[i] != 0 ? static_cast<A>(a[i] + shift) : stand_in;
+    const auto x = static_cast<int64_t>(uint64_t{at});
+    low = x < low ? x : low;
+    high = x > high ? x : high;
+    all |= static_cast<uint64_t>(x);
+    out->lane[i] = base + x;
+  }
+  out->strided = false;
+  return low >= static_cast<int64_t>(begin) && high < static_cast<int64_t>(end) && end - static_cast<uint64_t>(high) >= bytes &&
+         (all & (bytes - 1)) == 0;
+}
+
+// The way for lanes that are not regular; falls back to checking them one by one.
+template <Addressing Kind>
+SOFTGPU_INLINE bool locate_scattered(Warp& w, const Instr* ip, uint32_t operand, uint32_t bytes, bool store, Access* out) {
+  if constexpr (Kind == Addressing::global) {
+    const CachedRange& range = w.ranges[(reinterpret_cast<uintptr_t>(ip) / sizeof(Instr)) & 15];
+    if (range.begin < range.end && gather(w, row<uint64_t>(w, operand), ip->imm, bytes, range.begin, range.end, nullptr, out)) return true;
+  } else if constexpr (Kind == Addressing::shared32) {
+    if (gather(w, row<uint32_t>(w, operand), ip->imm, bytes, 0, w.shared_size, w.shared, out)) return true;
+  } else if constexpr (Kind == Addressing::shared64) {
+    if (gather(w, row<uint64_t>(w, operand), ip->imm, bytes, 0, w.shared_size, w.shared, out)) return true;
+  }
+  return locate_general(w, ip, Kind, operand, bytes, store, out);
+}
+
 template <Addressing Kind>
 SOFTGPU_INLINE bool locate(Warp& w, const Instr* ip, uint32_t operand, uint32_t bytes, bool store, Access* out) {
-  if (!w.full) return locate_general(w, ip, Kind, operand, bytes, store, out);
+  if (!w.full) return locate_scattered<Kind>(w, ip, operand, bytes, store, out);
   if constexpr (Kind == Addressing::global) {
     const uint64_t* a = row<uint64_t>(w, operand);
     const uint64_t base = a[0] + static_cast<uint64_t>(ip->imm);
@@ -55,7 +92,7 @@ SOFTGPU_INLINE bool locate(Warp& w, const Instr* ip, uint32_t operand, uint32_t 
       return true;
     }
   }
-  return locate_general(w, ip, Kind, operand, bytes, store, out);
+  return locate_scattered<Kind>(w, ip, operand, bytes, store, out);
 }
 
 template <class M> SOFTGPU_INLINE M fetch(const uint8_t* p) { return *reinterpret_cast<const M*>(p); }
@@ -69,7 +106,9 @@ const Instr* load(Warp& w, const Instr* ip) {
   for (uint32_t k = 0; k < count; ++k) {
     R* d = destination<R>(w, ip->o[k]);
     if (!x.strided) {
-      each_lane(w.active, [&](int i) { d[i] = static_cast<R>(fetch<M>(x.lane[i] + k * sizeof(M))); });
+      const auto one = [&](int i) { d[i] = static_cast<R>(fetch<M>(x.lane[i] + k * sizeof(M))); };
+      if (w.full) for (int i = 0; i < kLanes; ++i) one(i);
+      else each_lane(w.active, one);
       continue;
     }
     const uint8_t* base = x.base + k * sizeof(M);
