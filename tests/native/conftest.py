@@ -35,8 +35,15 @@ def driver_library() -> Path:
 
 
 @pytest.fixture(scope="session")
-def gpu(driver_library: Path) -> Iterator[Driver]:
-    """Device 0 with its primary context current, for the whole session. Tests must not leave it faulted."""
+def session_gpu(driver_library: Path) -> Iterator[Driver]:
+    """Device 0 with its primary context current, for the whole session."""
     driver = Driver(driver_library)
     with driver.primary_context():
         yield driver
+
+
+@pytest.fixture
+def gpu(session_gpu: Driver) -> Iterator[Driver]:
+    """Device 0 in a working context; a test that leaves it faulted spoils no other test."""
+    yield session_gpu
+    session_gpu.heal()

@@ -168,6 +168,15 @@ class Driver:
             self._elementwise.clear()
             self.lib.cuDevicePrimaryCtxRelease_v2(self.device)
 
+    def heal(self) -> None:
+        """Resets the primary context if a kernel has faulted in it."""
+        if self.lib.cuCtxSynchronize() != Result.SUCCESS:
+            self.context.alive = False
+            self._elementwise.clear()
+            self.lib.cuDevicePrimaryCtxReset_v2(self.device)
+            self.call("cuCtxSetCurrent", self.context.handle)
+            self.context = Context(self.context.handle)
+
     @contextmanager
     def throwaway_context(self) -> Iterator[Context]:
         """A context of its own, for a test that faults; the previous one is current again after it."""

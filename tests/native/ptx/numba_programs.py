@@ -354,7 +354,7 @@ def program_warp_intrinsics() -> None:
         out[1, i] = cuda.ballot_sync(0xFFFFFFFF, x[i] > 50)
         out[2, i] = cuda.popc(cuda.match_any_sync(0xFFFFFFFF, x[i] % 4))
         out[3, i] = cuda.laneid + cuda.ffs(x[i] | 64) + cuda.clz(x[i])
-        out[4, i] = cuda.syncthreads_count(x[i] > 50)
+        out[4, i] = cuda.syncthreads_count(1 if x[i] > 50 else 0)
 
     x = np.random.default_rng(4).integers(0, 100, 64).astype(np.int32)
     out = np.zeros((5, 64), np.int64)

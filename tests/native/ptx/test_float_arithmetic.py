@@ -136,7 +136,7 @@ def classes(fmt: Format) -> dict[str, Callable[[int], bool]]:
         "infinite": lambda x: (x & ~fmt.sign_bit) == fmt.infinity,
         "number": lambda x: not fmt.is_nan(x),
         "notanumber": fmt.is_nan,
-        "normal": lambda x: (1 << fmt.fraction_bits) <= (x & ~fmt.sign_bit) < fmt.infinity,
+        "normal": lambda x: (x & ~fmt.sign_bit) < fmt.infinity and not fmt.is_subnormal(x),  # zeros as well
         "subnormal": fmt.is_subnormal,
     }
 

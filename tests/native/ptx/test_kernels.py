@@ -576,7 +576,8 @@ def test_constants_and_globals(gpu: Driver) -> None:
 
 def test_modules_are_reusable_across_many_launches(gpu: Driver) -> None:
     """A thousand small launches of one kernel: nothing leaks from one into the next."""
-    function = load(gpu, "scan").function("scan_warp")
+    module = load(gpu, "scan")
+    function = module.function("scan_warp")
     buffer: Buffer = gpu.upload(np.ones(32, np.int32))
     for _ in range(1000):
         gpu.launch(function, 1, 32, [buffer], wait=False)

@@ -80,8 +80,8 @@ def test_vector_access(gpu: Driver, space: str, kind: str, width: int) -> None:
 @pytest.mark.parametrize("load", [
     "ld.global", "ld.global.ca", "ld.global.cg", "ld.global.cs", "ld.global.lu", "ld.global.cv",
     "ld.global.nc", "ld.volatile.global", "ld.relaxed.gpu.global", "ld.acquire.gpu.global",
-    "ld.acquire.sys.global", "ldu.global", "ld.global.L1::no_allocate", "ld.global.nc.L1::evict_last", "ld.weak.global",
-    "ld.global.L2::128B", "ld", "ld.volatile", "ld.acquire.gpu",
+    "ld.acquire.sys.global", "ldu.global", "ld.global.L1::no_allocate", "ld.global.nc.L1::evict_last",
+    "ld.weak.global", "ld.global.L2::128B", "ld", "ld.volatile", "ld.acquire.gpu",
 ])  # fmt: skip
 def test_load_qualifiers(gpu: Driver, load: str) -> None:
     ptx = kernel(f"ld.param.u64 %l0, [out]; {load}.u32 %r0, [%l0+4]; st.global.u32 [%l0], %r0;")
