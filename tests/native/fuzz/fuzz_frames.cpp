@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Everything a client can send, over a driver that computes nothing but touches the memory it is told to touch.
+// Everything a client can send, over a driver that computes nothing but touches the memory it is told to
+// touch.
 //
-// An input is a list of calls: opcode and payload are the fuzzer's, the frame around them is right, so that the
-// search gets past the header. An input whose first byte is 0xff is sent as it is.
+// An input is a list of calls: opcode and payload are the fuzzer's, the frame around them is right, so that
+// the search gets past the header. An input whose first byte is 0xff is sent as it is.
 #include <dlfcn.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -70,7 +71,10 @@ std::vector<std::byte> frames(const std::uint8_t* data, std::size_t size) {
   std::vector<std::byte> retain;
   wire::Encoder out(retain);
   out(wire::PrimaryRetain{kContext, 0, 0});
-  append(bytes, {.size = static_cast<std::uint32_t>(retain.size()), .opcode = static_cast<std::uint16_t>(wire::Opcode::PrimaryRetain)}, retain.data());
+  append(bytes,
+         {.size = static_cast<std::uint32_t>(retain.size()),
+          .opcode = static_cast<std::uint16_t>(wire::Opcode::PrimaryRetain)},
+         retain.data());
   if (size > 0 && data[0] == 0xff) {
     wire::Encoder(bytes).raw(data + 1, size - 1);
     return bytes;
@@ -79,8 +83,12 @@ std::vector<std::byte> frames(const std::uint8_t* data, std::size_t size) {
     std::memcpy(&record, data, sizeof record);
     data += sizeof record, size -= sizeof record;
     const std::size_t payload = std::min<std::size_t>(record.size, size);
-    append(bytes, {.size = static_cast<std::uint32_t>(payload), .opcode = record.opcode, .flags = record.waiting,
-                   .context = record.context < 2 ? record.context : kContext}, data);
+    append(bytes,
+           {.size = static_cast<std::uint32_t>(payload),
+            .opcode = record.opcode,
+            .flags = record.waiting,
+            .context = record.context < 2 ? record.context : kContext},
+           data);
     data += payload, size -= payload;
   }
   return bytes;
@@ -155,7 +163,8 @@ class Seed {
     return add(opcode, payload);
   }
   void write(const std::filesystem::path& folder, const char* name) const {
-    std::ofstream(folder / name, std::ios::binary).write(reinterpret_cast<const char*>(bytes_.data()), static_cast<std::streamsize>(bytes_.size()));
+    std::ofstream(folder / name, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes_.data()), static_cast<std::streamsize>(bytes_.size()));
   }
 
  private:
@@ -177,11 +186,23 @@ constexpr std::uint64_t kUpper = kWindow + (1ull << 29);
 
 void write_seeds(const std::filesystem::path& folder) {
   using wire::Opcode;
-  Seed().call(wire::DeviceSnapshot{}).call(wire::ContextCreate{5001, 0, 0}).call(wire::ContextDestroy{5001}).call(wire::PrimaryRelease{0}).write(folder, "contexts");
+  Seed()
+      .call(wire::DeviceSnapshot{})
+      .call(wire::ContextCreate{5001, 0, 0})
+      .call(wire::ContextDestroy{5001})
+      .call(wire::PrimaryRelease{0})
+      .write(folder, "contexts");
   wire::CopyToDevice up;
   up.destination = kWindow;
   up.bytes = bytes_of("some bytes for the device");
-  Seed().call(wire::MemAlloc{1000}).call(up).call(wire::CopyToHost{kWindow, 100, 0, 1}).words(Opcode::cuMemcpyDtoD_v2, {kWindow, kWindow + 512, 100}).call(wire::MemFree{kWindow}).call(wire::MemInfo{}).write(folder, "memory");
+  Seed()
+      .call(wire::MemAlloc{1000})
+      .call(up)
+      .call(wire::CopyToHost{kWindow, 100, 0, 1})
+      .words(Opcode::cuMemcpyDtoD_v2, {kWindow, kWindow + 512, 100})
+      .call(wire::MemFree{kWindow})
+      .call(wire::MemInfo{})
+      .write(folder, "memory");
   wire::Copy3D copy;
   copy.direction = wire::Direction::to_device;
   copy.width_bytes = 4, copy.height = 3, copy.depth = 2;
@@ -191,8 +212,24 @@ void write_seeds(const std::filesystem::path& folder) {
   down.direction = wire::Direction::to_host, down.bytes = {};
   across.direction = wire::Direction::on_device, across.bytes = {};
   Seed().call(wire::MemAlloc{5000}).call(copy).call(across).call(down).write(folder, "copies_3d");
-  Seed().call(wire::PoolCreate{8000, 0, 0}).call(wire::MemAllocAsync{3000, 0, 8000}).call(wire::MemFreeAsync{kWindow, 0}).call(wire::MemAllocAsync{3000, 0, 8000}).call(wire::PoolGetAttribute{8000, 7}).call(wire::PoolSetAttribute{8000, 4, 9}).call(wire::PoolTrim{8000, 0}).call(wire::PoolDestroy{8000}).write(folder, "pools");
-  Seed().call(wire::MemCreate{9000, 4 << 20, 0}).call(wire::MemMap{kUpper, 4 << 20, 0, 9000}).call(wire::MemSetAccess{kUpper, 4 << 20, 0, 3}).call(wire::CopyToHost{kUpper + (3 << 20), 64, 0, 1}).call(wire::MemRelease{9000}).call(wire::MemUnmap{kUpper, 4 << 20}).write(folder, "mappings");
+  Seed()
+      .call(wire::PoolCreate{8000, 0, 0})
+      .call(wire::MemAllocAsync{3000, 0, 8000})
+      .call(wire::MemFreeAsync{kWindow, 0})
+      .call(wire::MemAllocAsync{3000, 0, 8000})
+      .call(wire::PoolGetAttribute{8000, 7})
+      .call(wire::PoolSetAttribute{8000, 4, 9})
+      .call(wire::PoolTrim{8000, 0})
+      .call(wire::PoolDestroy{8000})
+      .write(folder, "pools");
+  Seed()
+      .call(wire::MemCreate{9000, 4 << 20, 0})
+      .call(wire::MemMap{kUpper, 4 << 20, 0, 9000})
+      .call(wire::MemSetAccess{kUpper, 4 << 20, 0, 3})
+      .call(wire::CopyToHost{kUpper + (3 << 20), 64, 0, 1})
+      .call(wire::MemRelease{9000})
+      .call(wire::MemUnmap{kUpper, 4 << 20})
+      .write(folder, "mappings");
   wire::ModuleLoad load;
   load.module = 6000;
   load.jit = {{{CU_JIT_OPTIMIZATION_LEVEL, 3}}, 100, 100};
@@ -202,19 +239,49 @@ void write_seeds(const std::filesystem::path& folder) {
   launch.params = bytes_of("\x10\0\0\0");
   wire::Launch attributed = launch;
   attributed.attributes.push_back({CU_LAUNCH_ATTRIBUTE_COOPERATIVE, {}});
-  Seed().call(load).call(wire::ModuleGlobal{6000, 0, "variable"}).call(wire::FunctionLookup{6000, 0, 7, "print"}).call(launch).call(attributed).words(Opcode::cuCtxSynchronize, {}).words(Opcode::cuModuleUnload, {6000}).write(folder, "modules");
+  Seed()
+      .call(load)
+      .call(wire::ModuleGlobal{6000, 0, "variable"})
+      .call(wire::FunctionLookup{6000, 0, 7, "print"})
+      .call(launch)
+      .call(attributed)
+      .words(Opcode::cuCtxSynchronize, {})
+      .words(Opcode::cuModuleUnload, {6000})
+      .write(folder, "modules");
   launch.function = wire::entry_id(6000, 2);
-  Seed().call(load).call(launch).words(Opcode::cuStreamSynchronize, {0}).call(wire::PrimaryReset{0}).write(folder, "fault");
+  Seed()
+      .call(load)
+      .call(launch)
+      .words(Opcode::cuStreamSynchronize, {0})
+      .call(wire::PrimaryReset{0})
+      .write(folder, "fault");
   wire::LibraryLoad library;
   library.library = 6001;
   library.code = load.code;
-  Seed().call(library).call(wire::LibraryModule{6001, 6002}).words(Opcode::cuLibraryUnload, {6001}).write(folder, "libraries");
+  Seed()
+      .call(library)
+      .call(wire::LibraryModule{6001, 6002})
+      .words(Opcode::cuLibraryUnload, {6001})
+      .write(folder, "libraries");
   wire::LinkAddData data;
   data.link = 6003;
   data.name = "part";
   data.data = load.code;
-  Seed().call(wire::LinkCreate{6003, load.jit}).call(data).call(wire::LinkComplete{6003}).call(wire::LinkDestroy{6003}).write(folder, "links");
-  Seed().words(Opcode::cuStreamCreate, {7000}).words(Opcode::cuEventCreate, {7001}).words(Opcode::cuEventRecord, {7001, 7000}).words(Opcode::cuStreamWaitEvent, {7000, 7001}).words(Opcode::cuEventSynchronize, {7001}).words(Opcode::cuStreamDestroy_v2, {7000}).words(Opcode::cuEventDestroy_v2, {7001}).write(folder, "streams");
+  Seed()
+      .call(wire::LinkCreate{6003, load.jit})
+      .call(data)
+      .call(wire::LinkComplete{6003})
+      .call(wire::LinkDestroy{6003})
+      .write(folder, "links");
+  Seed()
+      .words(Opcode::cuStreamCreate, {7000})
+      .words(Opcode::cuEventCreate, {7001})
+      .words(Opcode::cuEventRecord, {7001, 7000})
+      .words(Opcode::cuStreamWaitEvent, {7000, 7001})
+      .words(Opcode::cuEventSynchronize, {7001})
+      .words(Opcode::cuStreamDestroy_v2, {7000})
+      .words(Opcode::cuEventDestroy_v2, {7001})
+      .write(folder, "streams");
 }
 
 #ifndef BFKERNEL_LIBFUZZER
@@ -226,17 +293,27 @@ Input read_file(const std::filesystem::path& path) {
 
 Input mutated(const std::vector<Input>& corpus, std::mt19937& random) {
   Input input = corpus[random() % corpus.size()];
-  static const std::uint64_t numbers[] = {0, 1, 2, 0xff, 0xffff, 0xffffffff, UINT64_MAX, kWindow, kUpper, kContext, 6000, 4 << 20};
+  static const std::uint64_t numbers[] = {0,          1,       2,      0xff,     0xffff, 0xffffffff,
+                                          UINT64_MAX, kWindow, kUpper, kContext, 6000,   4 << 20};
   for (unsigned changes = 1 + random() % 6; changes > 0 && !input.empty(); --changes) {
     const std::size_t at = random() % input.size();
     switch (random() % 6) {
-      case 0: input[at] ^= static_cast<std::uint8_t>(1u << random() % 8); break;
-      case 1: input[at] = static_cast<std::uint8_t>(random()); break;
-      case 2: input.erase(input.begin() + at, input.begin() + std::min(input.size(), at + 1 + random() % 16)); break;
-      case 3: input.insert(input.begin() + at, 1 + random() % 16, static_cast<std::uint8_t>(random())); break;
+      case 0:
+        input[at] ^= static_cast<std::uint8_t>(1u << random() % 8);
+        break;
+      case 1:
+        input[at] = static_cast<std::uint8_t>(random());
+        break;
+      case 2:
+        input.erase(input.begin() + at, input.begin() + std::min(input.size(), at + 1 + random() % 16));
+        break;
+      case 3:
+        input.insert(input.begin() + at, 1 + random() % 16, static_cast<std::uint8_t>(random()));
+        break;
       case 4: {
         const std::uint64_t number = numbers[random() % std::size(numbers)];
-        std::memcpy(input.data() + at, &number, std::min<std::size_t>(input.size() - at, random() % 2 ? 4 : 8));
+        std::memcpy(input.data() + at, &number,
+                    std::min<std::size_t>(input.size() - at, random() % 2 ? 4 : 8));
         break;
       }
       default: {

@@ -48,21 +48,21 @@ inline int run_all(int argc, char** argv) {
 
 }  // namespace test
 
-#define TEST(name)                                              \
-  static void name();                                           \
-  static const test::Register register_##name(#name, name);     \
+#define TEST(name)                                          \
+  static void name();                                       \
+  static const test::Register register_##name(#name, name); \
   static void name()
 #define CHECK(condition) \
   if (!(condition)) test::fail(__FILE__, __LINE__, #condition)
 #define CHECK_EQUAL(a, b) test::equal((a), (b), #a " == " #b, __FILE__, __LINE__)
-#define CHECK_THROWS(type, expression)                               \
-  do {                                                               \
-    bool thrown = false;                                             \
-    try {                                                            \
-      (void)(expression);                                            \
-    } catch (const type&) {                                          \
-      thrown = true;                                                 \
-    }                                                                \
+#define CHECK_THROWS(type, expression)                                                 \
+  do {                                                                                 \
+    bool thrown = false;                                                               \
+    try {                                                                              \
+      (void)(expression);                                                              \
+    } catch (const type&) {                                                            \
+      thrown = true;                                                                   \
+    }                                                                                  \
     if (!thrown) test::fail(__FILE__, __LINE__, #expression " does not throw " #type); \
   } while (false)
 #define TEST_MAIN \

@@ -86,8 +86,12 @@ class Client {
     std::vector<std::byte> payload;
     wire::Encoder out(payload);
     encode(out);
-    const wire::FrameHeader header{static_cast<std::uint32_t>(payload.size()), static_cast<std::uint16_t>(opcode),
-                                   waiting ? wire::kFlagWaiting : std::uint16_t{0}, ++sequence_, 0, context};
+    const wire::FrameHeader header{static_cast<std::uint32_t>(payload.size()),
+                                   static_cast<std::uint16_t>(opcode),
+                                   waiting ? wire::kFlagWaiting : std::uint16_t{0},
+                                   ++sequence_,
+                                   0,
+                                   context};
     send_raw(&header, sizeof header);
     send_raw(payload.data(), payload.size());
     return sequence_;
@@ -116,11 +120,15 @@ class Client {
     return reply;
   }
   Reply call(wire::Opcode opcode, std::vector<std::uint64_t> words = {}) {
-    send(opcode, true, [&](wire::Encoder& out) { for (std::uint64_t word : words) out(word); });
+    send(opcode, true, [&](wire::Encoder& out) {
+      for (std::uint64_t word : words) out(word);
+    });
     return receive();
   }
   void post_words(wire::Opcode opcode, std::vector<std::uint64_t> words) {
-    send(opcode, false, [&](wire::Encoder& out) { for (std::uint64_t word : words) out(word); });
+    send(opcode, false, [&](wire::Encoder& out) {
+      for (std::uint64_t word : words) out(word);
+    });
   }
 
   // ---- short forms
@@ -153,7 +161,8 @@ class Client {
     if (socket_ >= 0) close(socket_);
     socket_ = -1;
   }
-  // The worker's exit status, or minus the signal that ended it; fails when it has not ended after five seconds.
+  // The worker's exit status, or minus the signal that ended it; fails when it has not ended after five
+  // seconds.
   int wait_for_end() {
     if (ended_) return status_;
     for (int i = 0; i < 500; ++i, usleep(10000)) {
@@ -177,10 +186,19 @@ class Client {
   std::uint64_t base = 0, size = 0;
 
  private:
-  [[noreturn]] static void exec(int socket, int ledger, unsigned slot, const std::vector<std::uint64_t>& limits) {
-    std::vector<std::string> words{std::getenv("BFKERNEL_TEST_WORKER"), "--socket-fd", std::to_string(socket),
-                                   "--ledger-fd", std::to_string(ledger), "--slot", std::to_string(slot),
-                                   "--driver", std::getenv("BFKERNEL_TEST_NULLDRIVER"), "--lease", "test"};
+  [[noreturn]] static void exec(int socket, int ledger, unsigned slot,
+                                const std::vector<std::uint64_t>& limits) {
+    std::vector<std::string> words{std::getenv("BFKERNEL_TEST_WORKER"),
+                                   "--socket-fd",
+                                   std::to_string(socket),
+                                   "--ledger-fd",
+                                   std::to_string(ledger),
+                                   "--slot",
+                                   std::to_string(slot),
+                                   "--driver",
+                                   std::getenv("BFKERNEL_TEST_NULLDRIVER"),
+                                   "--lease",
+                                   "test"};
     for (const std::uint64_t limit : limits) words.insert(words.end(), {"--limit", std::to_string(limit)});
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());

@@ -52,7 +52,9 @@ Stream* stream_of(CUstream stream) {
   return reinterpret_cast<uintptr_t>(stream) <= 2 ? &null_stream : reinterpret_cast<Stream*>(stream);
 }
 Clock::rep now() { return Clock::now().time_since_epoch().count(); }
-CUresult status(Clock::rep until) { return fault != CUDA_SUCCESS ? fault.load() : until > now() ? CUDA_ERROR_NOT_READY : CUDA_SUCCESS; }
+CUresult status(Clock::rep until) {
+  return fault != CUDA_SUCCESS ? fault.load() : until > now() ? CUDA_ERROR_NOT_READY : CUDA_SUCCESS;
+}
 
 CUresult wait(Clock::rep until) {
   std::this_thread::sleep_until(Clock::time_point(Clock::duration(until)));
@@ -66,9 +68,7 @@ CUresult ready() { return current == nullptr ? CUDA_ERROR_INVALID_CONTEXT : faul
 
 extern "C" {
 
-CUresult cuInit(unsigned) {
-  return std::getenv("NULLDRIVER_FAIL") ? CUDA_ERROR_NO_DEVICE : CUDA_SUCCESS;
-}
+CUresult cuInit(unsigned) { return std::getenv("NULLDRIVER_FAIL") ? CUDA_ERROR_NO_DEVICE : CUDA_SUCCESS; }
 CUresult cuDriverGetVersion(int* version) { return *version = 13000, CUDA_SUCCESS; }
 CUresult cuGetErrorName(CUresult, const char** name) { return *name = "CUDA_ERROR", CUDA_SUCCESS; }
 CUresult cuDeviceGetCount(int* count) {
@@ -76,7 +76,9 @@ CUresult cuDeviceGetCount(int* count) {
   return *count = wanted ? std::atoi(wanted) : 1, CUDA_SUCCESS;
 }
 CUresult cuDeviceGet(CUdevice* device, int ordinal) { return *device = ordinal, CUDA_SUCCESS; }
-CUresult cuDeviceGetName(char* name, int size, CUdevice) { return std::snprintf(name, size, "Null GPU"), CUDA_SUCCESS; }
+CUresult cuDeviceGetName(char* name, int size, CUdevice) {
+  return std::snprintf(name, size, "Null GPU"), CUDA_SUCCESS;
+}
 CUresult cuDeviceGetUuid_v2(CUuuid* uuid, CUdevice device) {
   return std::memset(uuid, 7 + device, sizeof *uuid), CUDA_SUCCESS;
 }
@@ -103,24 +105,30 @@ CUresult cuCtxDestroy_v2(CUcontext) { return CUDA_SUCCESS; }
 CUresult cuCtxSetCurrent(CUcontext context) { return current = context, CUDA_SUCCESS; }
 CUresult cuCtxSynchronize() { return current ? wait(null_stream.busy_until) : CUDA_ERROR_INVALID_CONTEXT; }
 
-CUresult cuMemGetAllocationGranularity(size_t* size, const CUmemAllocationProp*, CUmemAllocationGranularity_flags) {
+CUresult cuMemGetAllocationGranularity(size_t* size, const CUmemAllocationProp*,
+                                       CUmemAllocationGranularity_flags) {
   return *size = kGranularity, CUDA_SUCCESS;
 }
-CUresult cuMemAddressReserve(CUdeviceptr* address, size_t size, size_t alignment, CUdeviceptr hint, unsigned long long) {
+CUresult cuMemAddressReserve(CUdeviceptr* address, size_t size, size_t alignment, CUdeviceptr hint,
+                             unsigned long long) {
   constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-  void* found = hint ? mmap(reinterpret_cast<void*>(hint), size, PROT_NONE, kFlags | MAP_FIXED_NOREPLACE, -1, 0) : MAP_FAILED;
+  void* found =
+      hint ? mmap(reinterpret_cast<void*>(hint), size, PROT_NONE, kFlags | MAP_FIXED_NOREPLACE, -1, 0)
+           : MAP_FAILED;
   if (found == MAP_FAILED) {
     // Without the hint, anywhere; aligned by reserving more than is wanted.
     found = mmap(nullptr, size + alignment, PROT_NONE, kFlags, -1, 0);
     if (found == MAP_FAILED) return CUDA_ERROR_OUT_OF_MEMORY;
-    found = reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(found) + alignment - 1) / alignment * alignment);
+    found =
+        reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(found) + alignment - 1) / alignment * alignment);
   }
   return *address = reinterpret_cast<CUdeviceptr>(found), CUDA_SUCCESS;
 }
 CUresult cuMemAddressFree(CUdeviceptr address, size_t size) {
   return munmap(reinterpret_cast<void*>(address), size), CUDA_SUCCESS;
 }
-CUresult cuMemCreate(CUmemGenericAllocationHandle* handle, size_t size, const CUmemAllocationProp*, unsigned long long) {
+CUresult cuMemCreate(CUmemGenericAllocationHandle* handle, size_t size, const CUmemAllocationProp*,
+                     unsigned long long) {
   auto* made = new (std::nothrow) Physical{memfd_create("nulldriver", MFD_CLOEXEC), size};
   if (made == nullptr || ftruncate(made->fd, static_cast<off_t>(size)) != 0) return CUDA_ERROR_OUT_OF_MEMORY;
   ++live_physical;
@@ -133,10 +141,11 @@ CUresult cuMemRelease(CUmemGenericAllocationHandle handle) {
   --live_physical;
   return CUDA_SUCCESS;
 }
-CUresult cuMemMap(CUdeviceptr address, size_t size, size_t offset, CUmemGenericAllocationHandle handle, unsigned long long) {
+CUresult cuMemMap(CUdeviceptr address, size_t size, size_t offset, CUmemGenericAllocationHandle handle,
+                  unsigned long long) {
   const auto* made = reinterpret_cast<Physical*>(handle);
-  void* found = mmap(reinterpret_cast<void*>(address), size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, made->fd,
-                     static_cast<off_t>(offset));
+  void* found = mmap(reinterpret_cast<void*>(address), size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                     made->fd, static_cast<off_t>(offset));
   return found == MAP_FAILED ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 CUresult cuMemUnmap(CUdeviceptr address, size_t size) {
@@ -163,8 +172,9 @@ CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t size, CUs
 }
 CUresult cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D* copy, CUstream) {
   if (const CUresult result = ready()) return result;
-  const auto* source = copy->srcMemoryType == CU_MEMORYTYPE_HOST ? static_cast<const char*>(copy->srcHost)
-                                                                 : reinterpret_cast<const char*>(copy->srcDevice);
+  const auto* source = copy->srcMemoryType == CU_MEMORYTYPE_HOST
+                           ? static_cast<const char*>(copy->srcHost)
+                           : reinterpret_cast<const char*>(copy->srcDevice);
   auto* target = copy->dstMemoryType == CU_MEMORYTYPE_HOST ? static_cast<char*>(copy->dstHost)
                                                            : reinterpret_cast<char*>(copy->dstDevice);
   for (size_t z = 0; copy->WidthInBytes != 0 && z < copy->Depth; ++z) {
@@ -204,8 +214,10 @@ CUresult cuEventQuery(CUevent event) { return status(reinterpret_cast<Event*>(ev
 CUresult cuEventSynchronize(CUevent event) { return wait(reinterpret_cast<Event*>(event)->done_at); }
 
 // An image that says "slow" takes its time, one that says "broken" does not load; both as a compiler would.
-CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned count, CUjit_option* options, void** values) {
-  if (std::strstr(static_cast<const char*>(image), "slow")) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned count, CUjit_option* options,
+                            void** values) {
+  if (std::strstr(static_cast<const char*>(image), "slow"))
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
   if (std::strstr(static_cast<const char*>(image), "broken")) {
     char* log = nullptr;
     size_t size = 0;
@@ -229,7 +241,8 @@ CUresult cuModuleEnumerateFunctions(CUfunction* functions, unsigned count, CUmod
 }
 CUresult cuModuleGetFunction(CUfunction* function, CUmodule, const char* name) {
   for (const char*& kernel : kKernels) {
-    if (std::strcmp(kernel, name) == 0) return *function = reinterpret_cast<CUfunction>(&kernel), CUDA_SUCCESS;
+    if (std::strcmp(kernel, name) == 0)
+      return *function = reinterpret_cast<CUfunction>(&kernel), CUDA_SUCCESS;
   }
   return CUDA_ERROR_NOT_FOUND;
 }
@@ -250,8 +263,8 @@ CUresult cuFuncGetParamInfo(CUfunction function, size_t index, size_t* offset, s
 CUresult cuFuncGetAttribute(int* value, CUfunction_attribute attribute, CUfunction) {
   return *value = attribute, CUDA_SUCCESS;
 }
-CUresult cuLaunchKernel(CUfunction function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
-                        CUstream stream, void**, void** extra) {
+CUresult cuLaunchKernel(CUfunction function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
+                        unsigned, CUstream stream, void**, void** extra) {
   if (const CUresult result = ready()) return result;
   const std::string name = *reinterpret_cast<const char* const*>(function);
   if (name == "print") ++prints;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The worker as a process: what a client, well-behaved or not, sees of it.
-#include <cstring>
 #include <algorithm>
+#include <cstring>
 #include <random>
 #include <thread>
 
@@ -46,7 +46,8 @@ TEST(greets_and_says_what_the_devices_are) {
   CHECK_EQUAL(snapshot.devices.size(), 1u);
   CHECK_EQUAL(snapshot.devices[0].total_bytes, 64 * MiB);
   CHECK(snapshot.devices[0].name == "Null GPU");
-  CHECK_EQUAL(snapshot.devices[0].attributes.at(CU_DEVICE_ATTRIBUTE_WARP_SIZE), CU_DEVICE_ATTRIBUTE_WARP_SIZE);
+  CHECK_EQUAL(snapshot.devices[0].attributes.at(CU_DEVICE_ATTRIBUTE_WARP_SIZE),
+              CU_DEVICE_ATTRIBUTE_WARP_SIZE);
 }
 
 TEST(offers_other_windows_and_gives_up_after_eight) {
@@ -124,7 +125,8 @@ TEST(memory_that_is_not_the_clients_is_refused) {
   One one;
   one.client.start();
   const std::uint64_t at = one.client.allocate(1000);
-  for (const std::uint64_t bad : {std::uint64_t{0}, std::uint64_t{0x1000}, at - 1, at + 1000, one.client.base + 60 * MiB, UINT64_MAX - 3}) {
+  for (const std::uint64_t bad : {std::uint64_t{0}, std::uint64_t{0x1000}, at - 1, at + 1000,
+                                  one.client.base + 60 * MiB, UINT64_MAX - 3}) {
     CHECK_EQUAL(one.client.call(wire::CopyToHost{bad, 100, 0, 1}).header.result, CUDA_ERROR_INVALID_VALUE);
     const auto bytes = noise(100);
     wire::CopyToDevice up;
@@ -206,7 +208,8 @@ TEST(a_call_that_waits_does_not_stop_the_others) {
   std::vector<std::uint32_t> waiting;
   waiting.push_back(one.client.send(wire::Opcode::cuCtxSynchronize, true, [](wire::Encoder&) {}));
   for (int i = 0; i < 20; ++i) {
-    waiting.push_back(one.client.send(wire::Opcode::cuStreamSynchronize, true, [](wire::Encoder& out) { out(std::uint64_t{0}); }));
+    waiting.push_back(one.client.send(wire::Opcode::cuStreamSynchronize, true,
+                                      [](wire::Encoder& out) { out(std::uint64_t{0}); }));
   }
   const std::uint32_t quick = one.client.ask(wire::MemInfo{});
   CHECK_EQUAL(one.client.receive().header.sequence, quick);
@@ -238,10 +241,12 @@ TEST(modules_come_with_their_tables_and_logs) {
   launch.function = kSleep;
   one.client.post(launch);
   CHECK_EQUAL(one.client.call(wire::MemInfo{}).header.context, CUDA_ERROR_INVALID_VALUE);
-  const auto global = one.client.call(wire::ModuleGlobal{kModule, 0, "variable"}).as<wire::ModuleGlobal::Reply>();
+  const auto global =
+      one.client.call(wire::ModuleGlobal{kModule, 0, "variable"}).as<wire::ModuleGlobal::Reply>();
   CHECK_EQUAL(one.client.call(wire::CopyToHost{global.address, global.size, 0, 1}).header.result, 0u);
   one.client.post_words(wire::Opcode::cuModuleUnload, {kModule});
-  CHECK_EQUAL(one.client.call(wire::CopyToHost{global.address, global.size, 0, 1}).header.result, CUDA_ERROR_INVALID_VALUE);
+  CHECK_EQUAL(one.client.call(wire::CopyToHost{global.address, global.size, 0, 1}).header.result,
+              CUDA_ERROR_INVALID_VALUE);
   one.client.launch(kSleep, 0, 1);
   CHECK_EQUAL(one.client.call(wire::MemInfo{}).header.context, CUDA_ERROR_INVALID_HANDLE);
 }
@@ -253,10 +258,12 @@ TEST(an_old_driver_is_asked_name_by_name) {
   one.client.start();
   const auto table = one.client.load(kModule, ".entry sleep(.param .u32 us) { }").as<wire::LoadReply>();
   CHECK(!table.table_complete && table.kernels.empty());
-  const auto found = one.client.call(wire::FunctionLookup{kModule, 0, 0, "sleep"}).as<wire::FunctionLookup::Reply>();
+  const auto found =
+      one.client.call(wire::FunctionLookup{kModule, 0, 0, "sleep"}).as<wire::FunctionLookup::Reply>();
   CHECK(found.kernel.params_known);
   CHECK_EQUAL(found.kernel.params.at(0).size, 4u);
-  CHECK_EQUAL(one.client.call(wire::FunctionLookup{kModule, 0, 1, "other"}).header.result, CUDA_ERROR_NOT_FOUND);
+  CHECK_EQUAL(one.client.call(wire::FunctionLookup{kModule, 0, 1, "other"}).header.result,
+              CUDA_ERROR_NOT_FOUND);
 }
 
 TEST(what_the_device_prints_comes_before_the_reply) {
@@ -284,7 +291,8 @@ TEST(a_device_that_prints_much_does_not_block) {
   for (std::size_t i = 0; i < kLines; ++i) one.client.launch(kPrint, 0, 0);
   one.client.send(wire::Opcode::cuCtxSynchronize, true, [](wire::Encoder&) {});
   std::size_t bytes = 0;
-  for (test::Reply reply = one.client.receive(); reply.header.opcode == wire::kOpcodeStdout; reply = one.client.receive()) {
+  for (test::Reply reply = one.client.receive(); reply.header.opcode == wire::kOpcodeStdout;
+       reply = one.client.receive()) {
     bytes += reply.payload.size();
   }
   CHECK_EQUAL(bytes, kLines * std::strlen("hello from the device\n"));
@@ -294,13 +302,15 @@ TEST(streams_are_named_by_the_client) {
   One one;
   one.client.start();
   one.client.load(kModule, "kernels");
-  one.client.send(wire::Opcode::cuStreamCreate, false, [](wire::Encoder& out) { out(std::uint64_t{7000}, 0u); });
+  one.client.send(wire::Opcode::cuStreamCreate, false,
+                  [](wire::Encoder& out) { out(std::uint64_t{7000}, 0u); });
   one.client.launch(kSleep, 7000, 100'000);
   CHECK_EQUAL(one.client.call(wire::Opcode::cuStreamQuery, {7000}).header.result, CUDA_ERROR_NOT_READY);
   CHECK_EQUAL(one.client.call(wire::Opcode::cuStreamQuery, {0}).header.result, 0u);
   CHECK_EQUAL(one.client.call(wire::Opcode::cuStreamSynchronize, {7000}).header.result, 0u);
   CHECK_EQUAL(one.client.call(wire::Opcode::cuStreamQuery, {7001}).header.result, CUDA_ERROR_INVALID_HANDLE);
-  CHECK_EQUAL(one.client.call(wire::Opcode::cuStreamQuery, {kModule}).header.result, CUDA_ERROR_INVALID_HANDLE);
+  CHECK_EQUAL(one.client.call(wire::Opcode::cuStreamQuery, {kModule}).header.result,
+              CUDA_ERROR_INVALID_HANDLE);
   one.client.post_words(wire::Opcode::cuStreamDestroy_v2, {7000});
   CHECK_EQUAL(one.client.call(wire::Opcode::cuStreamQuery, {7000}).header.result, CUDA_ERROR_INVALID_HANDLE);
 }
@@ -310,11 +320,15 @@ TEST(pools_allocate_in_stream_order) {
   one.client.start();
   one.client.load(kModule, "kernels");
   CHECK_EQUAL(one.client.call(wire::PoolCreate{8000, 0, 20 * MiB}).header.result, 0u);
-  const auto allocate = [&](std::uint64_t bytes) { return one.client.call(wire::MemAllocAsync{bytes, 0, 8000}); };
+  const auto allocate = [&](std::uint64_t bytes) {
+    return one.client.call(wire::MemAllocAsync{bytes, 0, 8000});
+  };
   const std::uint64_t at = allocate(18 * MiB).as<wire::MemAllocAsync::Reply>().address;
   CHECK_EQUAL(allocate(4 * MiB).header.result, CUDA_ERROR_OUT_OF_MEMORY);
   const auto used = [&] {
-    return one.client.call(wire::PoolGetAttribute{8000, CU_MEMPOOL_ATTR_USED_MEM_CURRENT}).as<wire::PoolGetAttribute::Reply>().value;
+    return one.client.call(wire::PoolGetAttribute{8000, CU_MEMPOOL_ATTR_USED_MEM_CURRENT})
+        .as<wire::PoolGetAttribute::Reply>()
+        .value;
   };
   CHECK_EQUAL(used(), 18 * MiB);
   one.client.launch(kSleep, 0, 200'000);
@@ -335,7 +349,9 @@ TEST(the_client_maps_its_own_memory) {
   const std::uint64_t upper = one.client.base + one.client.size / 2;
   CHECK_EQUAL(one.client.call(wire::MemCreate{9000, 4 * MiB, 0}).header.result, 0u);
   CHECK_EQUAL(one.client.call(wire::MemMap{upper, 4 * MiB, 0, 9000}).header.result, 0u);
-  CHECK_EQUAL(one.client.call(wire::MemSetAccess{upper, 4 * MiB, 0, CU_MEM_ACCESS_FLAGS_PROT_READWRITE}).header.result, 0u);
+  CHECK_EQUAL(one.client.call(wire::MemSetAccess{upper, 4 * MiB, 0, CU_MEM_ACCESS_FLAGS_PROT_READWRITE})
+                  .header.result,
+              0u);
   CHECK_EQUAL(one.client.call(wire::CopyToHost{upper, MiB, 0, 1}).header.result, 0u);
   CHECK_EQUAL(one.client.call(wire::MemCreate{9001, 30 * MiB, 0}).header.result, CUDA_ERROR_OUT_OF_MEMORY);
   one.client.post(wire::MemRelease{9000});
@@ -379,7 +395,8 @@ TEST(an_error_of_the_device_stays) {
   one.client.launch(kFault, 0, 0);
   CHECK_EQUAL(one.client.call(wire::Opcode::cuCtxSynchronize).header.result, CUDA_ERROR_ILLEGAL_ADDRESS);
   CHECK_EQUAL(one.client.call(wire::CopyToHost{at, 100, 0, 1}).header.result, CUDA_ERROR_ILLEGAL_ADDRESS);
-  CHECK_EQUAL(one.client.call(wire::Opcode::cuStreamSynchronize, {0}).header.result, CUDA_ERROR_ILLEGAL_ADDRESS);
+  CHECK_EQUAL(one.client.call(wire::Opcode::cuStreamSynchronize, {0}).header.result,
+              CUDA_ERROR_ILLEGAL_ADDRESS);
 }
 
 // ---- ends
@@ -412,7 +429,8 @@ TEST(garbage_ends_this_worker_only) {
     bad.start();
     CHECK(bad.allocate(MiB) != 0);
     auto bytes = noise(2000 + seed);
-    wire::FrameHeader header{.size = seed % 2 ? 1000u : UINT32_MAX, .opcode = static_cast<std::uint16_t>(seed * 20)};
+    wire::FrameHeader header{.size = seed % 2 ? 1000u : UINT32_MAX,
+                             .opcode = static_cast<std::uint16_t>(seed * 20)};
     std::memcpy(bytes.data(), &header, sizeof header);
     bad.send_raw(bytes.data(), bytes.size());
     bad.hang_up();

@@ -56,7 +56,8 @@ TEST(ledger_refuses_what_is_none) {
   CHECK_THROWS(std::runtime_error, worker::Ledger(file.fd(), 0, 1));
 }
 
-// Processes that take and give at random never hold more than the limit together, and a killed one leaves no lock.
+// Processes that take and give at random never hold more than the limit together, and a killed one leaves no
+// lock.
 TEST(ledger_holds_between_processes) {
   test::LedgerFile file({1000});
   std::vector<pid_t> children;
@@ -154,7 +155,8 @@ class Numbers : public worker::Backing {
     return CUDA_SUCCESS;
   }
   void destroy(std::uint64_t handle) override { CHECK_EQUAL(physical.erase(handle), 1u); }
-  CUresult map(std::uint64_t address, std::uint64_t size, std::uint64_t offset, std::uint64_t handle) override {
+  CUresult map(std::uint64_t address, std::uint64_t size, std::uint64_t offset,
+               std::uint64_t handle) override {
     CHECK(physical.contains(handle) && offset + size <= physical[handle]);
     const auto after = mapped.lower_bound(address);
     CHECK(after == mapped.end() || address + size <= after->first);
@@ -347,7 +349,9 @@ struct Pair {
     close(ours);
     if (theirs >= 0) close(theirs);
   }
-  void send(const void* data, std::size_t size) { CHECK_EQUAL(write(theirs, data, size), static_cast<ssize_t>(size)); }
+  void send(const void* data, std::size_t size) {
+    CHECK_EQUAL(write(theirs, data, size), static_cast<ssize_t>(size));
+  }
   void end() { close(std::exchange(theirs, -1)); }
   int ours, theirs;
 };
@@ -356,7 +360,8 @@ std::vector<std::byte> frame(std::uint16_t opcode, std::size_t payload) {
   wire::FrameHeader header{.size = static_cast<std::uint32_t>(payload), .opcode = opcode};
   std::vector<std::byte> bytes(sizeof header + payload);
   std::memcpy(bytes.data(), &header, sizeof header);
-  for (std::size_t i = 0; i < payload; ++i) bytes[sizeof header + i] = static_cast<std::byte>(i * 31 + opcode);
+  for (std::size_t i = 0; i < payload; ++i)
+    bytes[sizeof header + i] = static_cast<std::byte>(i * 31 + opcode);
   return bytes;
 }
 
@@ -373,7 +378,8 @@ TEST(connection_reads_frames_in_pieces) {
           all.insert(all.end(), one.begin(), one.end());
         }
       }
-      for (std::size_t at = 0; at < all.size(); at += piece) pair.send(all.data() + at, std::min(piece, all.size() - at));
+      for (std::size_t at = 0; at < all.size(); at += piece)
+        pair.send(all.data() + at, std::min(piece, all.size() - at));
       pair.end();
     });
     worker::Connection connection(pair.ours, [] {});
@@ -383,7 +389,8 @@ TEST(connection_reads_frames_in_pieces) {
         CHECK(connection.next(header));
         CHECK_EQUAL(header.size, size);
         const auto expected = frame(way, size);
-        if (way == 0) CHECK(std::memcmp(connection.rest().data(), expected.data() + sizeof header, size) == 0);
+        if (way == 0)
+          CHECK(std::memcmp(connection.rest().data(), expected.data() + sizeof header, size) == 0);
         if (way == 1) {
           std::vector<std::byte> got(size);
           connection.read(got.data(), size / 2);
@@ -425,8 +432,8 @@ TEST(options_are_checked) {
     words.insert(words.begin(), "bfkernel-worker");
     return worker::parse_options(static_cast<int>(words.size()), const_cast<char**>(words.data()));
   };
-  const worker::Options options = parse({"--socket-fd", "3", "--ledger-fd", "4", "--slot", "2", "--driver", "x", "--lease",
-                                         "l", "--limit", "1024", "--limit", "0x400"});
+  const worker::Options options = parse({"--socket-fd", "3", "--ledger-fd", "4", "--slot", "2", "--driver",
+                                         "x", "--lease", "l", "--limit", "1024", "--limit", "0x400"});
   CHECK_EQUAL(options.limits.size(), 2u);
   CHECK_EQUAL(options.limits[1], 1024u);
   CHECK_EQUAL(options.window_size, 64ull << 30);
@@ -468,7 +475,8 @@ TEST(ptx_parameters_are_laid_out) {
   CHECK_EQUAL(layouts.at("none").size(), 0u);
   CHECK_EQUAL(layouts.at("bare").size(), 0u);
   const auto good = worker::ptx_params(
-      ".entry add(.param .u64 .ptr .global .align 1 a, .param .u32 n, .param .u64 b, .param .align 16 .b8 s[20],"
+      ".entry add(.param .u64 .ptr .global .align 1 a, .param .u32 n, .param .u64 b, .param .align 16 .b8 "
+      "s[20],"
       " .param .u8 c, .param .f16 h)");
   const std::pair<unsigned, unsigned> expected[] = {{0, 8}, {8, 4}, {16, 8}, {32, 20}, {52, 1}, {54, 2}};
   CHECK_EQUAL(good.at("add").size(), 6u);

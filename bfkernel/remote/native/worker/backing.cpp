@@ -55,6 +55,8 @@ CUresult DriverBacking::allow_access(unsigned device, std::uint64_t address, std
   return call(driver_.cuMemSetAccess, address, size, access_[device].data(), access_[device].size());
 }
 
-void DriverBacking::unmap(std::uint64_t address, std::uint64_t size) { call(driver_.cuMemUnmap, address, size); }
+void DriverBacking::unmap(std::uint64_t address, std::uint64_t size) {
+  call(driver_.cuMemUnmap, address, size);
+}
 
 }  // namespace worker

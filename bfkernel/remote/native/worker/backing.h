@@ -19,7 +19,8 @@ class DriverBacking : public Backing {
 
   CUresult create(unsigned device, std::uint64_t size, std::uint64_t* handle) override;
   void destroy(std::uint64_t handle) override;
-  CUresult map(std::uint64_t address, std::uint64_t size, std::uint64_t offset, std::uint64_t handle) override;
+  CUresult map(std::uint64_t address, std::uint64_t size, std::uint64_t offset,
+               std::uint64_t handle) override;
   CUresult allow_access(unsigned device, std::uint64_t address, std::uint64_t size) override;
   void unmap(std::uint64_t address, std::uint64_t size) override;
 

@@ -12,7 +12,8 @@ namespace worker {
 // Executes one frame and answers it.
 using Call = void (*)(Session&, const wire::FrameHeader&);
 
-// The calls that are written by hand, by opcode; null for the generated ones and for opcodes that do not exist.
+// The calls that are written by hand, by opcode; null for the generated ones and for opcodes that do not
+// exist.
 Call call_of(std::uint16_t opcode);
 
 // ---- helpers for the files that define them. A handler takes the decoded message and either returns the

@@ -43,7 +43,8 @@ std::uint64_t CardMemory::held(CUdevice device) {
   for (unsigned i = 0; i < count; ++i) {
     const NvmlProcess& process = processes[i];
     constexpr unsigned long long kUnknown = ~0ull;
-    if (process.pid == static_cast<unsigned>(getpid()) && process.used_bytes != kUnknown) return process.used_bytes;
+    if (process.pid == static_cast<unsigned>(getpid()) && process.used_bytes != kUnknown)
+      return process.used_bytes;
   }
   return 0;
 }

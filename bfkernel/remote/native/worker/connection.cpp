@@ -50,7 +50,8 @@ void Connection::read(std::byte* to, std::size_t size) {
   std::memcpy(to, buffer_.get() + begin_, here);
   consume(here);
   if (here == size) return;
-  if (!wire::read_exact(fd_, to + here, size - here)) throw wire::Malformed("the connection ended inside a frame");
+  if (!wire::read_exact(fd_, to + here, size - here))
+    throw wire::Malformed("the connection ended inside a frame");
   left_ -= size - here;
 }
 

@@ -87,7 +87,8 @@ bool Session::gpu_is_idle() {
 namespace {
 
 // Enters a context that the driver just made, and charges the lease for what it took from the card.
-CUresult charge(Session& session, std::unique_ptr<Context> context, std::uint64_t held_before, CUdevice device) {
+CUresult charge(Session& session, std::unique_ptr<Context> context, std::uint64_t held_before,
+                CUdevice device) {
   const std::uint64_t held_after = session.card().held(device);
   context->cost = held_after > held_before ? held_after - held_before : 0;
   if (!session.ledger().take(context->device, context->cost)) {
@@ -102,7 +103,8 @@ CUresult charge(Session& session, std::unique_ptr<Context> context, std::uint64_
 }
 
 std::unique_ptr<Context> new_context(Session& session, std::uint64_t id, std::int32_t device, bool primary) {
-  if (id == 0 || session.find_context(id) != nullptr) throw wire::Malformed("a new context has an id that is taken");
+  if (id == 0 || session.find_context(id) != nullptr)
+    throw wire::Malformed("a new context has an id that is taken");
   auto context = std::make_unique<Context>();
   context->id = id;
   context->device = session.ordinal(device);
@@ -125,7 +127,8 @@ CUresult primary_retain(Session& session, const wire::PrimaryRetain& message) {
 }
 
 void end_primary(Session& session, std::int32_t device) {
-  if (const Context* context = session.primary_context(session.ordinal(device))) session.end_context(context->id);
+  if (const Context* context = session.primary_context(session.ordinal(device)))
+    session.end_context(context->id);
 }
 
 CUresult primary_release(Session& session, const wire::PrimaryRelease& message) {
@@ -170,8 +173,8 @@ CUresult context_destroy(Session& session, const wire::ContextDestroy& message) 
   return result;
 }
 
-// Memory that the driver takes from the card for the context counts inside the lease. It does not come back before
-// the context ends, even when the limit is lowered.
+// Memory that the driver takes from the card for the context counts inside the lease. It does not come back
+// before the context ends, even when the limit is lowered.
 CUresult set_limit(Session& session, CUlimit limit, std::size_t value) {
   const DriverTable& driver = session.driver();
   Context& context = session.current();

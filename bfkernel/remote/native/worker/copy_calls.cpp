@@ -11,7 +11,9 @@
 namespace worker {
 namespace {
 
-CUstream stream_of(Session& session, std::uint64_t id) { return session.handle<CUstream>(wire::Kind::stream, id); }
+CUstream stream_of(Session& session, std::uint64_t id) {
+  return session.handle<CUstream>(wire::Kind::stream, id);
+}
 
 // The fields of CopyToDevice before its bytes, whose number ends them.
 constexpr std::size_t kCopyPrefix = 8 + 8 + 1 + 8;
@@ -50,7 +52,8 @@ struct Download {
   CUevent done = nullptr;
 };
 
-void finish_download(Session& session, const wire::FrameHeader& request, Download& download, std::size_t size) {
+void finish_download(Session& session, const wire::FrameHeader& request, Download& download,
+                     std::size_t size) {
   const DriverTable& driver = session.driver();
   const CUresult result = call(driver.cuEventSynchronize, download.done);
   session.drain_stdout();
@@ -192,9 +195,12 @@ void copy_3d(Session& session, const wire::FrameHeader& request, const wire::Cop
     throw wire::Malformed("a copy does not bring the bytes that it says");
   }
   switch (message.direction) {
-    case wire::Direction::to_host: return copy_3d_down(session, request, message, size, stream);
-    case wire::Direction::to_device: return session.answer(request, copy_3d_up(session, message, stream));
-    case wire::Direction::on_device: return session.answer(request, copy_3d_across(session, message, stream));
+    case wire::Direction::to_host:
+      return copy_3d_down(session, request, message, size, stream);
+    case wire::Direction::to_device:
+      return session.answer(request, copy_3d_up(session, message, stream));
+    case wire::Direction::on_device:
+      return session.answer(request, copy_3d_across(session, message, stream));
   }
   throw wire::Malformed("a copy has a direction that does not exist");
 }

@@ -36,7 +36,8 @@ std::string describe(const DriverTable& driver, CUresult result) {
 }
 
 void check(const DriverTable& driver, CUresult result, const char* what) {
-  if (result != CUDA_SUCCESS) throw DriverError(std::string(what) + " failed: " + describe(driver, result) + ".");
+  if (result != CUDA_SUCCESS)
+    throw DriverError(std::string(what) + " failed: " + describe(driver, result) + ".");
 }
 
 }  // namespace worker

@@ -26,7 +26,12 @@ bool is_container(wire::Bytes bytes) {
          header.header_size <= bytes.size() && header.entries_size <= bytes.size() - header.header_size;
 }
 
-bool is_elf(wire::Bytes bytes) { return bytes.size() >= 64 && std::memcmp(bytes.data(), "\x7f" "ELF", 4) == 0; }
+bool is_elf(wire::Bytes bytes) {
+  return bytes.size() >= 64 && std::memcmp(bytes.data(),
+                                           "\x7f"
+                                           "ELF",
+                                           4) == 0;
+}
 
 }  // namespace
 

@@ -33,14 +33,14 @@ bool is_number(std::uint32_t option) {
     case CU_JIT_POSITION_INDEPENDENT_CODE:
     case CU_JIT_MIN_CTA_PER_SM:
     case CU_JIT_MAX_THREADS_PER_BLOCK:
-    case CU_JIT_OVERRIDE_DIRECTIVE_VALUES: return true;
-    default: return false;
+    case CU_JIT_OVERRIDE_DIRECTIVE_VALUES:
+      return true;
+    default:
+      return false;
   }
 }
 
-std::string text(const std::vector<char>& log) {
-  return {log.data(), strnlen(log.data(), log.size())};
-}
+std::string text(const std::vector<char>& log) { return {log.data(), strnlen(log.data(), log.size())}; }
 
 }  // namespace
 

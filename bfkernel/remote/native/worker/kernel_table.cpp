@@ -6,8 +6,8 @@
 namespace worker {
 namespace {
 
-// Asking for attributes makes a driver load the kernel. A library of thousands, of which a program uses three,
-// must stay as lazy as it is without us.
+// Asking for attributes makes a driver load the kernel. A library of thousands, of which a program uses
+// three, must stay as lazy as it is without us.
 constexpr std::size_t kFewKernels = 256;
 constexpr std::size_t kMostKernels = (std::size_t{1} << wire::kEntryIndexBits) - 1;
 constexpr std::size_t kMostParams = 4096;
@@ -16,7 +16,9 @@ constexpr std::size_t kMostParams = 4096;
 struct Kernel {
   CUfunction function = nullptr;
   CUkernel kernel = nullptr;
-  void* handle() const { return kernel != nullptr ? static_cast<void*>(kernel) : static_cast<void*>(function); }
+  void* handle() const {
+    return kernel != nullptr ? static_cast<void*>(kernel) : static_cast<void*>(function);
+  }
 };
 
 std::string name_of(const DriverTable& driver, const Kernel& kernel) {
@@ -84,14 +86,16 @@ std::optional<std::vector<Kernel>> list(const DriverTable& driver, const CodeOwn
   if (owner.library != nullptr) {
     if (call(driver.cuLibraryGetKernelCount, &count, owner.library) != CUDA_SUCCESS) return std::nullopt;
     std::vector<CUkernel> found(count);
-    if (count != 0 && call(driver.cuLibraryEnumerateKernels, found.data(), count, owner.library) != CUDA_SUCCESS) {
+    if (count != 0 &&
+        call(driver.cuLibraryEnumerateKernels, found.data(), count, owner.library) != CUDA_SUCCESS) {
       return std::nullopt;
     }
     for (CUkernel kernel : found) kernels.push_back({nullptr, kernel});
   } else {
     if (call(driver.cuModuleGetFunctionCount, &count, owner.module) != CUDA_SUCCESS) return std::nullopt;
     std::vector<CUfunction> found(count);
-    if (count != 0 && call(driver.cuModuleEnumerateFunctions, found.data(), count, owner.module) != CUDA_SUCCESS) {
+    if (count != 0 &&
+        call(driver.cuModuleEnumerateFunctions, found.data(), count, owner.module) != CUDA_SUCCESS) {
       return std::nullopt;
     }
     for (CUfunction function : found) kernels.push_back({function, nullptr});
@@ -112,7 +116,8 @@ std::optional<std::vector<wire::KernelEntry>> enter_kernels(Session& session, co
   }
   std::vector<wire::KernelEntry> table;
   for (std::uint32_t i = 0; i < kernels->size(); ++i) {
-    table.push_back(enter(session, owner, i, (*kernels)[i], names[i], layouts, kernels->size() <= kFewKernels));
+    table.push_back(
+        enter(session, owner, i, (*kernels)[i], names[i], layouts, kernels->size() <= kFewKernels));
   }
   return table;
 }
@@ -121,9 +126,10 @@ CUresult enter_kernel(Session& session, const CodeOwner& owner, std::uint32_t in
                       const ParamLayouts& layouts, wire::KernelEntry* entry) {
   Kernel kernel;
   const DriverTable& driver = session.driver();
-  const CUresult result = owner.library != nullptr
-                              ? call(driver.cuLibraryGetKernel, &kernel.kernel, owner.library, name.c_str())
-                              : call(driver.cuModuleGetFunction, &kernel.function, owner.module, name.c_str());
+  const CUresult result =
+      owner.library != nullptr
+          ? call(driver.cuLibraryGetKernel, &kernel.kernel, owner.library, name.c_str())
+          : call(driver.cuModuleGetFunction, &kernel.function, owner.module, name.c_str());
   if (result == CUDA_SUCCESS) *entry = enter(session, owner, index, kernel, name, layouts, true);
   return result;
 }

@@ -13,8 +13,8 @@
 
 namespace worker {
 
-// Threads for calls that block in the driver, so that the calls of the client's other threads go on meanwhile.
-// A thread is started when none is idle, and stays for the next blocking call.
+// Threads for calls that block in the driver, so that the calls of the client's other threads go on
+// meanwhile. A thread is started when none is idle, and stays for the next blocking call.
 class Lanes {
  public:
   // `failed` is told of an exception that ends a task; it may come from any lane.

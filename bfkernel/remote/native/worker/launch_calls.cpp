@@ -22,8 +22,10 @@ bool plain(std::uint32_t attribute) {
     case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
     case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
     case CU_LAUNCH_ATTRIBUTE_PREFERRED_CLUSTER_DIMENSION:
-    case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT: return true;
-    default: return false;
+    case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -34,7 +36,8 @@ CUresult launch(Session& session, const wire::Launch& message) {
   if (entry.handle == nullptr) return CUDA_ERROR_INVALID_HANDLE;
   const auto function = static_cast<CUfunction>(entry.handle);
   const CUstream stream = session.handle<CUstream>(wire::Kind::stream, message.stream);
-  if (message.params.size() > kMostParamBytes || message.attributes.size() > 32) return CUDA_ERROR_INVALID_VALUE;
+  if (message.params.size() > kMostParamBytes || message.attributes.size() > 32)
+    return CUDA_ERROR_INVALID_VALUE;
   if (entry.param_bytes > static_cast<std::int64_t>(message.params.size())) return CUDA_ERROR_INVALID_VALUE;
 
   // A driver that knows better than we how much the kernel takes finds zeros, not memory of ours. The copy
@@ -42,11 +45,12 @@ CUresult launch(Session& session, const wire::Launch& message) {
   alignas(64) static thread_local std::array<std::byte, kMostParamBytes + 4> params;
   static thread_local std::size_t dirty = 0;
   std::memcpy(params.data(), message.params.data(), message.params.size());
-  if (dirty > message.params.size()) std::memset(params.data() + message.params.size(), 0, dirty - message.params.size());
+  if (dirty > message.params.size())
+    std::memset(params.data() + message.params.size(), 0, dirty - message.params.size());
   dirty = message.params.size();
   std::size_t size = message.params.size();
-  std::array<void*, 5> extra{CU_LAUNCH_PARAM_BUFFER_POINTER, params.data(), CU_LAUNCH_PARAM_BUFFER_SIZE, &size,
-                             CU_LAUNCH_PARAM_END};
+  std::array<void*, 5> extra{CU_LAUNCH_PARAM_BUFFER_POINTER, params.data(), CU_LAUNCH_PARAM_BUFFER_SIZE,
+                             &size, CU_LAUNCH_PARAM_END};
   void** packed = size != 0 ? extra.data() : nullptr;
 
   const auto& [gx, gy, gz] = message.grid;

@@ -30,7 +30,7 @@ void store(std::uint64_t& word, std::uint64_t value) {
 }
 
 LedgerFile* map_file(int fd) {
-  struct stat status {};
+  struct stat status{};
   if (fstat(fd, &status) != 0 || status.st_size < static_cast<off_t>(kLedgerBytes)) {
     throw std::runtime_error("the ledger is not a file of 64 KiB.");
   }
@@ -45,7 +45,7 @@ struct Ledger::Lock {
   explicit Lock(Ledger& ledger) : threads(ledger.mutex_), fd(ledger.fd_) { set(F_WRLCK); }
   ~Lock() { set(F_UNLCK); }
   void set(short type) {
-    struct flock range {};
+    struct flock range{};
     range.l_type = type;
     range.l_whence = SEEK_SET;
     range.l_len = 8;

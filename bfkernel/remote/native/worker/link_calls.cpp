@@ -33,14 +33,14 @@ void link_add_data(Session& session, const wire::FrameHeader& request, const wir
   auto data = std::make_shared<std::vector<std::byte>>(message.data.begin(), message.data.end());
   const bool text = message.type == CU_JIT_INPUT_PTX;
   if (text) data->push_back(std::byte{0});
-  session.detach(request, [&session, request, link, data, type = message.type, name = message.name, options = message.jit] {
+  session.detach(request, [&session, request, link, data, type = message.type, name = message.name,
+                           options = message.jit] {
     const std::lock_guard lock(link->mutex);
     if (link->state == nullptr) throw CudaError{CUDA_ERROR_INVALID_HANDLE};
     Jit& jit = link->inputs.emplace_back(options);
-    const CUresult result =
-        call(session.driver().cuLinkAddData_v2, link->state, static_cast<CUjitInputType>(type),
-             static_cast<void*>(data->data()), data->size(), name.c_str(), jit.count(), jit.names(),
-             jit.values());
+    const CUresult result = call(session.driver().cuLinkAddData_v2, link->state,
+                                 static_cast<CUjitInputType>(type), static_cast<void*>(data->data()),
+                                 data->size(), name.c_str(), jit.count(), jit.names(), jit.values());
     session.answer(request, result, {encoded(wire::LogReply{link->jit.info_log(), link->jit.error_log()})});
   });
 }

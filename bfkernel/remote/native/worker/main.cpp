@@ -43,7 +43,8 @@ void refuse(int socket, const char* message) noexcept {
 worker::Session* open_session(const worker::Options& options, worker::StdoutCapture& capture) {
   try {
     static const worker::DriverTable driver = worker::load_driver(options.driver);
-    static worker::Ledger ledger(options.ledger_fd, options.slot, static_cast<unsigned>(options.limits.size()));
+    static worker::Ledger ledger(options.ledger_fd, options.slot,
+                                 static_cast<unsigned>(options.limits.size()));
     return new worker::Session(options, driver, ledger, &capture);
   } catch (const std::exception& error) {
     worker::log_line("%s", error.what());

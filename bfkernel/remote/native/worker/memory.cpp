@@ -36,10 +36,11 @@ Memory::~Memory() {
 }
 
 std::uint64_t Memory::whole_chunks(std::uint64_t size) const { return round_up(size, granularity_); }
-std::uint64_t Memory::footprint(std::uint64_t size) const { return is_small(size) ? size : whole_chunks(size); }
+std::uint64_t Memory::footprint(std::uint64_t size) const {
+  return is_small(size) ? size : whole_chunks(size);
+}
 
-CUresult Memory::allocate(unsigned device, std::uint64_t size, const Owner& owner,
-                          std::uint64_t* address) {
+CUresult Memory::allocate(unsigned device, std::uint64_t size, const Owner& owner, std::uint64_t* address) {
   if (size == 0) return CUDA_ERROR_INVALID_VALUE;
   // Also keeps the roundings below from overflowing.
   if (size > ledger_.limit(device)) return CUDA_ERROR_OUT_OF_MEMORY;
@@ -125,7 +126,8 @@ bool Memory::retire(std::uint64_t address, Block* block) {
   if (found == live_.end()) return false;
   *block = found->second;
   devices_[block->device].retired += footprint(block->size);
-  if (const auto pool = pools_.find(block->owner.pool); pool != pools_.end()) pool->second.used -= block->size;
+  if (const auto pool = pools_.find(block->owner.pool); pool != pools_.end())
+    pool->second.used -= block->size;
   live_.erase(found);
   return true;
 }
@@ -331,8 +333,6 @@ void Memory::forget_pool(std::uint64_t pool) {
   pools_.erase(pool);
 }
 
-bool Memory::others_hold(unsigned device) const {
-  return ledger_.held_by_all(device) > ledger_.held(device);
-}
+bool Memory::others_hold(unsigned device) const { return ledger_.held_by_all(device) > ledger_.held(device); }
 
 }  // namespace worker

@@ -21,7 +21,8 @@ class Backing {
   virtual CUresult create(unsigned device, std::uint64_t size, std::uint64_t* handle) = 0;
   virtual void destroy(std::uint64_t handle) = 0;
   // Puts [offset, offset + size) of it at `address`, readable and writable.
-  virtual CUresult map(std::uint64_t address, std::uint64_t size, std::uint64_t offset, std::uint64_t handle) = 0;
+  virtual CUresult map(std::uint64_t address, std::uint64_t size, std::uint64_t offset,
+                       std::uint64_t handle) = 0;
   virtual CUresult allow_access(unsigned device, std::uint64_t address, std::uint64_t size) = 0;
   virtual void unmap(std::uint64_t address, std::uint64_t size) = 0;
 };
@@ -56,7 +57,9 @@ class Memory {
     std::uint64_t high = 0;
   };
   static constexpr std::uint64_t kAlignment = 512;  // bytes; what cudaMalloc's callers rely on
-  static std::uint64_t rounded(std::uint64_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
+  static std::uint64_t rounded(std::uint64_t size) {
+    return (size + kAlignment - 1) / kAlignment * kAlignment;
+  }
 
   Memory(Backing& backing, Ledger& ledger, std::uint64_t window_base, std::uint64_t window_size,
          std::uint64_t granularity);
@@ -119,10 +122,10 @@ class Memory {
     std::uint64_t owner;
   };
   struct Device {
-    Packer small;                                 // inside chunks
+    Packer small;                                   // inside chunks
     std::map<std::uint64_t, std::uint64_t> chunks;  // base → handle
-    std::uint64_t slack = 0;                      // base of the one empty chunk that is kept, or 0
-    std::uint64_t retired = 0;                    // bytes
+    std::uint64_t slack = 0;                        // base of the one empty chunk that is kept, or 0
+    std::uint64_t retired = 0;                      // bytes
   };
 
   void enter(std::uint64_t address, const Block& block);

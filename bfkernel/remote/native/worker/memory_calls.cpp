@@ -85,7 +85,8 @@ void mem_create(Session& session, const wire::FrameHeader& request, const wire::
     return session.memory().create(message.memory, device, message.size);
   };
   const CUresult result = attempt();
-  if (result != CUDA_ERROR_OUT_OF_MEMORY || !may_help(session, device)) return session.answer(request, result);
+  if (result != CUDA_ERROR_OUT_OF_MEMORY || !may_help(session, device))
+    return session.answer(request, result);
   session.aside(request, [&session, device, attempt] { return persist(session, device, attempt); });
 }
 

@@ -38,8 +38,8 @@ void module_load(Session& session, const wire::FrameHeader& request, const wire:
   auto jit = std::make_shared<Jit>(message.jit);
   session.detach(request, [&session, request, image, jit, id = message.module, context = request.context] {
     CodeOwner owner{.id = id, .context = context};
-    const CUresult result = call(session.driver().cuModuleLoadDataEx, &owner.module, image->data(), jit->count(),
-                                 jit->names(), jit->values());
+    const CUresult result = call(session.driver().cuModuleLoadDataEx, &owner.module, image->data(),
+                                 jit->count(), jit->names(), jit->values());
     if (result != CUDA_SUCCESS) return answer_failed(session, request, result, *jit);
     session.adopt(wire::Kind::module, id, owner.module, 0, context);
     answer_loaded(session, request, owner, ptx_params(image->ptx()), jit.get());
@@ -71,7 +71,9 @@ void library_module(Session& session, const wire::FrameHeader& request, const wi
 }
 
 CodeOwner find_owner(Session& session, std::uint64_t id, bool is_library) {
-  CodeOwner owner{.id = id, .context = session.handles().entry(is_library ? wire::Kind::library : wire::Kind::module, id).context};
+  CodeOwner owner{
+      .id = id,
+      .context = session.handles().entry(is_library ? wire::Kind::library : wire::Kind::module, id).context};
   if (is_library) {
     owner.library = session.handle<CUlibrary>(wire::Kind::library, id);
   } else {
@@ -87,14 +89,16 @@ CUresult function_lookup(Session& session, const wire::FunctionLookup& message,
   return enter_kernel(session, owner, message.index, message.name, session.layouts(owner.id), &reply.kernel);
 }
 
-CUresult module_global(Session& session, const wire::ModuleGlobal& message, wire::ModuleGlobal::Reply& reply) {
+CUresult module_global(Session& session, const wire::ModuleGlobal& message,
+                       wire::ModuleGlobal::Reply& reply) {
   const CodeOwner owner = find_owner(session, message.owner, message.is_library != 0);
   const DriverTable& driver = session.driver();
   CUdeviceptr address = 0;
   std::size_t size = 0;
-  const CUresult result = owner.library != nullptr
-                              ? call(driver.cuLibraryGetGlobal, &address, &size, owner.library, message.name.c_str())
-                              : call(driver.cuModuleGetGlobal_v2, &address, &size, owner.module, message.name.c_str());
+  const CUresult result =
+      owner.library != nullptr
+          ? call(driver.cuLibraryGetGlobal, &address, &size, owner.library, message.name.c_str())
+          : call(driver.cuModuleGetGlobal_v2, &address, &size, owner.module, message.name.c_str());
   if (result != CUDA_SUCCESS) return result;
   session.memory().add_foreign(message.owner, address, size);
   reply.address = address;

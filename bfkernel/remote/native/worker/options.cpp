@@ -45,23 +45,38 @@ void check(const Options& options) {
 
 Options parse_options(int argc, char** argv) {
   static const option known[] = {
-      {"socket-fd", required_argument, nullptr, 's'}, {"ledger-fd", required_argument, nullptr, 'l'},
-      {"slot", required_argument, nullptr, 'k'},      {"driver", required_argument, nullptr, 'd'},
-      {"lease", required_argument, nullptr, 'i'},     {"limit", required_argument, nullptr, 'm'},
+      {"socket-fd", required_argument, nullptr, 's'},   {"ledger-fd", required_argument, nullptr, 'l'},
+      {"slot", required_argument, nullptr, 'k'},        {"driver", required_argument, nullptr, 'd'},
+      {"lease", required_argument, nullptr, 'i'},       {"limit", required_argument, nullptr, 'm'},
       {"window-size", required_argument, nullptr, 'w'}, {nullptr, 0, nullptr, 0}};
   Options options;
   opterr = 0;
   optind = 1;
   for (int c = 0; (c = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
     switch (c) {
-      case 's': options.socket_fd = descriptor(optarg, "--socket-fd"); break;
-      case 'l': options.ledger_fd = descriptor(optarg, "--ledger-fd"); break;
-      case 'k': options.slot = static_cast<unsigned>(number(optarg, "--slot")); break;
-      case 'd': options.driver = optarg; break;
-      case 'i': options.lease = optarg; break;
-      case 'm': options.limits.push_back(number(optarg, "--limit")); break;
-      case 'w': options.window_size = number(optarg, "--window-size"); break;
-      default: throw UsageError(std::string("unknown or incomplete option ") + argv[optind - 1] + ".");
+      case 's':
+        options.socket_fd = descriptor(optarg, "--socket-fd");
+        break;
+      case 'l':
+        options.ledger_fd = descriptor(optarg, "--ledger-fd");
+        break;
+      case 'k':
+        options.slot = static_cast<unsigned>(number(optarg, "--slot"));
+        break;
+      case 'd':
+        options.driver = optarg;
+        break;
+      case 'i':
+        options.lease = optarg;
+        break;
+      case 'm':
+        options.limits.push_back(number(optarg, "--limit"));
+        break;
+      case 'w':
+        options.window_size = number(optarg, "--window-size");
+        break;
+      default:
+        throw UsageError(std::string("unknown or incomplete option ") + argv[optind - 1] + ".");
     }
   }
   if (optind < argc) throw UsageError(std::string("unexpected argument '") + argv[optind] + "'.");

@@ -51,7 +51,8 @@ CUresult pool_set_attribute(Session& session, const wire::PoolSetAttribute& mess
       if (message.value != 0) return CUDA_ERROR_INVALID_VALUE;
       session.memory().reset_pool_high(message.pool);
       return CUDA_SUCCESS;
-    default: return CUDA_ERROR_INVALID_VALUE;
+    default:
+      return CUDA_ERROR_INVALID_VALUE;
   }
 }
 
@@ -67,12 +68,19 @@ CUresult pool_get_attribute(Session& session, const wire::PoolGetAttribute& mess
       reply.value = set != pool.attributes.end() ? set->second : 1;
       return CUDA_SUCCESS;
     }
-    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD: reply.value = pool.attributes[message.attribute]; return CUDA_SUCCESS;
+    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD:
+      reply.value = pool.attributes[message.attribute];
+      return CUDA_SUCCESS;
     case CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT:
-    case CU_MEMPOOL_ATTR_USED_MEM_CURRENT: reply.value = use.used; return CUDA_SUCCESS;
+    case CU_MEMPOOL_ATTR_USED_MEM_CURRENT:
+      reply.value = use.used;
+      return CUDA_SUCCESS;
     case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
-    case CU_MEMPOOL_ATTR_USED_MEM_HIGH: reply.value = use.high; return CUDA_SUCCESS;
-    default: return CUDA_ERROR_INVALID_VALUE;
+    case CU_MEMPOOL_ATTR_USED_MEM_HIGH:
+      reply.value = use.high;
+      return CUDA_SUCCESS;
+    default:
+      return CUDA_ERROR_INVALID_VALUE;
   }
 }
 

@@ -39,8 +39,8 @@ void Reclaimer::add(std::uint64_t address, const Memory::Block& block, std::opti
   if (resting_.size() == 1) changed_.notify_all();
 }
 
-std::optional<std::uint64_t> Reclaimer::take_back(unsigned device, std::uint64_t size, const Memory::Owner& owner,
-                                                  std::uint64_t stream) {
+std::optional<std::uint64_t> Reclaimer::take_back(unsigned device, std::uint64_t size,
+                                                  const Memory::Owner& owner, std::uint64_t stream) {
   size = Memory::rounded(size);
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(resting_.begin(), resting_.end(), [&](const Rest& rest) {

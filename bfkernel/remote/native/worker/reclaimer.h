@@ -13,8 +13,9 @@
 
 namespace worker {
 
-// Gives freed memory back when the GPU can no longer be using it. CUDA's own cuMemFree waits for the GPU; here
-// the client does not wait, and a block rests until a synchronisation that began after it was freed is over.
+// Gives freed memory back when the GPU can no longer be using it. CUDA's own cuMemFree waits for the GPU;
+// here the client does not wait, and a block rests until a synchronisation that began after it was freed is
+// over.
 class Reclaimer {
  public:
   // `wait_for_gpu` returns when all work that was submitted before it was called is done.

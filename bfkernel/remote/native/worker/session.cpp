@@ -24,7 +24,8 @@ std::vector<CUdevice> leased_devices(const DriverTable& driver, std::size_t want
   int count = 0;
   check(driver, call(driver.cuDeviceGetCount, &count), "cuDeviceGetCount");
   if (count < static_cast<int>(wanted)) {
-    throw DriverError("the driver has " + std::to_string(count) + " GPUs, the lease " + std::to_string(wanted) + ".");
+    throw DriverError("the driver has " + std::to_string(count) + " GPUs, the lease " +
+                      std::to_string(wanted) + ".");
   }
   std::vector<CUdevice> devices(wanted);
   for (std::size_t i = 0; i < wanted; ++i) {
@@ -180,13 +181,15 @@ void Session::adopt(wire::Kind kind, std::uint64_t id, void* handle) {
   adopt(kind, id, handle, 0, current_ != nullptr ? current_->id : 0);
 }
 
-void Session::adopt(wire::Kind kind, std::uint64_t id, void* handle, std::uint64_t owner, std::uint64_t context) {
+void Session::adopt(wire::Kind kind, std::uint64_t id, void* handle, std::uint64_t owner,
+                    std::uint64_t context) {
   if (id < wire::kFirstClientId || !handles_.add(id, {kind, handle, context, owner})) {
     throw wire::Malformed("a new object has an id that is taken");
   }
 }
 
-void Session::adopt_function(std::uint64_t id, void* handle, const CodeOwner& owner, std::int64_t param_bytes) {
+void Session::adopt_function(std::uint64_t id, void* handle, const CodeOwner& owner,
+                             std::int64_t param_bytes) {
   if (!handles_.add(id, {wire::Kind::function, handle, owner.context, owner.id, param_bytes})) {
     throw wire::Malformed("a new function has an id that is taken");
   }
@@ -220,7 +223,8 @@ void* Session::drop(wire::Kind kind, std::uint64_t id) {
 }
 
 unsigned Session::ordinal(std::int32_t device) const {
-  if (device < 0 || device >= static_cast<std::int32_t>(devices_.size())) throw CudaError{CUDA_ERROR_INVALID_DEVICE};
+  if (device < 0 || device >= static_cast<std::int32_t>(devices_.size()))
+    throw CudaError{CUDA_ERROR_INVALID_DEVICE};
   return static_cast<unsigned>(device);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The worker: one process for one client process. It reads the client's calls from the data connection,
-// executes them on the driver and keeps the client within its lease. docs/explanation/worker.md has the whole.
+// executes them on the driver and keeps the client within its lease. docs/explanation/worker.md has the
+// whole.
 #pragma once
 
 #include <atomic>
@@ -84,12 +85,13 @@ class Session {
   template <class Handle>
   Handle handle(wire::Kind kind, std::uint64_t id) {
     if (id == wire::kNullHandle) return nullptr;
-    if (kind == wire::Kind::stream && id == wire::kLegacyStream) return reinterpret_cast<Handle>(std::uintptr_t{1});
+    if (kind == wire::Kind::stream && id == wire::kLegacyStream)
+      return reinterpret_cast<Handle>(std::uintptr_t{1});
     return static_cast<Handle>(find(kind, id));
   }
   void adopt(wire::Kind kind, std::uint64_t id, void* handle);
   void* drop(wire::Kind kind, std::uint64_t id);
-  CUdevice device(std::int32_t ordinal) const;  // throws CudaError
+  CUdevice device(std::int32_t ordinal) const;                         // throws CudaError
   void check_device(std::uint64_t address, std::uint64_t size) const;  // throws CudaError
 
   // ---- what the calls written by hand use
@@ -114,7 +116,8 @@ class Session {
   bool more_to_do() const { return connection_ && connection_->ready(); }
 
   void add_context(std::unique_ptr<Context> context);
-  // Ends the tables of a context and the memory that was allocated in it; the driver's own end is the caller's.
+  // Ends the tables of a context and the memory that was allocated in it; the driver's own end is the
+  // caller's.
   void end_context(std::uint64_t id);
   Context* find_context(std::uint64_t id);
   Context* primary_context(unsigned device);

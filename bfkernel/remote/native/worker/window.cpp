@@ -11,7 +11,8 @@ constexpr std::uint64_t kHintStep = 0x0600'0000'0000;
 
 }  // namespace
 
-Window reserve_window(const DriverTable& driver, std::uint64_t size, std::uint64_t alignment, unsigned offer) {
+Window reserve_window(const DriverTable& driver, std::uint64_t size, std::uint64_t alignment,
+                      unsigned offer) {
   CUdeviceptr base = 0;
   const CUdeviceptr hint = kFirstHint + offer * kHintStep;
   check(driver, call(driver.cuMemAddressReserve, &base, size, alignment, hint, 0ull), "cuMemAddressReserve");
