@@ -38,7 +38,18 @@ EXPECTED_TOTAL = "total memory: 655 MiB"
 @contextlib.contextmanager
 def running_pool(state_dir: Path) -> Iterator[str]:
     """Start ``bfkernel serve`` with one emulated GPU of 32 GiB; yield its URL; end it."""
-    command = [sys.executable, "-m", "bfkernel.cli.main", "serve", "--port", "0", "--data-port", "0", "--driver", "softgpu"]
+    command = [
+        sys.executable,
+        "-m",
+        "bfkernel.cli.main",
+        "serve",
+        "--port",
+        "0",
+        "--data-port",
+        "0",
+        "--driver",
+        "softgpu",
+    ]
     command += ["--softgpus", "1", "--softgpu-memory", "32GiB", "--state-dir", str(state_dir)]
     with (state_dir / "serve.log").open("w") as log:
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
@@ -68,6 +79,13 @@ def lease_table() -> list[dict[str, object]]:
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout)
 
 
+def summary(lease: dict[str, object]) -> dict[str, object]:
+    """Return what a reader wants to see of a lease."""
+    return {
+        name: lease[name] for name in ("id", "state", "size", "fraction", "memory_mib", "held_mib", "server")
+    }
+
+
 class LeaseWatch(threading.Thread):
     """Looks at the pool's lease table while the notebook runs and keeps the last non-empty one."""
 
@@ -84,7 +102,9 @@ class LeaseWatch(threading.Thread):
 def execute_notebook() -> nbformat.NotebookNode:
     """Execute the quickstart on ``gpu-0.02``, printing each cell's text as it comes."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    client = NotebookClient(notebook, timeout=CELL_LIMIT_S, kernel_name="gpu-0.02", on_cell_executed=_print_outputs)
+    client = NotebookClient(
+        notebook, timeout=CELL_LIMIT_S, kernel_name="gpu-0.02", on_cell_executed=_print_outputs
+    )
     client.execute()
     return notebook
 
@@ -120,11 +140,16 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, default=ROOT / ".demo", help="folder for the executed notebook")
     keep = parser.parse_args().keep
     # The checked-in kernelspecs serve as they are; the interpreter of this environment runs the kernel.
-    os.environ["JUPYTER_PATH"] = os.pathsep.join([str(ROOT / "share" / "jupyter"), os.environ.get("JUPYTER_PATH", "")])
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(
+        [str(ROOT / "share" / "jupyter"), os.environ.get("JUPYTER_PATH", "")]
+    )
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with tempfile.TemporaryDirectory(prefix="bfkernel-demo-") as state, running_pool(Path(state)) as url:
         os.environ["BFKERNEL_POOL_URL"] = url
-        print(f"pool: {url}, one emulated GPU of 32 GiB\nnotebooks/quickstart.ipynb on the kernel gpu-0.02:", flush=True)
+        print(
+            f"pool: {url}, one emulated GPU of 32 GiB\nnotebooks/quickstart.ipynb on the kernel gpu-0.02:",
+            flush=True,
+        )
         watch = LeaseWatch()
         watch.start()
         try:
@@ -137,7 +162,8 @@ def main() -> int:
             watch.join()
         after = wait_until_released()
     save(notebook, keep)
-    print(f"the lease while it ran: {json.dumps(watch.seen)}\nthe pool's leases after: {json.dumps(after)}")
+    print(f"the lease while it ran: {json.dumps([summary(lease) for lease in watch.seen])}")
+    print(f"the pool's leases after: {json.dumps(after)}")
     texts = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
     problems = []
     if EXPECTED_TOTAL not in texts:

@@ -13,11 +13,21 @@ from demo import ROOT, running_pool
 
 
 def main() -> int:
-    os.environ["JUPYTER_PATH"] = os.pathsep.join([str(ROOT / "share" / "jupyter"), os.environ.get("JUPYTER_PATH", "")])
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(
+        [str(ROOT / "share" / "jupyter"), os.environ.get("JUPYTER_PATH", "")]
+    )
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with tempfile.TemporaryDirectory(prefix="bfkernel-lab-") as state, running_pool(Path(state)) as url:
         os.environ["BFKERNEL_POOL_URL"] = url
-        command = [sys.executable, "-m", "jupyter", "lab", "--notebook-dir", str(ROOT / "notebooks"), *sys.argv[1:]]
+        command = [
+            sys.executable,
+            "-m",
+            "jupyter",
+            "lab",
+            "--notebook-dir",
+            str(ROOT / "notebooks"),
+            *sys.argv[1:],
+        ]
         try:
             return subprocess.run(command, check=False).returncode
         except KeyboardInterrupt:

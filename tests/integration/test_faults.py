@@ -12,8 +12,11 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from bfkernel.remote.client import PoolClient
 
 from .conftest import TTL_S, Pool
 from .jupyter_processes import BFKERNEL, Processes, eventually, read_line
@@ -119,7 +122,9 @@ class PoolAndAgent:
         emulated = ["--driver=softgpu", "--softgpus=1", "--softgpu-memory=4GiB"]
         self.agent, _ = self._start("agent", f"--pool={self.url}", "--data-port=0", state, *emulated)
 
-    leases = Pool.leases
+    def leases(self) -> list[dict[str, Any]]:
+        with PoolClient(self.url) as client:
+            return client.leases()
 
 
 def test_running_code_does_not_notice_a_pool_that_is_killed_and_restarted(
