@@ -50,10 +50,25 @@ def build(folder: Path) -> Path:
     native, include, library = HERE / "native", cuda_include(), folder / "lib" / "libcuda.so.1"
     compiler = os.environ.get("CC", "cc")
     driver = native / "null_driver.c"
-    _run([sys.executable, str(native / "generate_stubs.py"), str(include / "cuda.h"), str(driver), str(folder)])
+    _run(
+        [sys.executable, str(native / "generate_stubs.py"), str(include / "cuda.h"), str(driver), str(folder)]
+    )
     flags = ["-O2", "-w", f"-I{include}", f"-I{folder}"]
     soname = "-Wl,-soname,libcuda.so.1"
-    _run([compiler, *flags, "-shared", "-fPIC", soname, "-o", str(library), str(driver), str(folder / "null_stubs.c"), "-ldl"])
+    _run(
+        [
+            compiler,
+            *flags,
+            "-shared",
+            "-fPIC",
+            soname,
+            "-o",
+            str(library),
+            str(driver),
+            str(folder / "null_stubs.c"),
+            "-ldl",
+        ]
+    )
     _run([compiler, *flags, "-o", str(folder / "driver_api"), str(native / "driver_api.c"), str(library)])
     _run([compiler, *flags, "-o", str(folder / "tcp_floor"), str(native / "tcp_floor.c")])
     return folder
@@ -61,7 +76,9 @@ def build(folder: Path) -> Path:
 
 def _run(command: list[str], **environment: str) -> str:
     env = {**os.environ, **environment}
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=env, timeout=RUN_LIMIT_S).stdout
+    return subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, env=env, timeout=RUN_LIMIT_S
+    ).stdout
 
 
 def _figures(text: str) -> Figures:
@@ -108,7 +125,10 @@ def medians(rounds: list[Figures]) -> Figures:
 
 def markdown(floor: Figures, direct: Figures, shim: Figures) -> str:
     """Return the README's table."""
-    lines = ["| figure | straight into the null driver | through the shim, TCP | shim ÷ raw TCP |", "| --- | --- | --- | --- |"]
+    lines = [
+        "| figure | straight into the null driver | through the shim, TCP | shim ÷ raw TCP |",
+        "| --- | --- | --- | --- |",
+    ]
     for name, text, unit, compared in TABLE:
         ratio = f"{shim[name] / floor[compared]:.2f}" if compared else "-"
         lines.append(f"| {text} | {direct[name]:.3g} {unit} | {shim[name]:.3g} {unit} | {ratio} |")
@@ -127,7 +147,9 @@ def main() -> None:
     summary = {name: medians(rounds) for name, rounds in taken.items()}
     options.json.parent.mkdir(parents=True, exist_ok=True)
     machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
-    options.json.write_text(json.dumps({"machine": machine, "medians": summary, "rounds": taken}, indent=1) + "\n")
+    options.json.write_text(
+        json.dumps({"machine": machine, "medians": summary, "rounds": taken}, indent=1) + "\n"
+    )
     print(markdown(**summary))
 
 

@@ -33,9 +33,14 @@ void learn_limits(ContextObject* context) {
   const auto get = [context](int attribute) {
     return static_cast<uint32_t>(devices::attribute(context->visible_device, static_cast<CUdevice_attribute>(attribute)));
   };
+  // No GPU ever had a dimension below 64 (block z); a driver that says less does not know, and checks by itself.
+  const auto dimension = [&get](int attribute) {
+    const uint32_t limit = get(attribute);
+    return limit < 64 ? UINT32_MAX : limit;
+  };
   for (int i = 0; i < 3; ++i) {
-    context->limits.block[i] = get(CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X + i);
-    context->limits.grid[i] = get(CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X + i);
+    context->limits.block[i] = dimension(CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X + i);
+    context->limits.grid[i] = dimension(CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X + i);
   }
   context->limits.threads = get(CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
 }
