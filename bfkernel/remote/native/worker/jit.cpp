@@ -2,7 +2,6 @@
 #include "worker/jit.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "worker/session.h"
 
@@ -40,7 +39,9 @@ bool is_number(std::uint32_t option) {
   }
 }
 
-std::string text(const std::vector<char>& log) { return {log.data(), strnlen(log.data(), log.size())}; }
+std::string text(const std::vector<char>& log) {
+  return {log.begin(), std::find(log.begin(), log.end(), '\0')};
+}
 
 }  // namespace
 

@@ -90,6 +90,7 @@ void Reclaimer::loop() {
     changed_.wait_for(lock, kGather, [this] { return hurry_ || ending_; });
     reclaim_batch(lock);
   }
+  if (!resting_.empty()) reclaim_batch(lock);
 }
 
 void Reclaimer::reclaim_batch(std::unique_lock<std::mutex>& lock) {

@@ -162,7 +162,6 @@ class Session {
   CardMemory card_;
   Window window_;
   std::unique_ptr<Memory> memory_;
-  std::unique_ptr<Reclaimer> reclaimer_;
   std::unique_ptr<Connection> connection_;
   Handles handles_;
   DownloadBuffers downloads_;
@@ -178,6 +177,7 @@ class Session {
   std::map<std::uint64_t, std::shared_ptr<Link>> links_;
   std::vector<std::byte> reply_;
   // Last, since what runs there uses everything above.
+  std::unique_ptr<Reclaimer> reclaimer_;
   Lanes lanes_{[this](const std::exception& error) { fail(error); }};
 };
 
