@@ -16,9 +16,10 @@
 namespace shim::devices {
 namespace {
 
+// Never destroyed: runtimes still call while the process's static objects go.
 std::mutex mutex;
-std::unique_ptr<const wire::DeviceSnapshot::Reply> fetched;
-std::optional<std::vector<int>> visible;
+auto& fetched = *new std::unique_ptr<const wire::DeviceSnapshot::Reply>;
+auto& visible = *new std::optional<std::vector<int>>;
 
 // What the hardware can do but the way there cannot (yet): said honestly, so that programs take their other path.
 constexpr CUdevice_attribute kNotForwarded[] = {

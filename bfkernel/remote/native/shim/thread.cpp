@@ -1,15 +1,32 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shim/thread.h"
 
+#include <unistd.h>
+
 #include "shim/contexts.h"
 #include "shim/process.h"
 #include "shim/request.h"
 
 namespace shim {
 
-ThreadState& thread_state() {
-  thread_local ThreadState state;
-  return state;
+namespace {
+
+// The main thread keeps its state to the very end: runtimes still call while the process's static objects go.
+struct Reaper {
+  ~Reaper() {
+    if (gettid() == getpid()) return;
+    delete current_thread_state;
+    current_thread_state = nullptr;
+  }
+};
+
+}  // namespace
+
+ThreadState& make_thread_state() {
+  static thread_local Reaper reaper;
+  [[maybe_unused]] const Reaper* alive = &reaper;
+  current_thread_state = new ThreadState;
+  return *current_thread_state;
 }
 
 ThreadState::~ThreadState() {

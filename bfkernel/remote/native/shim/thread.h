@@ -21,7 +21,11 @@ struct ThreadState {
   ~ThreadState();                  // gives the default streams back
 };
 
-ThreadState& thread_state();
+inline thread_local ThreadState* current_thread_state [[gnu::tls_model("initial-exec")]] = nullptr;
+
+ThreadState& make_thread_state();
+
+inline ThreadState& thread_state() { return current_thread_state ? *current_thread_state : make_thread_state(); }
 
 // Set while a per-thread form (_ptds, _ptsz) runs: the null stream then means the thread's own.
 inline thread_local bool per_thread_default [[gnu::tls_model("initial-exec")]] = false;
