@@ -19,12 +19,29 @@ void Block::arrive(Warp& w, uint8_t id, uint32_t expected, uint32_t mask, bool w
 void Block::check_barrier(uint8_t id) {
   const Barrier& b = barriers[id];
   if (b.arrived == 0) return;
+  if (id == kGridBarrier) {
+    if (at_grid_barrier || b.arrived < live_threads) return;
+    at_grid_barrier = true;
+    grid_generation = launch->grid_generation.load();
+    if (launch->grid_arrived.fetch_add(1) + 1 == launch->blocks) {
+      launch->grid_arrived.store(0);
+      launch->grid_generation.fetch_add(1);
+    }
+    return;  // Block::run lets the threads go once the generation has changed
+  }
   if (b.expected == 0 ? b.arrived >= live_threads : b.arrived >= b.expected) complete(id);
 }
 
 void Block::lanes_exited(uint32_t count) {
   live_threads -= count;
-  for (uint8_t id = 0; id < 16; ++id) check_barrier(id);
+  for (uint8_t id = 0; id <= kGridBarrier; ++id) check_barrier(id);
+}
+
+bool Block::pass_grid_barrier() {
+  if (launch->grid_generation.load() == grid_generation) return false;
+  at_grid_barrier = false;
+  complete(kGridBarrier);
+  return true;
 }
 
 void Block::complete(uint8_t id) {

@@ -2,6 +2,7 @@
 // Bit fields, counting, permutation, dot products, packing, address windows: one lane at a time.
 #include <bit>
 
+#include "engine/block.h"
 #include "engine/registry.h"
 #include "engine/warp.h"
 
@@ -212,13 +213,23 @@ const Instr* from_generic(Warp& w, const Instr* ip) {
   return ip + 1;
 }
 
+bool is_constant(const Instance& instance, L address) {
+  const auto& globals = instance.program().globals;
+  for (size_t i = 0; i < globals.size(); ++i) {
+    const L begin = instance.addresses()[i];
+    if (globals[i].info.constant && address >= begin && address < begin + globals[i].info.size) return true;
+  }
+  return false;
+}
+
 const Instr* is_in_space(Warp& w, const Instr* ip) {
   U* d = destination<U>(w, ip->o[0]);
   const L* a = row<L>(w, ip->o[1]);
   each_lane(w.active, [&](int i) {
     const auto inside = [&](L window) { return a[i] >= window && a[i] < window + kWindowSize; };
     const bool window = inside(kSharedWindow) || inside(kLocalWindow) || inside(kParamWindow);
-    const bool answers[5] = {!window, inside(kSharedWindow), inside(kLocalWindow), false, inside(kParamWindow)};
+    const bool constant = !window && is_constant(*w.block->launch->instance, a[i]);
+    const bool answers[5] = {!window && !constant, inside(kSharedWindow), inside(kLocalWindow), constant, inside(kParamWindow)};
     d[i] = answers[ip->aux] ? ~0u : 0;
   });
   return ip + 1;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/block.h"
 
+#include <sched.h>
+
 #include <algorithm>
 
 namespace softgpu {
@@ -15,6 +17,7 @@ void Block::start(Launch* l, uint64_t linear_index, uint32_t worker_index) {
   // Not cleared between blocks: on hardware its contents are undefined, too.
   if (shared.size() < l->shared_bytes + 16) shared.resize(l->shared_bytes + 16);
   for (Barrier& b : barriers) b = {};
+  at_grid_barrier = false;
   warp_count = l->warps_per_block;
   live_threads = l->threads_per_block;
   while (warps.size() < warp_count) warps.push_back(std::make_unique<Warp>());
@@ -37,6 +40,12 @@ Block::State Block::run(int turns) {
       if (w.status == WarpStatus::faulted) return State::faulted;
     }
     if (live_threads == 0) return State::finished;
+    if (!ran && at_grid_barrier) {
+      if (launch->stopping.load(std::memory_order_relaxed)) return State::faulted;
+      if (pass_grid_barrier()) continue;
+      sched_yield();
+      return State::preempted;
+    }
     if (!ran) {
       report_deadlock();
       return State::faulted;

@@ -29,6 +29,10 @@ struct Launch {
 
   std::atomic<uint64_t> next_block{0};
   std::atomic<bool> stopping{false};
+  std::atomic<uint64_t> grid_arrived{0};     // blocks that wait at the grid's barrier
+  std::atomic<uint64_t> grid_generation{0};  // how often it has opened
+  // What %envreg1 and %envreg2 point to: cooperative groups keeps its own grid barrier there.
+  alignas(64) uint8_t workspace[64] = {};
 
   void report(FaultReport report) {
     const std::lock_guard lock(mutex_);
@@ -41,6 +45,8 @@ struct Launch {
   std::mutex mutex_;
   FaultReport report_;
 };
+
+constexpr uint8_t kGridBarrier = 16;  // barriers[16]: opens when all blocks have arrived
 
 enum class Reduction : uint8_t { none, conjunction, disjunction, count };
 
@@ -63,7 +69,9 @@ class Block {
   std::vector<std::unique_ptr<Warp>> warps;
   uint32_t warp_count = 0;
   uint32_t live_threads = 0;
-  Barrier barriers[16];
+  Barrier barriers[17];
+  bool at_grid_barrier = false;
+  uint64_t grid_generation = 0;  // of the barrier that this block waits at
 
   enum class State { preempted, finished, faulted };
 
@@ -78,6 +86,7 @@ class Block {
 
  private:
   void complete(uint8_t id);
+  bool pass_grid_barrier();
   void report_deadlock();
 };
 

@@ -13,7 +13,7 @@
 namespace softgpu {
 namespace {
 
-enum Builtin { kVprintf = 1, kMalloc, kFree, kAssertFail };
+enum Builtin { kVprintf = 1, kMalloc, kFree, kAssertFail, kGridHandle, kGridSynchronize };
 
 // One call by one lane.
 struct Call {
@@ -76,7 +76,7 @@ const Instr* assert_fail(const Call& call) {
   const auto triple = [](uint32_t x, uint32_t y, uint32_t z) {
     return "[" + std::to_string(x) + "," + std::to_string(y) + "," + std::to_string(z) + "]";
   };
-  block.launch->out->write(file + ":" + std::to_string(static_cast<uint32_t>(call.argument(2))) + ": " + function + ": block: " +
+  block.launch->out->write_error(file + ":" + std::to_string(static_cast<uint32_t>(call.argument(2))) + ": " + function + ": block: " +
                            triple(block.id[0], block.id[1], block.id[2]) + ", thread: " +
                            triple(linear % size[0], linear / size[0] % size[1], linear / size[0] / size[1]) + " Assertion `" + message +
                            "` failed.\n");
@@ -153,10 +153,20 @@ const Instr* one(int builtin, const Call& call) {
     case kVprintf: return vprintf(call);
     case kAssertFail: return assert_fail(call);
     case kMalloc: call.result(allocate(config, call.argument(0))); return call.ip + 1;
+    case kGridHandle: call.result(1); return call.ip + 1;
     default:
       if (release(config, call.argument(0))) return call.ip + 1;
       return call.w.fault(Fault::illegal_address, call.ip, static_cast<uint32_t>(call.lane), "free of memory that malloc did not return");
   }
+}
+
+// The whole grid's barrier. The threads of a block gather first; the last block opens it.
+const Instr* grid_synchronize(Warp& w, const Instr* ip, const CallSite& site) {
+  each_lane(w.active, [&](int lane) { Call{w, ip, site, lane}.result(0); });
+  w.block->arrive(w, kGridBarrier, 0, w.active, true);
+  const Instr* next = w.block_group(ip, GroupState::barrier, kGridBarrier);
+  w.block->check_barrier(kGridBarrier);
+  return next;
 }
 
 }  // namespace
@@ -166,12 +176,15 @@ int builtin_by_name(std::string_view name) {
   if (name == "malloc") return kMalloc;
   if (name == "free") return kFree;
   if (name == "__assertfail") return kAssertFail;
+  if (name == "cudaCGGetIntrinsicHandle") return kGridHandle;
+  if (name == "cudaCGSynchronize") return kGridSynchronize;
   return 0;
 }
 
 bool is_malloc(int builtin) { return builtin == kMalloc; }
 
 const Instr* call_builtin(Warp& w, const Instr* ip, const CallSite& site) {
+  if (site.builtin == kGridSynchronize) return grid_synchronize(w, ip, site);
   for (uint32_t m = w.active; m != 0; m &= m - 1) {
     if (one(site.builtin, Call{w, ip, site, std::countr_zero(m)}) == nullptr) return nullptr;
   }

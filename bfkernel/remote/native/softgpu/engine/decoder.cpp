@@ -181,6 +181,7 @@ void Decoder::decode_plain() {
   if (entry == nullptr) {
     fail(registry().knows_opcode(s_->opcode) ? "unknown or unsupported modifier" : "unknown instruction '" + s_->opcode + "'");
   }
+  if (s_->opcode == "alloca") out_->unbounded_stack = true;
   bind(*entry, 0);
 }
 

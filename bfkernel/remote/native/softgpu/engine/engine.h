@@ -63,6 +63,8 @@ class PrintfSink {
  public:
   virtual ~PrintfSink() = default;
   virtual void write(std::string_view text) = 0;
+  // Messages of failed assertions, which CUDA prints on stderr. Not overridden: as printf.
+  virtual void write_error(std::string_view text) { write(text); }
 };
 
 enum class Fault {

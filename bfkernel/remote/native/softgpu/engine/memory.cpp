@@ -31,6 +31,9 @@ uint8_t* generic(Warp& w, const Instr* ip, uint64_t address, int lane, uint32_t 
       default: return nullptr;
     }
   }
+  const auto workspace = reinterpret_cast<uint64_t>(w.block->launch->workspace);
+  if (address >= workspace && inside(address - workspace, bytes, sizeof w.block->launch->workspace))
+    return reinterpret_cast<uint8_t*>(address);
   uint64_t begin = 0, end = 0;
   if (!w.block->launch->memory->find(address, bytes, &begin, &end)) return nullptr;
   range = {begin, end};

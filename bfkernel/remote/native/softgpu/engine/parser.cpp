@@ -428,6 +428,7 @@ class Parser {
     }
     s->line = peek().line;
     s->opcode = identifier();
+    calling_ = s->opcode == "call";
     while (peek().kind == Tok::directive) {
       s->modifiers.emplace_back(take().text.substr(1));
     }
@@ -452,7 +453,7 @@ class Parser {
   Operand single() {
     const Token& t = peek();
     if (t.is("{")) return grouped(Operand::Kind::vector, "}");
-    if (t.is("(")) return grouped(Operand::Kind::list, ")");
+    if (t.is("(") && calling_) return grouped(Operand::Kind::list, ")");
     if (t.is("[")) return address();
     Operand o;
     if (accept("!")) o.negated = true;
@@ -471,8 +472,53 @@ class Parser {
     return constant();
   }
 
+  // "(3*4+1)": operators bind as in C; all values are 64-bit integers.
+  int64_t expression(int level = 0) {
+    static const std::vector<std::vector<std::string_view>> levels = {{"|"}, {"^"}, {"&"}, {"<", ">"}, {"+", "-"}, {"*", "/", "%"}};
+    if (level == static_cast<int>(levels.size())) return factor();
+    int64_t value = expression(level + 1);
+    for (;;) {
+      const auto& operators = levels[static_cast<size_t>(level)];
+      const auto op = std::find_if(operators.begin(), operators.end(), [&](std::string_view o) { return peek().is(o); });
+      if (op == operators.end()) return value;
+      take();
+      if (*op == "<" || *op == ">") expect(*op);  // << and >> arrive as two tokens
+      const int64_t right = expression(level + 1);
+      if ((*op == "/" || *op == "%") && right == 0) fail("a division by zero");
+      switch ((*op)[0]) {
+        case '|': value |= right; break;
+        case '^': value ^= right; break;
+        case '&': value &= right; break;
+        case '<': value = static_cast<int64_t>(static_cast<uint64_t>(value) << (right & 63)); break;
+        case '>': value >>= right & 63; break;
+        case '+': value += right; break;
+        case '-': value -= right; break;
+        case '*': value *= right; break;
+        case '/': value /= right; break;
+        default: value %= right; break;
+      }
+    }
+  }
+
+  int64_t factor() {
+    if (accept("-")) return -factor();
+    if (accept("~")) return ~factor();
+    if (accept("!")) return factor() == 0;
+    if (accept("(")) {
+      const int64_t value = expression();
+      expect(")");
+      return value;
+    }
+    return integer();
+  }
+
   Operand constant() {
     Operand o;
+    if (peek().is("(") || (peek().is("-") && peek(1).is("("))) {
+      o.kind = Operand::Kind::integer;
+      o.bits = static_cast<uint64_t>(factor());
+      return o;
+    }
     const bool minus = accept("-");
     if (minus && peek().kind == Tok::identifier) {
       o.kind = Operand::Kind::name;
@@ -525,6 +571,7 @@ class Parser {
 
   std::vector<Token> tokens_;
   size_t at_ = 0;
+  bool calling_ = false;  // in a call, ( ) holds arguments
   Module module_;
 };
 

@@ -17,6 +17,7 @@ uint64_t stack_need(const Function& f, std::set<const Function*>* path, bool* un
     *unbounded = true;
     return 0;
   }
+  *unbounded = *unbounded || f.unbounded_stack;
   uint64_t deepest = 0;
   for (const CallSite& site : f.calls) {
     if (site.builtin != 0) continue;

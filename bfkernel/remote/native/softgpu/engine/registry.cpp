@@ -40,6 +40,7 @@ Registry fill() {
   register_convert(r);
   register_half(r);
   register_math(r);
+  register_video(r);
   register_matrix(r);
   return r;
 }

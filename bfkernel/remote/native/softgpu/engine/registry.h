@@ -49,6 +49,7 @@ void register_convert(Registry& r);
 void register_matrix(Registry& r);
 void register_half(Registry& r);
 void register_math(Registry& r);
+void register_video(Registry& r);
 
 namespace isa_base { void register_vector(Registry& r); }
 namespace isa_avx2 { void register_vector(Registry& r); }

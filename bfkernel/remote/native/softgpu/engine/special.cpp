@@ -4,6 +4,7 @@
 #include <time.h>
 #include <x86intrin.h>
 
+#include <algorithm>
 #include <string>
 #include <unordered_map>
 
@@ -16,7 +17,7 @@ namespace {
 enum Id {
   kTidX, kTidY, kTidZ, kNtidX, kNtidY, kNtidZ, kCtaidX, kCtaidY, kCtaidZ, kNctaidX, kNctaidY, kNctaidZ,
   kZero, kOne, kLaneId, kWarpId, kNwarpId, kSmid, kNsmid, kGridId, kClock, kClockHigh, kClock64, kTimer, kTimerLow, kTimerHigh,
-  kMaskEq, kMaskLe, kMaskLt, kMaskGe, kMaskGt, kDynamicShared, kTotalShared, kReservedShared,
+  kMaskEq, kMaskLe, kMaskLt, kMaskGe, kMaskGt, kDynamicShared, kTotalShared, kReservedShared, kWorkspaceHigh, kWorkspaceLow,
 };
 
 const std::unordered_map<std::string_view, SpecialRegister>& table() {
@@ -43,6 +44,8 @@ const std::unordered_map<std::string_view, SpecialRegister>& table() {
         {"%reserved_smem_offset_end", {kReservedShared, 4}}, {"%reserved_smem_offset_cap", {kReservedShared, 4}},
         {"%is_explicit_cluster", {kZero, 4}}, {"%current_graph_exec", {kZero, 8}}};
     static std::string names[32];
+    t.emplace("%envreg1", SpecialRegister{kWorkspaceHigh, 4});
+    t.emplace("%envreg2", SpecialRegister{kWorkspaceLow, 4});
     for (int i = 0; i < 32; ++i) t.emplace(names[i] = "%envreg" + std::to_string(i), SpecialRegister{kZero, 4});
     return t;
   }();
@@ -76,6 +79,8 @@ uint64_t uniform(Warp& w, int id) {
     case kTimerHigh: return timer() >> 32;
     case kDynamicShared: return c.dynamic_shared_bytes;
     case kTotalShared: return b.launch->kernel->info.static_shared_bytes + c.dynamic_shared_bytes;
+    case kWorkspaceHigh: return reinterpret_cast<uint64_t>(b.launch->workspace) >> 32;
+    case kWorkspaceLow: return static_cast<uint32_t>(reinterpret_cast<uint64_t>(b.launch->workspace));
     default: return 0;
   }
 }
@@ -122,6 +127,40 @@ const Instr* local_address(Warp& w, const Instr* ip) {
   return ip + 1;
 }
 
+// alloca d, size, alignment: lanes of a group share one frame, so all get the largest size that one of them asks for.
+template <class T>
+const Instr* allocate(Warp& w, const Instr* ip) {
+  T* d = destination<T>(w, ip->o[0]);
+  const T* size = row<T>(w, ip->o[1]);
+  const uint64_t alignment = std::max<uint64_t>(static_cast<uint64_t>(ip->imm), 8);
+  uint64_t largest = 0;
+  each_lane(w.active, [&](int i) { largest = std::max<uint64_t>(largest, size[i]); });
+  Frame* f = w.frame();
+  const uint64_t end = f->local_base + f->function->local_bytes + f->allocated;
+  const uint64_t at = (end + alignment - 1) / alignment * alignment;
+  if (largest > w.local_stride || at + largest > w.local_stride)
+    return w.fault(Fault::illegal_address, ip, static_cast<uint32_t>(std::countr_zero(w.active)), "the stack overflows");
+  f->allocated += (at + largest - end + 15) & ~uint64_t{15};
+  each_lane(w.active, [&](int i) { d[i] = static_cast<T>(at); });
+  return ip + 1;
+}
+
+template <class T>
+const Instr* save_stack(Warp& w, const Instr* ip) {
+  T* d = destination<T>(w, ip->o[0]);
+  const T value = static_cast<T>(w.frame()->allocated);
+  each_lane(w.active, [&](int i) { d[i] = value; });
+  return ip + 1;
+}
+
+// Only when no lane is left that may still use what is given back.
+template <class T>
+const Instr* restore_stack(Warp& w, const Instr* ip) {
+  Frame* f = w.frame();
+  if (f->lanes == w.active) f->allocated = std::min<uint64_t>(f->allocated, row<T>(w, ip->o[0])[std::countr_zero(w.active)]);
+  return ip + 1;
+}
+
 }  // namespace
 
 const SpecialRegister* special_by_name(std::string_view name) {
@@ -130,6 +169,12 @@ const SpecialRegister* special_by_name(std::string_view name) {
 }
 
 void register_special(Registry& r) {
+  r.add("alloca.u32", "=ww?i", allocate<uint32_t>);
+  r.add("alloca.u64", "=ll?i", allocate<uint64_t>);
+  r.add("stacksave.u32", "=w", save_stack<uint32_t>);
+  r.add("stacksave.u64", "=l", save_stack<uint64_t>);
+  r.add("stackrestore.u32", "w", restore_stack<uint32_t>);
+  r.add("stackrestore.u64", "l", restore_stack<uint64_t>);
   r.add("special.32", "", read_special<uint32_t>);
   r.add("special.64", "", read_special<uint64_t>);
   r.add("local.32", "", local_address<uint32_t>);

@@ -252,7 +252,8 @@ Frame* Warp::new_frame(const Function* f, Frame* caller) {
   frame->function = f;
   frame->caller = caller;
   frame->depth = caller == nullptr ? 0 : caller->depth + 1;
-  frame->local_base = caller == nullptr ? 0 : caller->local_base + caller->function->local_bytes;
+  frame->local_base = caller == nullptr ? 0 : caller->local_base + caller->function->local_bytes + caller->allocated;
+  frame->allocated = 0;
   frame->site = nullptr;
   frame->resume = nullptr;
   return frame;
@@ -291,7 +292,7 @@ void copy_slots(Warp& w, const std::vector<Slot>& from, uint64_t from_base, cons
 const Instr* Warp::call(const Function* callee, const CallSite* site, const Instr* resume) {
   Frame* caller = current_->frame;
   const Instr* here = resume - 1;
-  const uint64_t callee_base = caller->local_base + caller->function->local_bytes;
+  const uint64_t callee_base = caller->local_base + caller->function->local_bytes + caller->allocated;
   if (caller->depth >= kMaxCallDepth || callee_base + callee->local_bytes > local_stride) {
     return fault(Fault::illegal_address, here, static_cast<uint32_t>(std::countr_zero(active)), "the call stack overflows");
   }

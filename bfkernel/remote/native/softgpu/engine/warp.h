@@ -27,6 +27,7 @@ struct Frame {
   uint32_t lanes = 0;               // lanes that are in this frame or in a callee of it
   uint32_t depth = 0;
   uint64_t local_base = 0;          // this frame's variables in each lane's local memory
+  uint64_t allocated = 0;           // bytes that alloca took behind them
   std::unique_ptr<uint8_t[]> storage;
   uint8_t* rows = nullptr;          // storage, aligned
   size_t capacity = 0;

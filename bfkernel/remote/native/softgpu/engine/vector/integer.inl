@@ -41,6 +41,7 @@ SOFTGPU_INLINE int32_t saturate32(int64_t x) {
 }
 
 // ---- carry chains: operands d, [carry out], a, b, [c], [carry in] ----
+// A subtraction's flag is the carry of a + ~b + 1, so it is 1 where nothing was borrowed: compilers read it with addc.
 template <class T, bool Subtract, bool In, bool Out>
 const Instr* carry_add(Warp& w, const Instr* ip) {
   const int first = Out ? 2 : 1;
@@ -51,8 +52,9 @@ const Instr* carry_add(Warp& w, const Instr* ip) {
   const uint32_t* in = In ? row<uint32_t>(w, ip->o[first + 2]) : nullptr;
   each_lane(w.active, [&](int i) {
     using W = Unsigned<Wide<T>>;
-    const W carry = In ? in[i] & 1 : 0;
-    const W x = Subtract ? W{a[i]} - W{b[i]} - carry : W{a[i]} + W{b[i]} + carry;
+    const T second = Subtract ? static_cast<T>(~b[i]) : b[i];
+    const W carry = In ? in[i] & 1 : Subtract;
+    const W x = W{a[i]} + W{second} + carry;
     d[i] = static_cast<T>(x);
     if constexpr (Out) out[i] = static_cast<uint32_t>(x >> (8 * sizeof(T))) & 1;
   });
