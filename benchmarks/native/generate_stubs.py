@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Write what ``null_driver.c`` does not implement by hand, from a ``cuda.h``.
 
-Usage: ``generate_stubs.py CUDA_H SOURCE FOLDER``. ``FOLDER/null_stubs.c`` answers ``CUDA_ERROR_NOT_SUPPORTED`` for each
-function that SOURCE lacks; ``FOLDER/null_names.inc`` maps unversioned names to the newest exported ones.
+Usage: ``generate_stubs.py CUDA_H SOURCE FOLDER``. ``FOLDER/null_stubs.c`` answers ``CUDA_ERROR_NOT_SUPPORTED``
+for each function that SOURCE lacks; ``FOLDER/null_names.inc`` maps unversioned names to the newest ones.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from pathlib import Path
 
 DECLARED = re.compile(r"CUresult\s+CUDAAPI\s+(cu\w+)\s*\(")
 RENAMED = re.compile(r"#\s*define\s+(cu[A-Z]\w+)\s+(?:__CUDA_API_P?T[SZ]{1,2}P?\()?(cu\w+?)\)?\s*$", re.M)
-STUB = 'int {0}(void) {{ if (getenv("NULL_DRIVER_LOG")) fputs("null driver: {0} is not there\\n", stderr); return 801; }}'
+STUB = """int {0}(void) {{
+  if (getenv("NULL_DRIVER_LOG")) fputs("null driver: {0} is not there\\n", stderr);
+  return 801; /* CUDA_ERROR_NOT_SUPPORTED */
+}}"""
 
 
 def main(header_file: str, source_file: str, folder: str) -> None:

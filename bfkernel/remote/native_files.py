@@ -20,7 +20,7 @@ def native_dir() -> Path:
 def _existing(relative: str) -> Path:
     path = native_dir() / relative
     if not path.exists():
-        msg = f"{path} is missing: build the native part with 'pip install .' (or 'make build' in a checkout)."
+        msg = f"{path} is missing: run 'pip install .', or 'make build' in a checkout, to build it."
         raise FileNotFoundError(msg)
     return path
 

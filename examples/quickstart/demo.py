@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Run the main job once: a pool with an emulated GPU, and the quickstart notebook on the kernel "GPU 0.02".
 
-Prints what the notebook printed, the lease while it ran, and the pool's lease table after. Exits with 0 only if
-every cell succeeded and the share went back to the pool. The executed notebook and its picture go to the folder
-given with ``--keep``.
+Prints what the notebook printed, the lease while it ran, and the pool's lease table after. Exits with 0 only
+if every cell succeeded and the share went back to the pool. The executed notebook and its picture go to the
+folder given with ``--keep``.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def execute_notebook() -> nbformat.NotebookNode:
     return notebook
 
 
-def _print_outputs(cell: nbformat.NotebookNode, cell_index: int, execute_reply: object) -> None:
+def _print_outputs(cell: nbformat.NotebookNode, **_: object) -> None:
+    """Print a cell's text. Called by nbclient after each cell."""
     for output in cell.get("outputs", []):
         if output["output_type"] == "stream":
             print("  " + output["text"].rstrip().replace("\n", "\n  "), flush=True)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Build the native parts with sanitizers and run the native tests on them: ``python -m tests.native.sanitize``.
+"""Build the native parts with sanitizers and run the native tests: ``python -m tests.native.sanitize``.
 
-AddressSanitizer and UndefinedBehaviorSanitizer see the C++ tests and the PTX tests, ThreadSanitizer the C++ tests.
+AddressSanitizer and UndefinedBehaviorSanitizer see the C++ tests and the PTX tests, ThreadSanitizer the C++
+tests.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def main() -> None:
         *[sys.executable, "-m", "pytest", "-q", "tests/native/ptx", "-m", "not slow"],
         BFKERNEL_TEST_DRIVER=str(softgpu),
         LD_PRELOAD=f"{runtime('libasan.so')} {runtime('libubsan.so')}",
-        ASAN_OPTIONS="detect_leaks=0:handle_segv=0",  # the interpreter never frees all; softgpu's own faults are its own
+        ASAN_OPTIONS="detect_leaks=0:handle_segv=0",  # the interpreter never frees all
     )
 
 
