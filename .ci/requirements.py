@@ -16,7 +16,7 @@ else:
 
 
 def requirements(project: dict[str, Any], extra: str) -> Iterator[str]:
-    """Yield the requirements of one extra; ``NAME[other]`` of the project itself stands for that other one."""
+    """Yield the requirements of one extra; ``NAME[other]`` of the project itself stands for that extra."""
     for requirement in project["optional-dependencies"][extra]:
         own = re.fullmatch(rf"{project['name']}\[(\w+)\]", requirement)
         if own:

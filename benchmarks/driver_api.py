@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What driver calls cost: straight into a driver that does nothing, through the shim, and raw TCP, in one run.
+"""What driver calls cost: straight into a driver that does nothing, through the shim, and raw TCP in one run.
 
 The null driver (``native/null_driver.c``) makes the remoting the only cost. Each round measures the three one
 after the other; the table shows medians over the rounds, and the ratio to the floor of the same run. Machines

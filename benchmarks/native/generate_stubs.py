@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Write what ``null_driver.c`` does not implement by hand, from a ``cuda.h``.
 
-Usage: ``generate_stubs.py CUDA_H SOURCE FOLDER``. ``FOLDER/null_stubs.c`` answers ``CUDA_ERROR_NOT_SUPPORTED``
+Usage: ``generate_stubs.py CUDA_H SOURCE FOLDER``. ``FOLDER/null_stubs.c`` answers NOT_SUPPORTED
 for each function that SOURCE lacks; ``FOLDER/null_names.inc`` maps unversioned names to the newest ones.
 """
 
