@@ -74,9 +74,13 @@ def test_opcodes_are_unique_and_clear_of_the_reserved(specification: Specificati
     assert max(codes) < 1 << 16
 
 
-def test_the_digest_follows_the_lines_and_not_the_comments(tmp_path: Path, specification: Specification) -> None:
+def test_the_digest_follows_the_lines_and_not_the_comments(
+    tmp_path: Path, specification: Specification
+) -> None:
     comment = load(HEADERS, edited(tmp_path, "# Launches and occupancy", "# Launches, occupancy"))
-    line = load(HEADERS, edited(tmp_path, "cuCtxSetCacheConfig             posted", "cuCtxSetCacheConfig waiting"))
+    line = load(
+        HEADERS, edited(tmp_path, "cuCtxSetCacheConfig             posted", "cuCtxSetCacheConfig waiting")
+    )
     assert comment.digest == specification.digest
     assert line.digest != specification.digest
 

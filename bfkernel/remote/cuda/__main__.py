@@ -42,7 +42,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bfkernel.remote.cuda", description=__doc__)
     parser.add_argument("command", choices=["generate", "coverage", "check"])
     parser.add_argument("folder", nargs="?", type=Path, help="where generate writes")
-    parser.add_argument("--include", type=Path, help="folder of cuda.h (default: that of nvidia-cuda-runtime)")
+    parser.add_argument(
+        "--include", type=Path, help="folder of cuda.h (default: that of nvidia-cuda-runtime)"
+    )
     arguments = parser.parse_args()
     try:
         specification = load(Headers(arguments.include or cuda_include()))
@@ -51,7 +53,7 @@ def main() -> int:
         elif arguments.command == "coverage":
             PAGE.write_text(coverage.page(specification), encoding="utf-8")
     except (SpecificationError, FileNotFoundError) as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The shim's half: stubs of the generated calls, the exported symbols, the table of cuGetProcAddress, error names."""
+"""The shim's half: stubs, exported symbols, the table of cuGetProcAddress, error names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def api_header(specification: Specification) -> str:
 
 def stubs(specification: Specification) -> str:
     """``shim_stubs.cpp``: the generated calls."""
-    functions = "\n".join(_stub(call) for call in specification.calls.values() if call.generated and not call.stub_by_hand)
+    functions = "\n".join(
+        _stub(call) for call in specification.calls.values() if call.generated and not call.stub_by_hand
+    )
     return (
         f'{BANNER}#include "shim/api.h"\n#include "shim/modules.h"\n#include "shim/request.h"\n\n'
         f"namespace shim::api {{\n\n{functions}\n}}  // namespace shim::api\n"
@@ -77,7 +79,9 @@ def _stub_parameter(
         before.append(f"require({name});")
         encode.append(f"request.raw({name}, sizeof *{name});")
     elif direction.kind == "in":
-        encode.append(f"request.raw({name}, wire::rows(sizeof({element_type(parameter)}), {direction.extent}));")
+        encode.append(
+            f"request.raw({name}, wire::rows(sizeof({element_type(parameter)}), {direction.extent}));"
+        )
     elif not direction.extent:
         if not direction.optional:
             before.append(f"require({name});")
@@ -90,10 +94,11 @@ def _stub_parameter(
 
 def entries(specification: Specification) -> str:
     """``shim_entries.cpp``: every exported symbol."""
-    text = []
-    for call in specification.calls.values():
-        for symbol in specification.symbols(call):
-            text.append(_entry(specification, call, symbol))
+    text = [
+        _entry(specification, call, symbol)
+        for call in specification.calls.values()
+        for symbol in specification.symbols(call)
+    ]
     return f'{BANNER}#include "shim/entry.h"\n\nextern "C" {{\n\n{"".join(text)}\n}}  // extern "C"\n'
 
 
@@ -109,7 +114,8 @@ def _entry(specification: Specification, call: Call, symbol: str) -> str:
     mode = "shim::Mode::early" if target.early else "shim::Mode::normal"
     mode = "shim::Mode::per_thread" if per_thread else mode
     trailing = f", {function.arguments}" if function.parameters else ""
-    return f'{head} {{\n  return shim::enter<{mode}>("{symbol}", [&] {{ return {invocation}; }}{trailing});\n}}\n'
+    body = f'return shim::enter<{mode}>("{symbol}", [&] {{ return {invocation}; }}{trailing});'
+    return f"{head} {{\n  {body}\n}}\n"
 
 
 def _arguments(function: Function, target: Function) -> str:
@@ -119,7 +125,7 @@ def _arguments(function: Function, target: Function) -> str:
 
 
 def _per_thread_invocation(specification: Specification, target: Call, function: Function) -> str:
-    """A generated call without a stream parameter works on its asynchronous sibling's, given the thread's stream."""
+    """Return how a generated call without a stream parameter works: as its asynchronous sibling."""
     if not target.generated or any(p.type == "CUstream" for p in target.function.parameters):
         return ""
     stem = target.name.removesuffix("_v2")
@@ -127,7 +133,8 @@ def _per_thread_invocation(specification: Specification, target: Call, function:
         if name in specification.calls:
             arguments = ", ".join(filter(None, (function.arguments, "nullptr")))
             return f"shim::api::{name}({arguments})"
-    raise SpecificationError(f"{target.name} has a per-thread form but no asynchronous sibling")
+    message = f"{target.name} has a per-thread form but no asynchronous sibling"
+    raise SpecificationError(message)
 
 
 def proc_addresses(specification: Specification) -> str:
@@ -140,7 +147,7 @@ def proc_addresses(specification: Specification) -> str:
 
 
 def exports(specification: Specification) -> str:
-    """``shim_exports.map``: a linker version script, so that nothing but the driver's names leaves the library."""
+    """``shim_exports.map``: a linker version script; only the driver's names leave the library."""
     names = "".join(
         f"    {symbol};\n" for call in specification.calls.values() for symbol in specification.symbols(call)
     )

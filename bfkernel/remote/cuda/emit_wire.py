@@ -22,7 +22,7 @@ KINDS = {
 
 
 def element_type(parameter: Parameter) -> str:
-    """The type of what a pointer points to; untyped memory is bytes."""
+    """Return the type of what a pointer points to; untyped memory is bytes."""
     pointee = parameter.pointee
     return "std::byte" if pointee == "void" else pointee
 
@@ -33,7 +33,8 @@ def opcodes(specification: Specification) -> str:
     names = "".join(f'    case Opcode::{name}: return "{name}";\n' for name in specification.opcodes)
     return (
         f"{BANNER}#pragma once\n\n#include <cstdint>\n\nnamespace wire {{\n\n"
-        "// Both sides must have been built from the same specification; the worker's greeting says which\n// (field \"calls\").\n"
+        "// Both sides must have been built from the same specification; the worker's greeting says which\n"
+        '// (field "calls").\n'
         f'inline constexpr const char* kSpecificationDigest = "{specification.digest}";\n\n'
         f"enum class Opcode : uint16_t {{\n{lines}}};\n\n"
         "inline const char* opcode_name(Opcode opcode) {\n  switch (opcode) {\n"

@@ -15,16 +15,17 @@ def driver_table(specification: Specification) -> str:
 
 
 def dispatch(specification: Specification) -> str:
-    """``worker_dispatch.inc``: to be included once, inside namespace worker, after Session is complete."""
+    """``worker_dispatch.inc``: to be included once, in namespace worker, after Session is complete."""
     cases = "".join(
         _case(call) for call in specification.calls.values() if call.generated and not call.blocks
     )
     return f"""{BANNER}
-// Executes one generated call. Uses of Session: handle<H>(Kind, id) and drop(Kind, id) throw for an unknown id,
-// adopt(Kind, id, handle) names a new object, device(ordinal) is the driver's CUdevice, check_device(address, size)
-// throws when these bytes are not this worker's device memory, driver() is the table of function pointers.
-// A call that this driver does not have answers CUDA_ERROR_NOT_SUPPORTED. *known is false for all other opcodes.
-inline CUresult dispatch_generated(Session& session, uint16_t opcode, wire::Decoder& in, wire::Encoder& out, bool* known) {{
+// Executes one generated call. Of Session, handle<H>(Kind, id) and drop(Kind, id) throw for an unknown id,
+// adopt(Kind, id, handle) names a new object, device(ordinal) is the driver's CUdevice, driver() the table of
+// function pointers, check_device(address, size) throws when these bytes are not this worker's device memory.
+// A call that this driver does not have answers CUDA_ERROR_NOT_SUPPORTED. *known is false for other opcodes.
+inline CUresult dispatch_generated(Session& session, uint16_t opcode, wire::Decoder& in, wire::Encoder& out,
+                                   bool* known) {{
   using wire::Kind;
   using wire::pitched;
   using wire::rows;
@@ -58,14 +59,21 @@ def _case(call: Call) -> str:
 
 
 def _parameter(
-    call: Call, parameter: Parameter, before: list[str], checks: list[str], after: list[str], arguments: list[str]
+    call: Call,
+    parameter: Parameter,
+    before: list[str],
+    checks: list[str],
+    after: list[str],
+    arguments: list[str],
 ) -> None:
     name, kind = parameter.name, parameter.type
     direction = call.directions.get(name)
     if direction is None or direction.kind == "device":
         arguments.append(name)
         if kind in KINDS:
-            before.append(f"const auto {name} = session.handle<{kind}>(Kind::{KINDS[kind]}, in.take<uint64_t>());")
+            before.append(
+                f"const auto {name} = session.handle<{kind}>(Kind::{KINDS[kind]}, in.take<uint64_t>());"
+            )
         elif kind == "CUdevice":
             before.append(f"const CUdevice {name} = session.device(in.take<int32_t>());")
         else:
@@ -74,7 +82,9 @@ def _parameter(
             checks.append(f"session.check_device({name}, {direction.extent});")
     elif direction.kind == "free":
         before.append(f"const auto {name}_id = in.take<uint64_t>();")
-        checks.append(f"const auto {name} = static_cast<{kind}>(session.drop(Kind::{direction.extent}, {name}_id));")
+        checks.append(
+            f"const auto {name} = static_cast<{kind}>(session.drop(Kind::{direction.extent}, {name}_id));"
+        )
         arguments.append(name)
     elif direction.kind == "new":
         before.append(f"const auto {name}_id = in.take<uint64_t>();")
@@ -94,7 +104,9 @@ def _parameter(
         after.append(f"out.raw(&{name}, sizeof {name});")
     elif direction.kind == "in":
         kind = element_type(parameter)
-        before.append(f"const wire::Elements<{kind}> {name}(in.raw(wire::rows(sizeof({kind}), {direction.extent})));")
+        before.append(
+            f"const wire::Elements<{kind}> {name}(in.raw(wire::rows(sizeof({kind}), {direction.extent})));"
+        )
         arguments.append(f"{name}.data()")
     else:
         kind = element_type(parameter)

@@ -24,6 +24,6 @@ def cuda_include() -> Path:
 
 if __name__ == "__main__":
     try:
-        print(cuda_include())
+        sys.stdout.write(f"{cuda_include()}\n")
     except FileNotFoundError as error:
         sys.exit(str(error))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Read the driver functions out of NVIDIA's ``cuda.h`` and their versions out of ``cudaTypedefs.h``.
 
-Only as much of a preprocessor as these two headers need: ``#if defined``, ``#define`` and ``#undef`` of names. The
-headers are read as their own makers build them (``__CUDA_API_VERSION_INTERNAL``), which declares every entry point
-that a driver exports: old forms, new forms and the per-thread default stream forms.
+Only as much of a preprocessor as these two headers need: ``#if defined``, ``#define``, ``#undef`` of names.
+They are read as their own makers build them (``__CUDA_API_VERSION_INTERNAL``), which declares every entry
+point that a driver exports: old forms, new forms and the per-thread default stream forms.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Parameter:
 
     @property
     def is_pointer(self) -> bool:
+        """Whether it is an address of this process."""
         return "*" in self.type
 
     @property
     def pointee(self) -> str:
         """The type behind one pointer, without const."""
-        assert self.is_pointer
         return self.type[: self.type.rindex("*")].replace("const", "").strip()
 
 
@@ -49,6 +49,7 @@ class Function:
 
     @property
     def arguments(self) -> str:
+        """The parameters' names, as a call passes them on."""
         return ", ".join(p.name for p in self.parameters)
 
 
@@ -81,12 +82,14 @@ def _without_comments(text: str) -> str:
 
 
 def _condition(expression: str, defined: set[str]) -> bool:
-    """Evaluate the conditions that the headers use: defined(), !, &&, ||, and comparisons that we take as false."""
+    """Evaluate what the headers use: defined(), !, &&, ||, and comparisons, which count as false."""
     expression = re.sub(r"defined\s*\(?\s*(\w+)\s*\)?", lambda m: str(m.group(1) in defined), expression)
-    expression = expression.replace("&&", " and ").replace("||", " or ").replace("!=", "≠").replace("!", " not ")
+    expression = (
+        expression.replace("&&", " and ").replace("||", " or ").replace("!=", "≠").replace("!", " not ")
+    )
     if not re.fullmatch(r"[\s()]*((True|False|and|or|not)[\s()]*)+", expression):
         return False
-    return bool(eval(expression, {"__builtins__": {}}))  # only the words checked above can occur
+    return bool(eval(expression, {"__builtins__": {}}))  # noqa: S307 (only the words checked above can occur)
 
 
 def preprocess(text: str) -> str:
@@ -104,8 +107,7 @@ def preprocess(text: str) -> str:
             continue
         word, rest = directive.group(1), directive.group(2).strip()
         if word in ("if", "ifdef", "ifndef"):
-            value = {"ifdef": rest in defined, "ifndef": rest not in defined}.get(word, None)
-            value = _condition(rest, defined) if value is None else value
+            value = _condition(f"defined({rest})" if word != "if" else rest, defined) != (word == "ifndef")
             stack.append((value, value))
         elif word == "elif":
             _, done = stack.pop()
@@ -177,9 +179,7 @@ class Headers:
     @cached_property
     def version(self) -> int:
         """CUDA_VERSION, 13000 for 13.0."""
-        match = re.search(r"#define CUDA_VERSION (\d+)", self._read("cuda.h"))
-        assert match
-        return int(match.group(1))
+        return int(re.findall(r"#define CUDA_VERSION (\d+)", self._read("cuda.h"))[0])
 
     @cached_property
     def typedef_versions(self) -> dict[str, set[tuple[int, bool]]]:

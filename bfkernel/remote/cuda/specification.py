@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
 from .header import PER_THREAD_SUFFIXES, Entry, Function, Headers, base_name, parse_functions, public_name
 
@@ -22,9 +23,13 @@ class SpecificationError(ValueError):
     """A line of the specification cannot be used; the message names it."""
 
 
+def _refuse(message: str) -> NoReturn:
+    raise SpecificationError(message)
+
+
 @dataclass(frozen=True)
 class Direction:
-    """What a pointer or an address means: ``kind`` of out, in, string, new, free, device; ``extent`` in C++."""
+    """What a pointer or an address means: out, in, string, new, free or device; ``extent`` in C++."""
 
     kind: str
     extent: str = ""
@@ -48,6 +53,7 @@ class Call:
 
     @property
     def name(self) -> str:
+        """The function's symbol."""
         return self.function.name
 
     @property
@@ -84,7 +90,7 @@ class Specification:
         return self.calls[call.target] if call.klass == "alias" else call
 
     def symbols(self, call: Call) -> list[str]:
-        """The exported symbols of a call: its own and its per-thread forms."""
+        """Return the exported symbols of a call: its own and its per-thread forms."""
         known = self.headers.functions.keys() | set(self.headers.interop_names)
         return [call.name] + [call.name + s for s in PER_THREAD_SUFFIXES if call.name + s in known]
 
@@ -95,15 +101,17 @@ class Specification:
 
     def _proc_addresses(self) -> Iterator[Entry]:
         forms: dict[str, list[str]] = {}
-        for name, call in self.calls.items():
+        for name in self.calls:
             forms.setdefault(public_name(name), []).append(name)
         for public, names in forms.items():
-            plain = sorted(v for v, per_thread in self.headers.typedef_versions.get(public, ()) if not per_thread)
+            plain = sorted(
+                v for v, per_thread in self.headers.typedef_versions.get(public, ()) if not per_thread
+            )
             names.sort(key=_form_number)
             if not plain:
                 continue
             if len(plain) != len(names):
-                raise SpecificationError(f"{public}: {len(names)} forms but versions {plain}")
+                _refuse(f"{public}: {len(names)} forms but versions {plain}")
             for version, name in zip(plain, names, strict=True):
                 if self.resolve(self.calls[name]).klass == "absent":
                     continue
@@ -133,7 +141,7 @@ def load(headers: Headers, path: Path = SPECIFICATION) -> Specification:
         elif stripped:
             call = _parse_call(stripped, group.split(":")[0].split(" (")[0], headers)
             if call.name in calls:
-                raise SpecificationError(f"{call.name} is listed twice")
+                _refuse(f"{call.name} is listed twice")
             calls[call.name] = call
         previous = stripped
     specification = Specification(headers, text, tuple(messages), calls)
@@ -144,7 +152,7 @@ def load(headers: Headers, path: Path = SPECIFICATION) -> Specification:
 def _parse_call(line: str, group: str, headers: Headers) -> Call:
     match = re.match(r"(cu\w+)(\([^)]*\))?\s*(=|\w+)\s*(.*)$", line)
     if match is None:
-        raise SpecificationError(f"cannot read: {line}")
+        _refuse(f"cannot read: {line}")
     name, prototype, klass, rest = match.groups()
     function = _function(name, prototype, headers)
     if klass == "=":
@@ -152,8 +160,8 @@ def _parse_call(line: str, group: str, headers: Headers) -> Call:
     if klass == "absent":
         return Call(function, group, "absent", reason=rest.strip().strip('"'))
     if klass not in ("posted", "waiting", "local"):
-        raise SpecificationError(f"{name}: '{klass}' is no class")
-    flags = {word: False for word in ("by hand", "early", "blocks", "stub by hand")}
+        _refuse(f"{name}: '{klass}' is no class")
+    flags = dict.fromkeys(("by hand", "early", "blocks", "stub by hand"), False)
     directions: dict[str, Direction] = {}
     for piece in filter(None, (p.strip() for p in re.split(r",\s*(?![^\[]*\])", rest))):
         if piece in flags:
@@ -180,7 +188,7 @@ def _function(name: str, prototype: str | None, headers: Headers) -> Function:
         return headers.functions[name]
     if name in headers.interop_names:
         return Function(name, ())  # only ever absent: called with whatever arguments, it looks at none
-    raise SpecificationError(f"{name} is in none of the headers")
+    _refuse(f"{name} is in none of the headers")
 
 
 def _parse_direction(name: str, text: str) -> Direction:
@@ -192,30 +200,30 @@ def _parse_direction(name: str, text: str) -> Direction:
         return Direction(text)
     if text == "out?":
         return Direction("out", optional=True)
-    raise SpecificationError(f"{name}: cannot read the direction '{text}'")
+    _refuse(f"{name}: cannot read the direction '{text}'")
 
 
 def _check(specification: Specification) -> None:
     declared = {base_name(name) for name in specification.headers.functions}
     missing = sorted(declared - specification.calls.keys())
     if missing:
-        raise SpecificationError(f"cuda.h has functions that driver_api.spec does not list: {', '.join(missing)}")
+        _refuse(f"cuda.h has functions that driver_api.spec does not list: {', '.join(missing)}")
     for call in specification.calls.values():
         names = {parameter.name for parameter in call.function.parameters}
         if unknown := call.directions.keys() - names:
-            raise SpecificationError(f"{call.name} has no parameter {', '.join(sorted(unknown))}")
+            _refuse(f"{call.name} has no parameter {', '.join(sorted(unknown))}")
         if call.klass == "alias":
             _check_alias(specification, call)
         if call.generated:
             for parameter in call.function.parameters:
                 if parameter.is_pointer and parameter.name not in call.directions:
-                    raise SpecificationError(f"{call.name}: say what {parameter.name} means")
+                    _refuse(f"{call.name}: say what {parameter.name} means")
 
 
 def _check_alias(specification: Specification, call: Call) -> None:
     target = specification.calls.get(call.target)
     if target is None or target.klass in ("alias", "absent"):
-        raise SpecificationError(f"{call.name} = {call.target}: no such call")
+        _refuse(f"{call.name} = {call.target}: no such call")
     ours, theirs = ([p.type for p in f.parameters] for f in (call.function, target.function))
     if len(ours) != len(theirs):
-        raise SpecificationError(f"{call.name} and {call.target} take different parameters")
+        _refuse(f"{call.name} and {call.target} take different parameters")

@@ -32,7 +32,8 @@ std::atomic<uint64_t> last_id{wire::kFirstClientId};
 
 bool reserve(const Window& window) {
   void* at = reinterpret_cast<void*>(window.base);
-  void* got = mmap(at, window.size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  void* got = mmap(at, window.size, PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
   if (got == at) return true;
   if (got != MAP_FAILED) munmap(got, window.size);  // kernels before 4.17 take the address for a hint
   return false;
@@ -46,17 +47,20 @@ std::string program_name() {
 }
 
 void check_offer(const wire::json::Value& offer) {
-  if (!offer["ok"].truth()) throw std::runtime_error(offer["message"].text("the GPU server refused the connection"));
+  if (!offer["ok"].truth())
+    throw std::runtime_error(offer["message"].text("the GPU server refused the connection"));
   const std::string calls = offer["calls"].text(wire::kSpecificationDigest);
   if (calls != wire::kSpecificationDigest)
-    throw std::runtime_error("bfkernel on the GPU server is another version than here: install the same one on both");
+    throw std::runtime_error(
+        "bfkernel on the GPU server is another version than here: install the same one on both");
 }
 
 Window agree_on_window(int fd) {
   for (int offers = 0; offers <= kWindowOffers; ++offers) {
     const wire::json::Value offer = wire::receive_greeting(fd, kGreetingTimeout);
     check_offer(offer);
-    const Window window{wire::parse_hex(offer["window_base"].text()), wire::parse_hex(offer["window_size"].text())};
+    const Window window{wire::parse_hex(offer["window_base"].text()),
+                        wire::parse_hex(offer["window_size"].text())};
     const bool mapped = reserve(window);
     wire::send_greeting(fd, {{"window", mapped ? "mapped" : "taken"}}, kGreetingTimeout);
     if (mapped) return window;
@@ -65,7 +69,8 @@ Window agree_on_window(int fd) {
 }
 
 void report_loss(const std::string& why) {
-  std::string message = "the connection to the GPU server is lost (" + why + "); restart the kernel or program";
+  std::string message =
+      "the connection to the GPU server is lost (" + why + "); restart the kernel or program";
   try {
     const lease::File file = lease::read();
     if (file.state == "ended" && !file.message.empty()) message = file.message;
@@ -80,7 +85,11 @@ Connection* make() {
   try {
     wire::Fd fd = wire::connect_tcp(file.agent, kConnectTimeout);
     const int protocol = wire::kProtocolVersion;
-    wire::send_greeting(fd.get(), {{"protocol", protocol}, {"token", file.token}, {"pid", static_cast<int64_t>(getpid())}, {"program", program_name()}},
+    wire::send_greeting(fd.get(),
+                        {{"protocol", protocol},
+                         {"token", file.token},
+                         {"pid", static_cast<int64_t>(getpid())},
+                         {"program", program_name()}},
                         kGreetingTimeout);
     const Window window = agree_on_window(fd.get());
     return new Connection(std::make_unique<Transport>(std::move(fd), report_loss), window);
@@ -90,7 +99,8 @@ Connection* make() {
   }
 }
 
-// In the child of a fork. Locks may be held by threads that do not exist here, so state is replaced, not cleaned up.
+// In the child of a fork. Locks may be held by threads that do not exist here, so state is replaced, not
+// cleaned up.
 void after_fork_in_child() {
   if (Connection* inherited = current.load()) {
     process::state = process::State::orphan;

@@ -10,8 +10,8 @@
 
 namespace shim {
 
-// Where device addresses come from: a range that this process has reserved, so that no host address is in it. The
-// worker's allocator uses the lower half, cuMemAddressReserve the upper.
+// Where device addresses come from: a range that this process has reserved, so that no host address is in it.
+// The worker's allocator uses the lower half, cuMemAddressReserve the upper.
 struct Window {
   uint64_t base = 0;
   uint64_t size = 0;

@@ -15,7 +15,8 @@ namespace {
 
 std::mutex mutex;
 std::map<int, ContextObject*>& primaries = *new std::map<int, ContextObject*>;
-std::vector<std::function<void(ContextObject*)>>& endings = *new std::vector<std::function<void(ContextObject*)>>;
+std::vector<std::function<void(ContextObject*)>>& endings =
+    *new std::vector<std::function<void(ContextObject*)>>;
 
 // Context objects are not reused: a thread may hold one in its stack long after another thread destroyed it.
 ContextObject* new_context(CUdevice device) {
@@ -31,9 +32,11 @@ ContextObject* new_context(CUdevice device) {
 
 void learn_limits(ContextObject* context) {
   const auto get = [context](int attribute) {
-    return static_cast<uint32_t>(devices::attribute(context->visible_device, static_cast<CUdevice_attribute>(attribute)));
+    return static_cast<uint32_t>(
+        devices::attribute(context->visible_device, static_cast<CUdevice_attribute>(attribute)));
   };
-  // No GPU ever had a dimension below 64 (block z); a driver that says less does not know, and checks by itself.
+  // No GPU ever had a dimension below 64 (block z); a driver that says less does not know, and checks by
+  // itself.
   const auto dimension = [&get](int attribute) {
     const uint32_t limit = get(attribute);
     return limit < 64 ? UINT32_MAX : limit;
@@ -109,7 +112,8 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext* pctx, CUdevice dev) {
   devices::info(dev);  // waits for the grant, if need be, before the lock is taken
   const std::lock_guard lock(mutex);
   if (context->retains == 0) {
-    call_plain(wire::PrimaryRetain{context->id, context->device, context->flags}, Context::any, Deferred::keep);
+    call_plain(wire::PrimaryRetain{context->id, context->device, context->flags}, Context::any,
+               Deferred::keep);
     learn_limits(context);
     context->live = true;
   }
@@ -166,13 +170,16 @@ CUresult cuCtxCreate_v2(CUcontext* pctx, unsigned int flags, CUdevice dev) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuCtxCreate_v3(CUcontext* pctx, CUexecAffinityParam*, int numParams, unsigned int flags, CUdevice dev) {
+CUresult cuCtxCreate_v3(CUcontext* pctx, CUexecAffinityParam*, int numParams, unsigned int flags,
+                        CUdevice dev) {
   require(numParams == 0, CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY);
   return api::cuCtxCreate_v2(pctx, flags, dev);
 }
 
-CUresult cuCtxCreate_v4(CUcontext* pctx, CUctxCreateParams* ctxCreateParams, unsigned int flags, CUdevice dev) {
-  const bool plain = !ctxCreateParams || (ctxCreateParams->numExecAffinityParams == 0 && !ctxCreateParams->cigParams);
+CUresult cuCtxCreate_v4(CUcontext* pctx, CUctxCreateParams* ctxCreateParams, unsigned int flags,
+                        CUdevice dev) {
+  const bool plain =
+      !ctxCreateParams || (ctxCreateParams->numExecAffinityParams == 0 && !ctxCreateParams->cigParams);
   require(plain, CUDA_ERROR_NOT_SUPPORTED);
   return api::cuCtxCreate_v2(pctx, flags, dev);
 }

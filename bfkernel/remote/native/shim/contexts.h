@@ -23,7 +23,7 @@ struct ContextObject : Object {
   CUdevice visible_device = 0;
   bool primary = false;
   unsigned flags = 0;
-  int retains = 0;              // of a primary context; of others the attach count
+  int retains = 0;                // of a primary context; of others the attach count
   std::atomic<bool> live{false};  // the worker has it
   LaunchLimits limits{};
 };

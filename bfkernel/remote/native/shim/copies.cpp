@@ -36,7 +36,8 @@ void to_device(uint64_t destination, const void* source, uint64_t size, CUstream
   for (uint64_t done = 0; done < size;) {
     const uint64_t step = std::min(size - done, wire::kCopyChunk);
     Request request(Opcode::CopyToDevice, Context::current);
-    request.fields(destination + done, stream_id, static_cast<uint8_t>(order), step);  // CopyToDevice, its bytes follow
+    request.fields(destination + done, stream_id, static_cast<uint8_t>(order),
+                   step);  // CopyToDevice, its bytes follow
     request.post({bytes + done, step});
     done += step;
   }
@@ -58,7 +59,8 @@ void to_host(void* destination, uint64_t source, uint64_t size, CUstream stream,
   for (uint64_t done = 0; done < size && result == CUDA_SUCCESS;) {
     const uint64_t step = std::min(size - done, wire::kCopyChunk);
     if (in_flight.size() == kChunksInFlight) finish_first();
-    request_chunk(in_flight.emplace_back(), bytes + done, {source + done, step, stream_id, static_cast<uint8_t>(order)});
+    request_chunk(in_flight.emplace_back(), bytes + done,
+                  {source + done, step, stream_id, static_cast<uint8_t>(order)});
     done += step;
   }
   while (!in_flight.empty()) finish_first();
@@ -101,12 +103,14 @@ CUresult cuMemcpyAsync(CUdeviceptr dst, CUdeviceptr src, size_t ByteCount, CUstr
 }
 
 CUresult cuMemcpyHtoD_v2(CUdeviceptr dstDevice, const void* srcHost, size_t ByteCount) {
-  // With unified addressing a device address may stand where a host pointer is expected, and the other way round.
+  // With unified addressing a device address may stand where a host pointer is expected, and the other way
+  // round.
   copies::unified(dstDevice, copies::address_of(srcHost), ByteCount, nullptr, Order::sync);
   return CUDA_SUCCESS;
 }
 
-CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr dstDevice, const void* srcHost, size_t ByteCount, CUstream hStream) {
+CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr dstDevice, const void* srcHost, size_t ByteCount,
+                              CUstream hStream) {
   copies::unified(dstDevice, copies::address_of(srcHost), ByteCount, hStream, Order::async);
   return CUDA_SUCCESS;
 }

@@ -41,13 +41,15 @@ template <class Action>
 void for_each_part(const Box& box, Action&& action) {
   const uint64_t slice_bytes = wire::rows(box.width, box.height);
   const uint64_t slices = slice_bytes <= wire::kCopyChunk ? wire::kCopyChunk / slice_bytes : 1;
-  const uint64_t rows = slice_bytes <= wire::kCopyChunk ? box.height : std::max<uint64_t>(wire::kCopyChunk / box.width, 1);
+  const uint64_t rows =
+      slice_bytes <= wire::kCopyChunk ? box.height : std::max<uint64_t>(wire::kCopyChunk / box.width, 1);
   for (uint64_t slice = 0; slice < box.depth; slice += slices)
     for (uint64_t row = 0; row < box.height; row += rows)
       action(Part{row, std::min(rows, box.height - row), slice, std::min(slices, box.depth - slice)});
 }
 
-wire::Copy3D message(const Box& box, const Part& part, wire::Direction direction, uint64_t stream, Order order) {
+wire::Copy3D message(const Box& box, const Part& part, wire::Direction direction, uint64_t stream,
+                     Order order) {
   wire::Copy3D out;
   out.direction = direction;
   out.sync = static_cast<uint8_t>(order);
@@ -70,7 +72,8 @@ void for_each_row(const Box& box, const Part& part, const Side& host, std::byte*
 
 void send_part(const Box& box, const Part& part, uint64_t stream, Order order) {
   std::vector<std::byte> packed(box.width * part.rows * part.slices);
-  for_each_row(box, part, box.source, packed.data(), [&](std::byte* row, std::byte* at) { std::memcpy(at, row, box.width); });
+  for_each_row(box, part, box.source, packed.data(),
+               [&](std::byte* row, std::byte* at) { std::memcpy(at, row, box.width); });
   wire::Copy3D out = message(box, part, wire::Direction::to_device, stream, order);
   out.bytes = packed;
   post(out, Context::current);
@@ -91,7 +94,8 @@ void check(const Side& side, const Box& box) {
   require(box.height <= 1 || side.pitch >= box.width, CUDA_ERROR_INVALID_VALUE);
   if (!side.device) return;
   uint64_t bytes = 0;
-  const bool overflow = __builtin_add_overflow(wire::rows(side.slice_pitch, box.depth - 1), wire::pitched(side.pitch, 1, box.width, box.height), &bytes);
+  const bool overflow = __builtin_add_overflow(wire::rows(side.slice_pitch, box.depth - 1),
+                                               wire::pitched(side.pitch, 1, box.width, box.height), &bytes);
   require(!overflow, CUDA_ERROR_INVALID_VALUE);
   memory::require_device(side.address, bytes);
 }
@@ -105,16 +109,20 @@ CUresult copy(const Box& box, CUstream stream, Order order) {
     api::cuStreamSynchronize(stream);
     for (uint64_t slice = 0; slice < box.depth; ++slice)
       for (uint64_t row = 0; row < box.height; ++row)
-        std::memmove(reinterpret_cast<void*>(box.destination.at(row, slice)), reinterpret_cast<void*>(box.source.at(row, slice)), box.width);
+        std::memmove(reinterpret_cast<void*>(box.destination.at(row, slice)),
+                     reinterpret_cast<void*>(box.source.at(row, slice)), box.width);
     return CUDA_SUCCESS;
   }
   if (box.destination.device && box.source.device) {
-    post(message(box, {0, box.height, 0, box.depth}, wire::Direction::on_device, stream_id, order), Context::current);
+    post(message(box, {0, box.height, 0, box.depth}, wire::Direction::on_device, stream_id, order),
+         Context::current);
     return CUDA_SUCCESS;
   }
   for_each_part(box, [&](const Part& part) {
-    if (box.destination.device) send_part(box, part, stream_id, order);
-    else fetch_part(box, part, stream_id, order);
+    if (box.destination.device)
+      send_part(box, part, stream_id, order);
+    else
+      fetch_part(box, part, stream_id, order);
   });
   return CUDA_SUCCESS;
 }
@@ -143,8 +151,10 @@ Side side(const Origin& from) {
 CUresult copy_2d(const CUDA_MEMCPY2D* p, CUstream stream, Order order) {
   require(p);
   const size_t width = p->WidthInBytes;
-  Box box{side({p->dstMemoryType, p->dstHost, p->dstDevice, p->dstArray, p->dstXInBytes, p->dstY, 0, p->dstPitch ? p->dstPitch : width, 0}),
-          side({p->srcMemoryType, p->srcHost, p->srcDevice, p->srcArray, p->srcXInBytes, p->srcY, 0, p->srcPitch ? p->srcPitch : width, 0}),
+  Box box{side({p->dstMemoryType, p->dstHost, p->dstDevice, p->dstArray, p->dstXInBytes, p->dstY, 0,
+                p->dstPitch ? p->dstPitch : width, 0}),
+          side({p->srcMemoryType, p->srcHost, p->srcDevice, p->srcArray, p->srcXInBytes, p->srcY, 0,
+                p->srcPitch ? p->srcPitch : width, 0}),
           width, p->Height, 1};
   return copy(box, stream, order);
 }
@@ -174,10 +184,16 @@ using copies::Order;
 
 CUresult cuMemcpy2D_v2(const CUDA_MEMCPY2D* pCopy) { return copy_2d(pCopy, nullptr, Order::sync); }
 CUresult cuMemcpy2DUnaligned_v2(const CUDA_MEMCPY2D* pCopy) { return copy_2d(pCopy, nullptr, Order::sync); }
-CUresult cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D* pCopy, CUstream hStream) { return copy_2d(pCopy, hStream, Order::async); }
+CUresult cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D* pCopy, CUstream hStream) {
+  return copy_2d(pCopy, hStream, Order::async);
+}
 CUresult cuMemcpy3D_v2(const CUDA_MEMCPY3D* pCopy) { return copy_3d(pCopy, nullptr, Order::sync); }
-CUresult cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D* pCopy, CUstream hStream) { return copy_3d(pCopy, hStream, Order::async); }
+CUresult cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D* pCopy, CUstream hStream) {
+  return copy_3d(pCopy, hStream, Order::async);
+}
 CUresult cuMemcpy3DPeer(const CUDA_MEMCPY3D_PEER* pCopy) { return copy_3d(pCopy, nullptr, Order::sync); }
-CUresult cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER* pCopy, CUstream hStream) { return copy_3d(pCopy, hStream, Order::async); }
+CUresult cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER* pCopy, CUstream hStream) {
+  return copy_3d(pCopy, hStream, Order::async);
+}
 
 }  // namespace shim::api

@@ -21,7 +21,8 @@ std::mutex mutex;
 auto& fetched = *new std::unique_ptr<const wire::DeviceSnapshot::Reply>;
 auto& visible = *new std::optional<std::vector<int>>;
 
-// What the hardware can do but the way there cannot (yet): said honestly, so that programs take their other path.
+// What the hardware can do but the way there cannot (yet): said honestly, so that programs take their other
+// path.
 constexpr CUdevice_attribute kNotForwarded[] = {
     CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY,
     CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY,
@@ -53,7 +54,8 @@ std::unique_ptr<const wire::DeviceSnapshot::Reply> fetch() {
     device.valid.resize(device.attributes.size());
     for (const CUdevice_attribute attribute : kNotForwarded)
       if (static_cast<size_t>(attribute) < device.attributes.size()) device.attributes[attribute] = 0;
-    if (device.attributes.size() > CU_DEVICE_ATTRIBUTE_UNIFIED_ADDRESSING) device.attributes[CU_DEVICE_ATTRIBUTE_UNIFIED_ADDRESSING] = 1;
+    if (device.attributes.size() > CU_DEVICE_ATTRIBUTE_UNIFIED_ADDRESSING)
+      device.attributes[CU_DEVICE_ATTRIBUTE_UNIFIED_ADDRESSING] = 1;
   }
   return reply;
 }
@@ -71,7 +73,8 @@ std::string uuid_text(const wire::DeviceInfo& device) {
 
 // The GPU that one item of CUDA_VISIBLE_DEVICES names: an index, or the beginning of one UUID.
 std::optional<int> named_gpu(const std::string& item, int gpus) {
-  const bool digits = !item.empty() && std::all_of(item.begin(), item.end(), [](unsigned char c) { return std::isdigit(c); });
+  const bool digits =
+      !item.empty() && std::all_of(item.begin(), item.end(), [](unsigned char c) { return std::isdigit(c); });
   if (digits) {
     const long index = std::strtol(item.c_str(), nullptr, 10);
     return index < gpus ? std::optional<int>(static_cast<int>(index)) : std::nullopt;
@@ -93,7 +96,8 @@ std::vector<int> chosen(const std::string& list, int gpus) {
   for (size_t at = 0; at <= list.size();) {
     const size_t comma = std::min(list.find(',', at), list.size());
     std::string item = list.substr(at, comma - at);
-    item.erase(std::remove_if(item.begin(), item.end(), [](unsigned char c) { return std::isspace(c); }), item.end());
+    item.erase(std::remove_if(item.begin(), item.end(), [](unsigned char c) { return std::isspace(c); }),
+               item.end());
     const std::optional<int> gpu = named_gpu(item, gpus);
     if (!gpu) break;
     if (std::find(out.begin(), out.end(), *gpu) != out.end()) return {};
@@ -269,12 +273,14 @@ CUresult cuDeviceGetByPCIBusId(CUdevice* dev, const char* pciBusId) {
 CUresult cuDeviceCanAccessPeer(int* canAccessPeer, CUdevice dev, CUdevice peerDev) {
   require(canAccessPeer);
   const auto& all = devices::snapshot();
-  const size_t index = static_cast<size_t>(devices::lease_ordinal(dev)) * all.devices.size() + devices::lease_ordinal(peerDev);
+  const size_t index =
+      static_cast<size_t>(devices::lease_ordinal(dev)) * all.devices.size() + devices::lease_ordinal(peerDev);
   *canAccessPeer = dev != peerDev && index < all.peer_access.size() && all.peer_access[index];
   return CUDA_SUCCESS;
 }
 
-CUresult cuDeviceGetP2PAttribute(int* value, CUdevice_P2PAttribute attrib, CUdevice srcDevice, CUdevice dstDevice) {
+CUresult cuDeviceGetP2PAttribute(int* value, CUdevice_P2PAttribute attrib, CUdevice srcDevice,
+                                 CUdevice dstDevice) {
   require(value);
   const auto& all = devices::snapshot();
   const int from = devices::lease_ordinal(srcDevice);

@@ -7,7 +7,8 @@
 
 namespace shim::devices {
 
-// How many devices the program sees. Does not wait for the grant, unless CUDA_VISIBLE_DEVICES names GPUs by UUID.
+// How many devices the program sees. Does not wait for the grant, unless CUDA_VISIBLE_DEVICES names GPUs by
+// UUID.
 int count();
 
 // The GPU of the lease behind a device that the program sees. Throws Failure{INVALID_DEVICE}.

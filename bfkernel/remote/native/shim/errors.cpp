@@ -20,7 +20,8 @@ constexpr Error kErrors[] = {
 };
 
 const Error* find(CUresult error) {
-  const auto* found = std::find_if(std::begin(kErrors), std::end(kErrors), [error](const Error& e) { return e.code == static_cast<int>(error); });
+  const auto* found = std::find_if(std::begin(kErrors), std::end(kErrors),
+                                   [error](const Error& e) { return e.code == static_cast<int>(error); });
   return found == std::end(kErrors) ? nullptr : found;
 }
 

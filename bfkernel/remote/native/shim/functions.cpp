@@ -12,7 +12,8 @@ namespace {
 CUresult get_attribute(int* out, CUfunction_attribute attribute, const FunctionObject* function) {
   require(out);
   const auto index = static_cast<size_t>(attribute);
-  require(index < function->attributes.size() && function->attributes[index] != wire::kUnknownAttribute, CUDA_ERROR_INVALID_VALUE);
+  require(index < function->attributes.size() && function->attributes[index] != wire::kUnknownAttribute,
+          CUDA_ERROR_INVALID_VALUE);
   *out = function->attributes[index];
   return CUDA_SUCCESS;
 }
@@ -51,7 +52,9 @@ namespace api {
 CUresult cuFuncGetName(const char** name, CUfunction hfunc) { return get_name(name, object_of(hfunc)); }
 CUresult cuKernelGetName(const char** name, CUkernel hfunc) { return get_name(name, object_of(hfunc)); }
 
-CUresult cuFuncGetAttribute(int* pi, CUfunction_attribute attrib, CUfunction hfunc) { return get_attribute(pi, attrib, object_of(hfunc)); }
+CUresult cuFuncGetAttribute(int* pi, CUfunction_attribute attrib, CUfunction hfunc) {
+  return get_attribute(pi, attrib, object_of(hfunc));
+}
 
 CUresult cuKernelGetAttribute(int* pi, CUfunction_attribute attrib, CUkernel kernel, CUdevice dev) {
   devices::lease_ordinal(dev);
@@ -85,13 +88,18 @@ CUresult cuKernelGetParamInfo(CUkernel kernel, size_t paramIndex, size_t* paramO
   return get_param(object_of(kernel), paramIndex, paramOffset, paramSize);
 }
 
-CUresult cuFuncGetParamCount(CUfunction func, size_t* paramCount) { return count_params(object_of(func), paramCount); }
-CUresult cuKernelGetParamCount(CUkernel kernel, size_t* paramCount) { return count_params(object_of(kernel), paramCount); }
+CUresult cuFuncGetParamCount(CUfunction func, size_t* paramCount) {
+  return count_params(object_of(func), paramCount);
+}
+CUresult cuKernelGetParamCount(CUkernel kernel, size_t* paramCount) {
+  return count_params(object_of(kernel), paramCount);
+}
 
 CUresult cuFuncGetModule(CUmodule* hmod, CUfunction hfunc) {
   require(hmod);
   const FunctionObject* function = object_of(hfunc);
-  if (function->owner->is_library) return api::cuLibraryGetModule(hmod, reinterpret_cast<CUlibrary>(function->owner->holder));
+  if (function->owner->is_library)
+    return api::cuLibraryGetModule(hmod, reinterpret_cast<CUlibrary>(function->owner->holder));
   *hmod = reinterpret_cast<CUmodule>(function->owner->holder);
   return CUDA_SUCCESS;
 }

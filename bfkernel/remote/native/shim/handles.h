@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The objects behind the handles that a program holds: a tag to recognise them by, and the id that the worker knows.
+// The objects behind the handles that a program holds: a tag to recognise them by, and the id that the worker
+// knows.
 //
-// Their memory is never given back to the system, only reused for objects of the same type: so a stale handle can
-// be looked at safely and is found invalid.
+// Their memory is never given back to the system, only reused for objects of the same type: so a stale handle
+// can be looked at safely and is found invalid.
 #pragma once
 
 #include <atomic>
@@ -37,12 +38,12 @@ struct PoolObject : Object {
 // Handle type → object type, kind, and the error for a handle that is none.
 template <class H>
 struct Traits;
-#define BFKERNEL_HANDLE(handle, object, kind_name, error)             \
-  template <>                                                         \
-  struct Traits<handle> {                                             \
-    using Type = object;                                              \
-    static constexpr wire::Kind kind = wire::Kind::kind_name;         \
-    static constexpr CUresult invalid = error;                        \
+#define BFKERNEL_HANDLE(handle, object, kind_name, error)     \
+  template <>                                                 \
+  struct Traits<handle> {                                     \
+    using Type = object;                                      \
+    static constexpr wire::Kind kind = wire::Kind::kind_name; \
+    static constexpr CUresult invalid = error;                \
   }
 struct ModuleObject;
 struct LibraryObject;
@@ -96,8 +97,10 @@ template <class H>
 typename Traits<H>::Type* object_of(H handle) {
   using T = typename Traits<H>::Type;
   auto* object = reinterpret_cast<T*>(handle);
-  const bool plausible = reinterpret_cast<uintptr_t>(handle) >= 4096 && reinterpret_cast<uintptr_t>(handle) % alignof(T) == 0;
-  if (!plausible || object->tag != kObjectTag || object->kind.load(std::memory_order_relaxed) != Traits<H>::kind)
+  const bool plausible =
+      reinterpret_cast<uintptr_t>(handle) >= 4096 && reinterpret_cast<uintptr_t>(handle) % alignof(T) == 0;
+  if (!plausible || object->tag != kObjectTag ||
+      object->kind.load(std::memory_order_relaxed) != Traits<H>::kind)
     throw Failure{Traits<H>::invalid};
   return object;
 }

@@ -57,7 +57,8 @@ CUresult cuMemHostAlloc(void** pp, size_t bytesize, unsigned int Flags) {
   const size_t rounded = (bytesize + host_memory::kPage - 1) / host_memory::kPage * host_memory::kPage;
   *pp = std::aligned_alloc(host_memory::kPage, rounded);
   require(*pp != nullptr, CUDA_ERROR_OUT_OF_MEMORY);
-  host_memory::add({.address = reinterpret_cast<uint64_t>(*pp), .size = bytesize, .flags = Flags, .context = context});
+  host_memory::add(
+      {.address = reinterpret_cast<uint64_t>(*pp), .size = bytesize, .flags = Flags, .context = context});
   return CUDA_SUCCESS;
 }
 
@@ -73,7 +74,11 @@ CUresult cuMemHostRegister_v2(void* p, size_t bytesize, unsigned int Flags) {
   require(p);
   require(bytesize > 0, CUDA_ERROR_INVALID_VALUE);
   require(!host_memory::find(reinterpret_cast<uint64_t>(p)), CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED);
-  host_memory::add({.address = reinterpret_cast<uint64_t>(p), .size = bytesize, .flags = Flags, .registered = true, .context = contexts::current()});
+  host_memory::add({.address = reinterpret_cast<uint64_t>(p),
+                    .size = bytesize,
+                    .flags = Flags,
+                    .registered = true,
+                    .context = contexts::current()});
   return CUDA_SUCCESS;
 }
 

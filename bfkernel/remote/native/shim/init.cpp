@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// cuInit. It does not wait for the grant: a program may start, and be told the number of its devices, in the queue.
+// cuInit. It does not wait for the grant: a program may start, and be told the number of its devices, in the
+// queue.
 #include "shim/api.h"
 #include "shim/connection.h"
 #include "shim/devices.h"

@@ -15,8 +15,10 @@ bool points(CUjit_option option) {
     case CU_JIT_GLOBAL_SYMBOL_NAMES:
     case CU_JIT_GLOBAL_SYMBOL_ADDRESSES:
     case CU_JIT_REFERENCED_KERNEL_NAMES:
-    case CU_JIT_REFERENCED_VARIABLE_NAMES: return true;
-    default: return false;
+    case CU_JIT_REFERENCED_VARIABLE_NAMES:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -30,8 +32,12 @@ Jit::Jit(unsigned count, CUjit_option* options, void** values) {
   require(values);
   for (unsigned i = 0; i < count; ++i) {
     switch (options[i]) {
-      case CU_JIT_INFO_LOG_BUFFER: info_.buffer = static_cast<char*>(values[i]); break;
-      case CU_JIT_ERROR_LOG_BUFFER: error_.buffer = static_cast<char*>(values[i]); break;
+      case CU_JIT_INFO_LOG_BUFFER:
+        info_.buffer = static_cast<char*>(values[i]);
+        break;
+      case CU_JIT_ERROR_LOG_BUFFER:
+        error_.buffer = static_cast<char*>(values[i]);
+        break;
       case CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES:
         wire_.info_log_size = number(values[i]);
         info_.size = &values[i];
@@ -40,10 +46,13 @@ Jit::Jit(unsigned count, CUjit_option* options, void** values) {
         wire_.error_log_size = number(values[i]);
         error_.size = &values[i];
         break;
-      case CU_JIT_WALL_TIME: wall_time_ = &values[i]; break;
+      case CU_JIT_WALL_TIME:
+        wall_time_ = &values[i];
+        break;
       default:
         require(!points(options[i]) || !values[i], CUDA_ERROR_NOT_SUPPORTED);
-        if (!points(options[i])) wire_.options.push_back({static_cast<uint32_t>(options[i]), reinterpret_cast<uint64_t>(values[i])});
+        if (!points(options[i]))
+          wire_.options.push_back({static_cast<uint32_t>(options[i]), reinterpret_cast<uint64_t>(values[i])});
     }
   }
 }

@@ -29,9 +29,12 @@ void check(const Grid& at, const FunctionObject* function, const LaunchLimits& l
   const auto& attributes = function->attributes;
   const auto known = [&](size_t index) { return index < attributes.size() && attributes[index] > 0; };
   if (known(CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK))
-    require(threads <= static_cast<uint64_t>(attributes[CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK]), CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);
+    require(threads <= static_cast<uint64_t>(attributes[CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK]),
+            CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);
   if (known(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES))
-    require(at.shared_bytes <= static_cast<uint32_t>(attributes[CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES]), CUDA_ERROR_INVALID_VALUE);
+    require(
+        at.shared_bytes <= static_cast<uint32_t>(attributes[CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES]),
+        CUDA_ERROR_INVALID_VALUE);
 }
 
 wire::Bytes pack(const FunctionObject* function, void** params) {
@@ -48,9 +51,12 @@ wire::Bytes flat_buffer(void** extra) {
   const void* buffer = nullptr;
   size_t size = 0;
   for (; *extra != CU_LAUNCH_PARAM_END; extra += 2) {
-    if (*extra == CU_LAUNCH_PARAM_BUFFER_POINTER) buffer = extra[1];
-    else if (*extra == CU_LAUNCH_PARAM_BUFFER_SIZE) std::memcpy(&size, extra[1], sizeof size);
-    else throw Failure{CUDA_ERROR_INVALID_VALUE};
+    if (*extra == CU_LAUNCH_PARAM_BUFFER_POINTER)
+      buffer = extra[1];
+    else if (*extra == CU_LAUNCH_PARAM_BUFFER_SIZE)
+      std::memcpy(&size, extra[1], sizeof size);
+    else
+      throw Failure{CUDA_ERROR_INVALID_VALUE};
   }
   require(buffer || size == 0, CUDA_ERROR_INVALID_VALUE);
   return {static_cast<const std::byte*>(buffer), size};
@@ -69,11 +75,18 @@ wire::Bytes parameters(const FunctionObject* function, void** params, void** ext
   return pack(function, params);
 }
 
-CUresult launch(CUfunction f, const Grid& at, void** params, void** extra, std::vector<wire::LaunchAttribute> attributes = {}) {
+CUresult launch(CUfunction f, const Grid& at, void** params, void** extra,
+                std::vector<wire::LaunchAttribute> attributes = {}) {
   const FunctionObject* function = object_of(f);
   ContextObject* context = contexts::current();
   check(at, function, context->limits);
-  wire::Launch message{function->id, at.grid, at.block, at.shared_bytes, id_of(at.stream), std::move(attributes), parameters(function, params, extra)};
+  wire::Launch message{function->id,
+                       at.grid,
+                       at.block,
+                       at.shared_bytes,
+                       id_of(at.stream),
+                       std::move(attributes),
+                       parameters(function, params, extra)};
   Request request(Opcode::Launch, Context::current);
   request.fields(message);
   request.post();
@@ -100,8 +113,10 @@ bool travels(CUlaunchAttributeID id) {
     case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
     case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
     case CU_LAUNCH_ATTRIBUTE_PREFERRED_CLUSTER_DIMENSION:
-    case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT: return true;
-    default: return false;
+    case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -109,17 +124,23 @@ bool travels(CUlaunchAttributeID id) {
 
 namespace api {
 
-CUresult cuLaunchKernel(CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY,
-                        unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream, void** kernelParams, void** extra) {
-  return launch(f, {{gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes, hStream}, kernelParams, extra);
+CUresult cuLaunchKernel(CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ,
+                        unsigned int blockDimX, unsigned int blockDimY, unsigned int blockDimZ,
+                        unsigned int sharedMemBytes, CUstream hStream, void** kernelParams, void** extra) {
+  return launch(f,
+                {{gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes, hStream},
+                kernelParams, extra);
 }
 
-CUresult cuLaunchCooperativeKernel(CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ, unsigned int blockDimX,
-                                   unsigned int blockDimY, unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream, void** kernelParams) {
+CUresult cuLaunchCooperativeKernel(CUfunction f, unsigned int gridDimX, unsigned int gridDimY,
+                                   unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY,
+                                   unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream,
+                                   void** kernelParams) {
   CUlaunchAttributeValue cooperative{};
   cooperative.cooperative = 1;
-  return launch(f, {{gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes, hStream}, kernelParams, nullptr,
-                {attribute(CU_LAUNCH_ATTRIBUTE_COOPERATIVE, cooperative)});
+  return launch(f,
+                {{gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes, hStream},
+                kernelParams, nullptr, {attribute(CU_LAUNCH_ATTRIBUTE_COOPERATIVE, cooperative)});
 }
 
 CUresult cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction f, void** kernelParams, void** extra) {
@@ -131,7 +152,10 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction f, void** ker
     require(travels(from.id), CUDA_ERROR_NOT_SUPPORTED);
     attributes.push_back(attribute(from.id, from.value));
   }
-  const Grid at{{config->gridDimX, config->gridDimY, config->gridDimZ}, {config->blockDimX, config->blockDimY, config->blockDimZ}, config->sharedMemBytes, config->hStream};
+  const Grid at{{config->gridDimX, config->gridDimY, config->gridDimZ},
+                {config->blockDimX, config->blockDimY, config->blockDimZ},
+                config->sharedMemBytes,
+                config->hStream};
   return launch(f, at, kernelParams, extra, std::move(attributes));
 }
 

@@ -23,14 +23,15 @@ namespace {
 
 constexpr int kCheckHolderMs = 1000;
 
-// While it lives, SIGINT wakes the wait. Only for a program that handles SIGINT itself: else the default action, or
-// its being ignored, is what the program wants.
+// While it lives, SIGINT wakes the wait. Only for a program that handles SIGINT itself: else the default
+// action, or its being ignored, is what the program wants.
 class Interrupt {
  public:
   Interrupt() {
     if (pipe2(pipe_, O_CLOEXEC | O_NONBLOCK) != 0) return;
     sigaction(SIGINT, nullptr, &before_);
-    const bool handled = (before_.sa_flags & SA_SIGINFO) || (before_.sa_handler != SIG_DFL && before_.sa_handler != SIG_IGN);
+    const bool handled =
+        (before_.sa_flags & SA_SIGINFO) || (before_.sa_handler != SIG_DFL && before_.sa_handler != SIG_IGN);
     if (!handled) return;
     current_ = this;
     struct sigaction ours{};
@@ -59,8 +60,10 @@ class Interrupt {
     const int error = errno;
     [[maybe_unused]] const ssize_t ignored = write(self->pipe_[1], "", 1);
     errno = error;
-    if (self->before_.sa_flags & SA_SIGINFO) self->before_.sa_sigaction(signal, info, context);
-    else self->before_.sa_handler(signal);
+    if (self->before_.sa_flags & SA_SIGINFO)
+      self->before_.sa_sigaction(signal, info, context);
+    else
+      self->before_.sa_handler(signal);
   }
 
   static inline std::atomic<Interrupt*> current_{nullptr};
@@ -95,19 +98,27 @@ void tell(const File& file, const std::string& message) {
 File read() {
   const char* path = std::getenv("BFKERNEL_LEASE_FILE");
   if (!path || !*path) {
-    log::say_once("this process holds no GPU lease: start it with 'bfkernel run -p 0.02 -- COMMAND', or use a notebook kernel such as \"GPU 0.02\"");
+    log::say_once(
+        "this process holds no GPU lease: start it with 'bfkernel run -p 0.02 -- COMMAND', or use a notebook "
+        "kernel such as \"GPU 0.02\"");
     throw Failure{CUDA_ERROR_NO_DEVICE};
   }
   std::ostringstream text;
   text << std::ifstream(path).rdbuf();
   try {
     const wire::json::Value json = wire::json::parse(text.str());
-    File file{path, json["state"].text(), json["size"].text(), json["message"].text(), json["agent"].text(), json["token"].text()};
+    File file{path,
+              json["state"].text(),
+              json["size"].text(),
+              json["message"].text(),
+              json["agent"].text(),
+              json["token"].text()};
     file.gpus = static_cast<int>(json["gpus"].integer(1));
     file.pid = static_cast<int>(json["pid"].integer());
     return file;
   } catch (const wire::json::Error&) {
-    log::say_once(std::string("the lease file ") + path + " cannot be read: the command or kernel that held the lease has ended");
+    log::say_once(std::string("the lease file ") + path +
+                  " cannot be read: the command or kernel that held the lease has ended");
     throw Failure{CUDA_ERROR_NO_DEVICE};
   }
 }

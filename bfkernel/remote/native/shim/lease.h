@@ -21,8 +21,8 @@ struct File {
 // The file as it is now. Throws Failure{NO_DEVICE}, after telling why on stderr, when there is none.
 File read();
 
-// Waits until the lease is granted, telling each new message on stderr. Throws Failure: NO_DEVICE when it will not be
-// granted, SYSTEM_NOT_READY after SIGINT. The program's own SIGINT handler runs as well.
+// Waits until the lease is granted, telling each new message on stderr. Throws Failure: NO_DEVICE when it
+// will not be granted, SYSTEM_NOT_READY after SIGINT. The program's own SIGINT handler runs as well.
 File wait_for_grant();
 
 // "[bfkernel] GPU 0.02: message"

@@ -17,11 +17,13 @@ struct LinkObject : Object {
 
 namespace {
 
-CUresult add(CUlinkState state, CUjitInputType type, wire::Bytes data, const char* name, unsigned count, CUjit_option* options, void** values) {
+CUresult add(CUlinkState state, CUjitInputType type, wire::Bytes data, const char* name, unsigned count,
+             CUjit_option* options, void** values) {
   const LinkObject* link = object_of(state);
   const Jit jit(count, options, values);
   Request request(Opcode::LinkAddData, Context::any);
-  request.fields(wire::LinkAddData{link->id, static_cast<uint32_t>(type), name ? name : "", jit.wire(), data});
+  request.fields(
+      wire::LinkAddData{link->id, static_cast<uint32_t>(type), name ? name : "", jit.wire(), data});
   Pending pending;
   const CUresult result = request.wait(pending);
   if (!pending.payload.empty()) {
@@ -35,7 +37,8 @@ CUresult add(CUlinkState state, CUjitInputType type, wire::Bytes data, const cha
 
 namespace api {
 
-CUresult cuLinkCreate_v2(unsigned int numOptions, CUjit_option* options, void** optionValues, CUlinkState* stateOut) {
+CUresult cuLinkCreate_v2(unsigned int numOptions, CUjit_option* options, void** optionValues,
+                         CUlinkState* stateOut) {
   require(stateOut);
   CUlinkState made = create<CUlinkState>();
   LinkObject* link = object_of(made);
@@ -46,15 +49,18 @@ CUresult cuLinkCreate_v2(unsigned int numOptions, CUjit_option* options, void** 
   return CUDA_SUCCESS;
 }
 
-CUresult cuLinkAddData_v2(CUlinkState state, CUjitInputType type, void* data, size_t size, const char* name, unsigned int numOptions,
-                          CUjit_option* options, void** optionValues) {
+CUresult cuLinkAddData_v2(CUlinkState state, CUjitInputType type, void* data, size_t size, const char* name,
+                          unsigned int numOptions, CUjit_option* options, void** optionValues) {
   require(data);
-  return add(state, type, {static_cast<const std::byte*>(data), size}, name, numOptions, options, optionValues);
+  return add(state, type, {static_cast<const std::byte*>(data), size}, name, numOptions, options,
+             optionValues);
 }
 
-CUresult cuLinkAddFile_v2(CUlinkState state, CUjitInputType type, const char* path, unsigned int numOptions, CUjit_option* options, void** optionValues) {
+CUresult cuLinkAddFile_v2(CUlinkState state, CUjitInputType type, const char* path, unsigned int numOptions,
+                          CUjit_option* options, void** optionValues) {
   const std::vector<char> content = image::read_file(path);
-  return add(state, type, std::as_bytes(std::span(content)).first(content.size() - 64), path, numOptions, options, optionValues);
+  return add(state, type, std::as_bytes(std::span(content)).first(content.size() - 64), path, numOptions,
+             options, optionValues);
 }
 
 CUresult cuLinkComplete(CUlinkState state, void** cubinOut, size_t* sizeOut) {

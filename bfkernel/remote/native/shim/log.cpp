@@ -21,7 +21,8 @@ struct Settings {
     stats = level && std::string_view(level) == "stats";
   }
   ~Settings() {
-    if (stats) say(std::to_string(posted) + " posted and " + std::to_string(waiting_calls) + " waiting calls");
+    if (stats)
+      say(std::to_string(posted) + " posted and " + std::to_string(waiting_calls) + " waiting calls");
   }
 } settings;
 
@@ -47,7 +48,8 @@ void say_once(const std::string& line) {
 
 void trace(const char* name, const std::string& arguments, CUresult result, std::chrono::nanoseconds took) {
   char tail[64];
-  snprintf(tail, sizeof tail, ") = %d  %.1f us", static_cast<int>(result), static_cast<double>(took.count()) / 1e3);
+  snprintf(tail, sizeof tail, ") = %d  %.1f us", static_cast<int>(result),
+           static_cast<double>(took.count()) / 1e3);
   say(std::string(name) + "(" + arguments + tail);
 }
 

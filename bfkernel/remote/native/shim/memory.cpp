@@ -30,7 +30,9 @@ auto holder(uint64_t address) {
 const bool registered = [] {
   contexts::on_end([](ContextObject* context) {
     const std::unique_lock lock(mutex);
-    std::erase_if(allocations, [context](const auto& entry) { return entry.second.context == context && entry.second.origin != Origin::mapped; });
+    std::erase_if(allocations, [context](const auto& entry) {
+      return entry.second.context == context && entry.second.origin != Origin::mapped;
+    });
   });
   return true;
 }();
@@ -103,11 +105,13 @@ CUresult cuMemAlloc_v2(CUdeviceptr* dptr, size_t bytesize) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuMemAllocPitch_v2(CUdeviceptr* dptr, size_t* pPitch, size_t WidthInBytes, size_t Height, unsigned int ElementSizeBytes) {
+CUresult cuMemAllocPitch_v2(CUdeviceptr* dptr, size_t* pPitch, size_t WidthInBytes, size_t Height,
+                            unsigned int ElementSizeBytes) {
   require(pPitch);
   require(WidthInBytes > 0 && Height > 0 && WidthInBytes < SIZE_MAX / 2, CUDA_ERROR_INVALID_VALUE);
   require(ElementSizeBytes == 4 || ElementSizeBytes == 8 || ElementSizeBytes == 16, CUDA_ERROR_INVALID_VALUE);
-  const size_t pitch = (WidthInBytes + memory::kPitchAlignment - 1) / memory::kPitchAlignment * memory::kPitchAlignment;
+  const size_t pitch =
+      (WidthInBytes + memory::kPitchAlignment - 1) / memory::kPitchAlignment * memory::kPitchAlignment;
   size_t bytes = 0;
   require(!__builtin_mul_overflow(pitch, Height, &bytes), CUDA_ERROR_OUT_OF_MEMORY);
   const CUresult result = api::cuMemAlloc_v2(dptr, bytes);
@@ -118,8 +122,9 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr* dptr, size_t* pPitch, size_t WidthInByt
 CUresult cuMemFree_v2(CUdeviceptr dptr) {
   if (dptr == 0) return CUDA_SUCCESS;
   const auto allocation = memory::find(dptr);
-  const bool ours = allocation && allocation->address == dptr &&
-                    (allocation->origin == memory::Origin::plain || allocation->origin == memory::Origin::pooled);
+  const bool ours =
+      allocation && allocation->address == dptr &&
+      (allocation->origin == memory::Origin::plain || allocation->origin == memory::Origin::pooled);
   require(ours, CUDA_ERROR_INVALID_VALUE);
   memory::remove(dptr);
   Request request(Opcode::MemFree, Context::any);

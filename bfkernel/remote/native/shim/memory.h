@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which device memory this process has: what frees, copies and pointer queries are checked against and answered from.
+// Which device memory this process has: what frees, copies and pointer queries are checked against and
+// answered from.
 #pragma once
 
 #include <cstdint>

@@ -30,7 +30,8 @@ CUresult load_module(CUmodule* module, const void* code, const Jit& jit) {
   CUmodule made = create<CUmodule>();
   ModuleObject* object = object_of(made);
   try {
-    object->table.fill(object, load(wire::ModuleLoad{object->id, image.kind, jit.wire(), image.bytes}, jit, Context::current));
+    object->table.fill(object, load(wire::ModuleLoad{object->id, image.kind, jit.wire(), image.bytes}, jit,
+                                    Context::current));
   } catch (const Failure&) {
     release(made);
     throw;
@@ -45,7 +46,8 @@ CUresult load_library(CUlibrary* library, const void* code, const Jit& jit) {
   CUlibrary made = create<CUlibrary>();
   LibraryObject* object = object_of(made);
   try {
-    object->table.fill(object, load(wire::LibraryLoad{object->id, image.kind, jit.wire(), image.bytes}, jit, Context::any));
+    object->table.fill(
+        object, load(wire::LibraryLoad{object->id, image.kind, jit.wire(), image.bytes}, jit, Context::any));
   } catch (const Failure&) {
     release(made);
     throw;
@@ -57,7 +59,8 @@ CUresult load_library(CUlibrary* library, const void* code, const Jit& jit) {
 // Library options only say how the host's image and unused kernels are treated: nothing to do here.
 CUresult check_options(CUlibraryOption* options, unsigned count) {
   for (unsigned i = 0; i < count; ++i) {
-    const bool known = options[i] == CU_LIBRARY_BINARY_IS_PRESERVED || options[i] == CU_LIBRARY_HOST_UNIVERSAL_FUNCTION_AND_DATA_TABLE;
+    const bool known = options[i] == CU_LIBRARY_BINARY_IS_PRESERVED ||
+                       options[i] == CU_LIBRARY_HOST_UNIVERSAL_FUNCTION_AND_DATA_TABLE;
     require(known, CUDA_ERROR_INVALID_VALUE);
   }
   return CUDA_SUCCESS;
@@ -67,7 +70,8 @@ template <class H>
 CUresult enumerate(H* out, unsigned room, const CodeTable& table) {
   require(out);
   require(table.complete, CUDA_ERROR_NOT_SUPPORTED);
-  for (unsigned i = 0; i < room && i < table.kernels.size(); ++i) out[i] = reinterpret_cast<H>(table.kernels[i]);
+  for (unsigned i = 0; i < room && i < table.kernels.size(); ++i)
+    out[i] = reinterpret_cast<H>(table.kernels[i]);
   return CUDA_SUCCESS;
 }
 
@@ -98,7 +102,8 @@ FunctionObject* CodeTable::add(const wire::KernelEntry& entry) {
   function->params = entry.params;
   function->params_known = entry.params_known;
   function->param_bytes = 0;
-  for (const wire::KernelParam& param : entry.params) function->param_bytes = std::max(function->param_bytes, param.offset + param.size);
+  for (const wire::KernelParam& param : entry.params)
+    function->param_bytes = std::max(function->param_bytes, param.offset + param.size);
   function->attributes = entry.attributes;
   function->kind = wire::Kind::function;
   kernels.push_back(function);
@@ -129,7 +134,11 @@ void CodeTable::global(CUdeviceptr* address, size_t* size, const char* name) {
   const auto found = call(wire::ModuleGlobal{id, is_library, name});
   ContextObject* context = current_context();
   if (!memory::find(found.address)) {
-    memory::add({.address = found.address, .size = found.size, .origin = memory::Origin::global, .context = context, .device = context ? context->device : 0});
+    memory::add({.address = found.address,
+                 .size = found.size,
+                 .origin = memory::Origin::global,
+                 .context = context,
+                 .device = context ? context->device : 0});
     const std::lock_guard lock(mutex);
     globals.push_back(found.address);
   }
@@ -153,15 +162,20 @@ void release(CUlibrary library) {
 
 namespace api {
 
-CUresult cuModuleLoad(CUmodule* module, const char* fname) { return api::cuModuleLoadData(module, image::read_file(fname).data()); }
+CUresult cuModuleLoad(CUmodule* module, const char* fname) {
+  return api::cuModuleLoadData(module, image::read_file(fname).data());
+}
 
 CUresult cuModuleLoadData(CUmodule* module, const void* image) { return load_module(module, image, Jit()); }
 
-CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned int numOptions, CUjit_option* options, void** optionValues) {
+CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned int numOptions,
+                            CUjit_option* options, void** optionValues) {
   return load_module(module, image, Jit(numOptions, options, optionValues));
 }
 
-CUresult cuModuleLoadFatBinary(CUmodule* module, const void* fatCubin) { return load_module(module, fatCubin, Jit()); }
+CUresult cuModuleLoadFatBinary(CUmodule* module, const void* fatCubin) {
+  return load_module(module, fatCubin, Jit());
+}
 
 CUresult cuModuleGetLoadingMode(CUmoduleLoadingMode* mode) {
   require(mode);
@@ -175,7 +189,9 @@ CUresult cuModuleGetFunction(CUfunction* hfunc, CUmodule hmod, const char* name)
   return CUDA_SUCCESS;
 }
 
-CUresult cuModuleGetFunctionCount(unsigned int* count, CUmodule mod) { return shim::count(count, object_of(mod)->table); }
+CUresult cuModuleGetFunctionCount(unsigned int* count, CUmodule mod) {
+  return shim::count(count, object_of(mod)->table);
+}
 
 CUresult cuModuleEnumerateFunctions(CUfunction* functions, unsigned int numFunctions, CUmodule mod) {
   return enumerate(functions, numFunctions, object_of(mod)->table);
@@ -186,16 +202,19 @@ CUresult cuModuleGetGlobal_v2(CUdeviceptr* dptr, size_t* bytes, CUmodule hmod, c
   return CUDA_SUCCESS;
 }
 
-CUresult cuLibraryLoadData(CUlibrary* library, const void* code, CUjit_option* jitOptions, void** jitOptionsValues, unsigned int numJitOptions,
+CUresult cuLibraryLoadData(CUlibrary* library, const void* code, CUjit_option* jitOptions,
+                           void** jitOptionsValues, unsigned int numJitOptions,
                            CUlibraryOption* libraryOptions, void**, unsigned int numLibraryOptions) {
   check_options(libraryOptions, numLibraryOptions);
   return load_library(library, code, Jit(numJitOptions, jitOptions, jitOptionsValues));
 }
 
-CUresult cuLibraryLoadFromFile(CUlibrary* library, const char* fileName, CUjit_option* jitOptions, void** jitOptionsValues, unsigned int numJitOptions,
+CUresult cuLibraryLoadFromFile(CUlibrary* library, const char* fileName, CUjit_option* jitOptions,
+                               void** jitOptionsValues, unsigned int numJitOptions,
                                CUlibraryOption* libraryOptions, void**, unsigned int numLibraryOptions) {
   check_options(libraryOptions, numLibraryOptions);
-  return load_library(library, image::read_file(fileName).data(), Jit(numJitOptions, jitOptions, jitOptionsValues));
+  return load_library(library, image::read_file(fileName).data(),
+                      Jit(numJitOptions, jitOptions, jitOptionsValues));
 }
 
 CUresult cuLibraryGetKernel(CUkernel* pKernel, CUlibrary library, const char* name) {
@@ -204,7 +223,9 @@ CUresult cuLibraryGetKernel(CUkernel* pKernel, CUlibrary library, const char* na
   return CUDA_SUCCESS;
 }
 
-CUresult cuLibraryGetKernelCount(unsigned int* count, CUlibrary lib) { return shim::count(count, object_of(lib)->table); }
+CUresult cuLibraryGetKernelCount(unsigned int* count, CUlibrary lib) {
+  return shim::count(count, object_of(lib)->table);
+}
 
 CUresult cuLibraryEnumerateKernels(CUkernel* kernels, unsigned int numKernels, CUlibrary lib) {
   return enumerate(kernels, numKernels, object_of(lib)->table);

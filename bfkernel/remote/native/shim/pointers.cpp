@@ -19,48 +19,101 @@ void store_value(void* data, T value) {
 // What both kinds of memory answer alike. False: ask further.
 bool common_attribute(void* data, CUpointer_attribute attribute) {
   switch (attribute) {
-    case CU_POINTER_ATTRIBUTE_IS_MANAGED: store_value<unsigned>(data, 0); return true;
+    case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+      store_value<unsigned>(data, 0);
+      return true;
     case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
     case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
-    case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE: store_value<int>(data, 0); return true;
-    case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES: store_value<uint64_t>(data, 0); return true;
-    case CU_POINTER_ATTRIBUTE_MAPPED: store_value<int>(data, 1); return true;
-    default: return false;
+    case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
+      store_value<int>(data, 0);
+      return true;
+    case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES:
+      store_value<uint64_t>(data, 0);
+      return true;
+    case CU_POINTER_ATTRIBUTE_MAPPED:
+      store_value<int>(data, 1);
+      return true;
+    default:
+      return false;
   }
 }
 
-CUresult device_attribute(void* data, CUpointer_attribute attribute, uint64_t pointer, const memory::Allocation& in) {
+CUresult device_attribute(void* data, CUpointer_attribute attribute, uint64_t pointer,
+                          const memory::Allocation& in) {
   switch (attribute) {
-    case CU_POINTER_ATTRIBUTE_CONTEXT: store_value(data, in.origin == memory::Origin::plain ? in.context : nullptr); break;
-    case CU_POINTER_ATTRIBUTE_MEMORY_TYPE: store_value<unsigned>(data, CU_MEMORYTYPE_DEVICE); break;
-    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: store_value(data, pointer); break;
-    case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS: store_value<int>(data, in.sync_memops); break;
-    case CU_POINTER_ATTRIBUTE_BUFFER_ID: store_value(data, in.buffer_id); break;
-    case CU_POINTER_ATTRIBUTE_MEMORY_BLOCK_ID: store_value(data, in.buffer_id); break;
-    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: store_value<int>(data, devices::visible_ordinal(in.device)); break;
+    case CU_POINTER_ATTRIBUTE_CONTEXT:
+      store_value(data, in.origin == memory::Origin::plain ? in.context : nullptr);
+      break;
+    case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
+      store_value<unsigned>(data, CU_MEMORYTYPE_DEVICE);
+      break;
+    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
+      store_value(data, pointer);
+      break;
+    case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
+      store_value<int>(data, in.sync_memops);
+      break;
+    case CU_POINTER_ATTRIBUTE_BUFFER_ID:
+      store_value(data, in.buffer_id);
+      break;
+    case CU_POINTER_ATTRIBUTE_MEMORY_BLOCK_ID:
+      store_value(data, in.buffer_id);
+      break;
+    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
+      store_value<int>(data, devices::visible_ordinal(in.device));
+      break;
     case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
-    case CU_POINTER_ATTRIBUTE_MAPPING_BASE_ADDR: store_value(data, in.address); break;
+    case CU_POINTER_ATTRIBUTE_MAPPING_BASE_ADDR:
+      store_value(data, in.address);
+      break;
     case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
-    case CU_POINTER_ATTRIBUTE_MAPPING_SIZE: store_value<size_t>(data, in.size); break;
-    case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS: store_value<int>(data, CU_POINTER_ATTRIBUTE_ACCESS_FLAG_READWRITE); break;
-    case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE: store_value(data, in.pool); break;
-    default: return CUDA_ERROR_INVALID_VALUE;  // HOST_POINTER, P2P_TOKENS: device memory has none
+    case CU_POINTER_ATTRIBUTE_MAPPING_SIZE:
+      store_value<size_t>(data, in.size);
+      break;
+    case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
+      store_value<int>(data, CU_POINTER_ATTRIBUTE_ACCESS_FLAG_READWRITE);
+      break;
+    case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE:
+      store_value(data, in.pool);
+      break;
+    default:
+      return CUDA_ERROR_INVALID_VALUE;  // HOST_POINTER, P2P_TOKENS: device memory has none
   }
   return CUDA_SUCCESS;
 }
 
-CUresult host_attribute(void* data, CUpointer_attribute attribute, uint64_t pointer, const host_memory::Block& in) {
+CUresult host_attribute(void* data, CUpointer_attribute attribute, uint64_t pointer,
+                        const host_memory::Block& in) {
   switch (attribute) {
-    case CU_POINTER_ATTRIBUTE_CONTEXT: store_value(data, in.context); break;
-    case CU_POINTER_ATTRIBUTE_MEMORY_TYPE: store_value<unsigned>(data, CU_MEMORYTYPE_HOST); break;
-    case CU_POINTER_ATTRIBUTE_HOST_POINTER: store_value(data, pointer); break;
-    case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS: store_value<int>(data, 0); break;
-    case CU_POINTER_ATTRIBUTE_BUFFER_ID: store_value(data, in.buffer_id); break;
-    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: store_value<int>(data, in.context->visible_device); break;
-    case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR: store_value(data, in.address); break;
-    case CU_POINTER_ATTRIBUTE_RANGE_SIZE: store_value<size_t>(data, in.size); break;
-    case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE: store_value<void*>(data, nullptr); break;
-    default: return CUDA_ERROR_INVALID_VALUE;
+    case CU_POINTER_ATTRIBUTE_CONTEXT:
+      store_value(data, in.context);
+      break;
+    case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
+      store_value<unsigned>(data, CU_MEMORYTYPE_HOST);
+      break;
+    case CU_POINTER_ATTRIBUTE_HOST_POINTER:
+      store_value(data, pointer);
+      break;
+    case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
+      store_value<int>(data, 0);
+      break;
+    case CU_POINTER_ATTRIBUTE_BUFFER_ID:
+      store_value(data, in.buffer_id);
+      break;
+    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
+      store_value<int>(data, in.context->visible_device);
+      break;
+    case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
+      store_value(data, in.address);
+      break;
+    case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
+      store_value<size_t>(data, in.size);
+      break;
+    case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE:
+      store_value<void*>(data, nullptr);
+      break;
+    default:
+      return CUDA_ERROR_INVALID_VALUE;
   }
   return CUDA_SUCCESS;
 }
@@ -68,7 +121,9 @@ CUresult host_attribute(void* data, CUpointer_attribute attribute, uint64_t poin
 // What cuPointerGetAttributes writes where an attribute does not apply.
 void store_nothing(void* data, CUpointer_attribute attribute) {
   switch (attribute) {
-    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: store_value<int>(data, CU_DEVICE_INVALID); break;
+    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
+      store_value<int>(data, CU_DEVICE_INVALID);
+      break;
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
     case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
     case CU_POINTER_ATTRIBUTE_IS_MANAGED:
@@ -76,19 +131,26 @@ void store_nothing(void* data, CUpointer_attribute attribute) {
     case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
     case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
     case CU_POINTER_ATTRIBUTE_MAPPED:
-    case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS: store_value<int>(data, 0); break;
-    case CU_POINTER_ATTRIBUTE_P2P_TOKENS: break;
-    default: store_value<uint64_t>(data, 0);
+    case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
+      store_value<int>(data, 0);
+      break;
+    case CU_POINTER_ATTRIBUTE_P2P_TOKENS:
+      break;
+    default:
+      store_value<uint64_t>(data, 0);
   }
 }
 
 CUresult one(void* data, CUpointer_attribute attribute, uint64_t pointer) {
-  require(attribute >= CU_POINTER_ATTRIBUTE_CONTEXT && attribute <= CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE, CUDA_ERROR_INVALID_VALUE);
+  require(
+      attribute >= CU_POINTER_ATTRIBUTE_CONTEXT && attribute <= CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE,
+      CUDA_ERROR_INVALID_VALUE);
   const auto allocation = memory::find(pointer);
   const auto block = allocation ? std::nullopt : host_memory::find(pointer);
   require(allocation || block, CUDA_ERROR_INVALID_VALUE);
   if (common_attribute(data, attribute)) return CUDA_SUCCESS;
-  return allocation ? device_attribute(data, attribute, pointer, *allocation) : host_attribute(data, attribute, pointer, *block);
+  return allocation ? device_attribute(data, attribute, pointer, *allocation)
+                    : host_attribute(data, attribute, pointer, *block);
 }
 
 }  // namespace
@@ -101,7 +163,8 @@ CUresult cuPointerGetAttribute(void* data, CUpointer_attribute attribute, CUdevi
   return one(data, attribute, ptr);
 }
 
-CUresult cuPointerGetAttributes(unsigned int numAttributes, CUpointer_attribute* attributes, void** data, CUdeviceptr ptr) {
+CUresult cuPointerGetAttributes(unsigned int numAttributes, CUpointer_attribute* attributes, void** data,
+                                CUdeviceptr ptr) {
   require(numAttributes > 0, CUDA_ERROR_INVALID_VALUE);
   require(attributes);
   require(data);

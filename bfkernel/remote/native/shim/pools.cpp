@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Stream-ordered memory and its pools. The worker keeps the pools, within the lease's limit; here are their handles.
+// Stream-ordered memory and its pools. The worker keeps the pools, within the lease's limit; here are their
+// handles.
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -39,12 +40,20 @@ CUresult allocate(CUdeviceptr* dptr, size_t bytesize, CUmemoryPool pool, CUstrea
   require(dptr);
   require(bytesize > 0, CUDA_ERROR_INVALID_VALUE);
   const PoolObject* from = object_of(pool);
-  *dptr = call(wire::MemAllocAsync{bytesize, id_of(stream), from->id}, Context::current, Deferred::keep).address;
-  memory::add({.address = *dptr, .size = bytesize, .origin = memory::Origin::pooled, .context = contexts::current(), .device = from->device, .pool = pool});
+  *dptr =
+      call(wire::MemAllocAsync{bytesize, id_of(stream), from->id}, Context::current, Deferred::keep).address;
+  memory::add({.address = *dptr,
+               .size = bytesize,
+               .origin = memory::Origin::pooled,
+               .context = contexts::current(),
+               .device = from->device,
+               .pool = pool});
   return CUDA_SUCCESS;
 }
 
-bool is_flag(CUmemPool_attribute attribute) { return attribute <= CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES; }
+bool is_flag(CUmemPool_attribute attribute) {
+  return attribute <= CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES;
+}
 
 }  // namespace
 
@@ -61,8 +70,9 @@ CUresult cuMemAllocFromPoolAsync(CUdeviceptr* dptr, size_t bytesize, CUmemoryPoo
 CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
   if (dptr == 0) return CUDA_SUCCESS;
   const auto allocation = memory::find(dptr);
-  const bool ours = allocation && allocation->address == dptr &&
-                    (allocation->origin == memory::Origin::plain || allocation->origin == memory::Origin::pooled);
+  const bool ours =
+      allocation && allocation->address == dptr &&
+      (allocation->origin == memory::Origin::plain || allocation->origin == memory::Origin::pooled);
   require(ours, CUDA_ERROR_INVALID_VALUE);
   const uint64_t stream = id_of(hStream);
   memory::remove(dptr);
@@ -74,7 +84,8 @@ CUresult cuMemPoolCreate(CUmemoryPool* pool, const CUmemPoolProps* poolProps) {
   require(pool);
   require(poolProps);
   require(poolProps->allocType == CU_MEM_ALLOCATION_TYPE_PINNED, CUDA_ERROR_INVALID_VALUE);
-  const bool ours = poolProps->location.type == CU_MEM_LOCATION_TYPE_DEVICE && poolProps->handleTypes == CU_MEM_HANDLE_TYPE_NONE;
+  const bool ours = poolProps->location.type == CU_MEM_LOCATION_TYPE_DEVICE &&
+                    poolProps->handleTypes == CU_MEM_HANDLE_TYPE_NONE;
   require(ours, CUDA_ERROR_NOT_SUPPORTED);
   const int device = devices::lease_ordinal(poolProps->location.id);
   CUmemoryPool made = create<CUmemoryPool>();
@@ -132,7 +143,8 @@ CUresult cuMemPoolSetAccess(CUmemoryPool pool, const CUmemAccessDesc* map, size_
 CUresult cuMemPoolGetAccess(CUmemAccess_flags* flags, CUmemoryPool memPool, CUmemLocation* location) {
   require(flags);
   require(location);
-  const bool own = location->type == CU_MEM_LOCATION_TYPE_DEVICE && devices::lease_ordinal(location->id) == object_of(memPool)->device;
+  const bool own = location->type == CU_MEM_LOCATION_TYPE_DEVICE &&
+                   devices::lease_ordinal(location->id) == object_of(memPool)->device;
   *flags = own ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE : CU_MEM_ACCESS_FLAGS_PROT_NONE;
   return CUDA_SUCCESS;
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// cuGetExportTable: tables of functions that genuine CUDA runtimes ask of a driver beside its documented interface.
+// cuGetExportTable: tables of functions that genuine CUDA runtimes ask of a driver beside its documented
+// interface.
 //
-// They are here for interoperability alone: cudart, cuBLAS and cuDNN, unmodified and linked into the client's program,
-// refuse to start without them, and every call that they then make ends in a genuine driver on the GPU server. What
-// is answered is what was observed publicly; nothing of NVIDIA's is copied. This is the only file that knows of them:
-// built with BFKERNEL_PRIVATE_TABLES off, the shim offers the documented interface only.
+// They are here for interoperability alone: cudart, cuBLAS and cuDNN, unmodified and linked into the client's
+// program, refuse to start without them, and every call that they then make ends in a genuine driver on the
+// GPU server. What is answered is what was observed publicly; nothing of NVIDIA's is copied. This is the only
+// file that knows of them: built with BFKERNEL_PRIVATE_TABLES off, the shim offers the documented interface
+// only.
 #include <cstring>
 
 #include "shim/api.h"
@@ -51,7 +53,7 @@ const Slot kSucceed = reinterpret_cast<Slot>(&succeed);
 
 // Slot 0 is the size of the table in bytes.
 template <size_t N>
-std::array<Slot, N> table(std::initializer_list<std::pair<size_t, Slot>> slots, Slot otherwise) {
+std::array<Slot, N> table(std::initializer_list<std::pair<size_t, Slot> > slots, Slot otherwise) {
   std::array<Slot, N> out;
   out.fill(otherwise);
   out[0] = reinterpret_cast<Slot>(N * sizeof(Slot));
@@ -69,8 +71,12 @@ Slot slot(F* function) {
 CUresult load_module(CUmodule* out, const void* wrapper) {
   return guarded("load_module", [&] { return api::cuModuleLoadFatBinary(out, wrapper); });
 }
-CUresult load_module_ex(CUmodule* out, const void* wrapper, void*, void*, unsigned) { return load_module(out, wrapper); }
-CUresult load_module_header(const void* header, CUmodule* out, void*, void*, unsigned) { return load_module(out, header); }
+CUresult load_module_ex(CUmodule* out, const void* wrapper, void*, void*, unsigned) {
+  return load_module(out, wrapper);
+}
+CUresult load_module_header(const void* header, CUmodule* out, void*, void*, unsigned) {
+  return load_module(out, header);
+}
 
 // Only the handle: the context is neither made nor retained.
 CUresult primary_context(CUcontext* out, CUdevice device) {
@@ -81,8 +87,13 @@ CUresult primary_context(CUcontext* out, CUdevice device) {
   });
 }
 
-const auto runtime_table = table<13>({{1, slot(&load_module)}, {2, slot(&primary_context)}, {6, slot(&load_module_ex)}, {7, kSucceed},
-                                      {8, slot(&load_module_header)}, {12, kSucceed}}, kNotForwarded);
+const auto runtime_table = table<13>({{1, slot(&load_module)},
+                                      {2, slot(&primary_context)},
+                                      {6, slot(&load_module_ex)},
+                                      {7, kSucceed},
+                                      {8, slot(&load_module_header)},
+                                      {12, kSucceed}},
+                                     kNotForwarded);
 
 // ---- hooks of profiling tools: none is attached
 
@@ -103,7 +114,8 @@ void domain_hooks(void** buffer, size_t* count) {
 const auto hooks_table = table<7>({{2, slot(&callback_hooks)}, {6, slot(&domain_hooks)}}, kSucceed);
 const auto tools_table = table<4>({}, kSucceed);
 
-// ---- a value for each context and key: where the runtime keeps its state. On the path of every runtime call.
+// ---- a value for each context and key: where the runtime keeps its state. On the path of every runtime
+// call.
 
 using Destructor = void (*)(CUcontext, void* key, void* value);
 
@@ -165,7 +177,8 @@ CUresult local_get(void** value, CUcontext context, void* key) {
   return guarded("local_get", [&] {
     ContextObject* object = local_context(context);
     const Remembered& last = remembered;
-    if (last.context == object && last.key == key && last.changes == local_changes.load(std::memory_order_acquire)) {
+    if (last.context == object && last.key == key &&
+        last.changes == local_changes.load(std::memory_order_acquire)) {
       *value = last.value;
       return CUDA_SUCCESS;
     }
@@ -175,7 +188,7 @@ CUresult local_get(void** value, CUcontext context, void* key) {
 
 // A context that ends takes its values along; their owners are told.
 void end_locals(ContextObject* context) {
-  std::vector<std::pair<void*, Local>> ended;
+  std::vector<std::pair<void*, Local> > ended;
   {
     const std::unique_lock lock(local_mutex);
     for (auto entry = locals.begin(); entry != locals.end();) {
@@ -224,7 +237,8 @@ CUresult tools_object(void*, uint64_t which, void** out) {
   return CUDA_SUCCESS;
 }
 
-const auto profiling_table = table<64>({{4, slot(&tools_flag)}, {39, slot(&tools_zero)}, {51, slot(&tools_object)}}, kSucceed);
+const auto profiling_table =
+    table<64>({{4, slot(&tools_flag)}, {39, slot(&tools_zero)}, {51, slot(&tools_object)}}, kSucceed);
 
 // ---- the runtime's check that the driver it talks to is consistent with itself
 
@@ -248,12 +262,14 @@ class Message {
 // Facts of this process and of each device, as the runtime computes them for itself.
 std::vector<uint8_t> integrity_message(uint32_t version, uint64_t seconds) {
   Message message;
-  message << devices::snapshot().driver_version << version << static_cast<uint32_t>(getpid()) << static_cast<uint32_t>(pthread_self())
-          << reinterpret_cast<uint64_t>(runtime_table.data()) << reinterpret_cast<uint64_t>(integrity_table.data())
-          << reinterpret_cast<uint64_t>(&integrity) << seconds;
+  message << devices::snapshot().driver_version << version << static_cast<uint32_t>(getpid())
+          << static_cast<uint32_t>(pthread_self()) << reinterpret_cast<uint64_t>(runtime_table.data())
+          << reinterpret_cast<uint64_t>(integrity_table.data()) << reinterpret_cast<uint64_t>(&integrity)
+          << seconds;
   for (CUdevice device = 0; device < devices::count(); ++device) {
     message << devices::info(device).uuid << devices::attribute(device, CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID)
-            << devices::attribute(device, CU_DEVICE_ATTRIBUTE_PCI_BUS_ID) << devices::attribute(device, CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID);
+            << devices::attribute(device, CU_DEVICE_ATTRIBUTE_PCI_BUS_ID)
+            << devices::attribute(device, CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID);
   }
   return message.bytes();
 }
@@ -261,12 +277,17 @@ std::vector<uint8_t> integrity_message(uint32_t version, uint64_t seconds) {
 CUresult integrity(uint32_t version, uint64_t seconds, uint64_t out[2]) {
   return guarded("integrity", [&] {
     require(out);
-    constexpr md2::Digest key = {0x14, 0x6A, 0xDD, 0xAE, 0x53, 0xA9, 0xA7, 0x52, 0xAA, 0x08, 0x41, 0x36, 0x0B, 0xF5, 0x5A, 0x9F};
+    constexpr md2::Digest key = {0x14, 0x6A, 0xDD, 0xAE, 0x53, 0xA9, 0xA7, 0x52,
+                                 0xAA, 0x08, 0x41, 0x36, 0x0B, 0xF5, 0x5A, 0x9F};
     constexpr uint64_t second_half = 0x8ED383AA1F4CD1E8;
     out[1] = second_half;
     switch (version % 10) {
-      case 0: out[0] = 0x3341181C03CB675C; break;
-      case 1: out[0] = 0x1841181C03CB675C; break;
+      case 0:
+        out[0] = 0x3341181C03CB675C;
+        break;
+      case 1:
+        out[0] = 0x1841181C03CB675C;
+        break;
       default: {
         const md2::Digest digest = md2::hmac(key, integrity_message(version, seconds));
         std::memcpy(out, digest.data(), digest.size());
@@ -282,13 +303,20 @@ struct Table {
 };
 
 const Table kTables[] = {
-    {{0x6b, 0xd5, 0xfb, 0x6c, 0x5b, 0xf4, 0xe7, 0x4a, 0x89, 0x87, 0xd9, 0x39, 0x12, 0xfd, 0x9d, 0xf9}, runtime_table.data()},
-    {{0x42, 0xd8, 0x5a, 0x81, 0x23, 0xf6, 0xcb, 0x47, 0x82, 0x98, 0xf6, 0xe7, 0x8a, 0x3a, 0xec, 0xdc}, tools_table.data()},
-    {{0xa0, 0x94, 0x79, 0x8c, 0x2e, 0x74, 0x2e, 0x74, 0x93, 0xf2, 0x08, 0x00, 0x20, 0x0c, 0x0a, 0x66}, hooks_table.data()},
-    {{0xc6, 0x93, 0x33, 0x6e, 0x11, 0x21, 0xdf, 0x11, 0xa8, 0xc3, 0x68, 0xf3, 0x55, 0xd8, 0x95, 0x93}, locals_table.data()},
-    {{0x26, 0x3e, 0x88, 0x60, 0x7c, 0xd2, 0x61, 0x43, 0x92, 0xf6, 0xbb, 0xd5, 0x00, 0x6d, 0xfa, 0x7e}, checks_table.data()},
-    {{0xd4, 0x08, 0x20, 0x55, 0xbd, 0xe6, 0x70, 0x4b, 0x8d, 0x34, 0xba, 0x12, 0x3c, 0x66, 0xe1, 0xf2}, integrity_table.data()},
-    {{0x21, 0x31, 0x8c, 0x60, 0x97, 0x14, 0x32, 0x48, 0x8c, 0xa6, 0x41, 0xff, 0x73, 0x24, 0xc8, 0xf2}, profiling_table.data()},
+    {{0x6b, 0xd5, 0xfb, 0x6c, 0x5b, 0xf4, 0xe7, 0x4a, 0x89, 0x87, 0xd9, 0x39, 0x12, 0xfd, 0x9d, 0xf9},
+     runtime_table.data()},
+    {{0x42, 0xd8, 0x5a, 0x81, 0x23, 0xf6, 0xcb, 0x47, 0x82, 0x98, 0xf6, 0xe7, 0x8a, 0x3a, 0xec, 0xdc},
+     tools_table.data()},
+    {{0xa0, 0x94, 0x79, 0x8c, 0x2e, 0x74, 0x2e, 0x74, 0x93, 0xf2, 0x08, 0x00, 0x20, 0x0c, 0x0a, 0x66},
+     hooks_table.data()},
+    {{0xc6, 0x93, 0x33, 0x6e, 0x11, 0x21, 0xdf, 0x11, 0xa8, 0xc3, 0x68, 0xf3, 0x55, 0xd8, 0x95, 0x93},
+     locals_table.data()},
+    {{0x26, 0x3e, 0x88, 0x60, 0x7c, 0xd2, 0x61, 0x43, 0x92, 0xf6, 0xbb, 0xd5, 0x00, 0x6d, 0xfa, 0x7e},
+     checks_table.data()},
+    {{0xd4, 0x08, 0x20, 0x55, 0xbd, 0xe6, 0x70, 0x4b, 0x8d, 0x34, 0xba, 0x12, 0x3c, 0x66, 0xe1, 0xf2},
+     integrity_table.data()},
+    {{0x21, 0x31, 0x8c, 0x60, 0x97, 0x14, 0x32, 0x48, 0x8c, 0xa6, 0x41, 0xff, 0x73, 0x24, 0xc8, 0xf2},
+     profiling_table.data()},
 };
 
 }  // namespace

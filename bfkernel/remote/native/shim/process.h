@@ -9,14 +9,15 @@
 namespace shim::process {
 
 enum class State : int {
-  fresh,        // cuInit has not succeeded yet
+  fresh,  // cuInit has not succeeded yet
   initialised,
-  orphan,       // child of a process that was connected: CUDA cannot be used here, as with any driver
+  orphan,  // child of a process that was connected: CUDA cannot be used here, as with any driver
 };
 inline std::atomic<State> state{State::fresh};
 
 inline CUresult check() {
-  return state.load(std::memory_order_acquire) == State::initialised ? CUDA_SUCCESS : CUDA_ERROR_NOT_INITIALIZED;
+  return state.load(std::memory_order_acquire) == State::initialised ? CUDA_SUCCESS
+                                                                     : CUDA_ERROR_NOT_INITIALIZED;
 }
 
 }  // namespace shim::process

@@ -24,8 +24,8 @@ using wire::rows;
 
 enum class Context { current, any };  // current: the call fails where no context is
 
-// Whether an earlier asynchronous error is returned from this call, or (where this call makes something that the
-// program must learn of) from a later one.
+// Whether an earlier asynchronous error is returned from this call, or (where this call makes something that
+// the program must learn of) from a later one.
 enum class Deferred { report, keep };
 
 class Reply {

@@ -7,8 +7,8 @@
 namespace shim {
 namespace {
 
-// The calling thread's own default stream in its current context: an ordinary stream, which as the driver's does
-// waits for the legacy stream and is waited for by it.
+// The calling thread's own default stream in its current context: an ordinary stream, which as the driver's
+// does waits for the legacy stream and is waited for by it.
 CUstream thread_stream() {
   ContextObject* context = contexts::current();
   CUstream& stream = thread_state().default_streams[context];
@@ -20,7 +20,9 @@ CUstream thread_stream() {
   return stream;
 }
 
-bool means_thread_stream(CUstream stream) { return stream == CU_STREAM_PER_THREAD || (!stream && per_thread_default); }
+bool means_thread_stream(CUstream stream) {
+  return stream == CU_STREAM_PER_THREAD || (!stream && per_thread_default);
+}
 
 bool is_legacy(CUstream stream) { return !stream || stream == CU_STREAM_LEGACY; }
 
@@ -73,12 +75,14 @@ CUresult cuStreamIsCapturing(CUstream hStream, CUstreamCaptureStatus* captureSta
   return CUDA_SUCCESS;
 }
 
-CUresult cuStreamGetCaptureInfo(CUstream hStream, CUstreamCaptureStatus* captureStatus_out, cuuint64_t* id_out) {
+CUresult cuStreamGetCaptureInfo(CUstream hStream, CUstreamCaptureStatus* captureStatus_out,
+                                cuuint64_t* id_out) {
   if (id_out) *id_out = 0;
   return api::cuStreamIsCapturing(hStream, captureStatus_out);
 }
 
-CUresult cuStreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus* captureStatus_out, cuuint64_t* id_out, CUgraph* graph_out,
+CUresult cuStreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus* captureStatus_out,
+                                   cuuint64_t* id_out, CUgraph* graph_out,
                                    const CUgraphNode** dependencies_out, size_t* numDependencies_out) {
   if (graph_out) *graph_out = nullptr;
   if (dependencies_out) *dependencies_out = nullptr;
@@ -86,10 +90,13 @@ CUresult cuStreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus* capt
   return api::cuStreamGetCaptureInfo(hStream, captureStatus_out, id_out);
 }
 
-CUresult cuStreamGetCaptureInfo_v3(CUstream hStream, CUstreamCaptureStatus* captureStatus_out, cuuint64_t* id_out, CUgraph* graph_out,
-                                   const CUgraphNode** dependencies_out, const CUgraphEdgeData** edgeData_out, size_t* numDependencies_out) {
+CUresult cuStreamGetCaptureInfo_v3(CUstream hStream, CUstreamCaptureStatus* captureStatus_out,
+                                   cuuint64_t* id_out, CUgraph* graph_out,
+                                   const CUgraphNode** dependencies_out, const CUgraphEdgeData** edgeData_out,
+                                   size_t* numDependencies_out) {
   if (edgeData_out) *edgeData_out = nullptr;
-  return api::cuStreamGetCaptureInfo_v2(hStream, captureStatus_out, id_out, graph_out, dependencies_out, numDependencies_out);
+  return api::cuStreamGetCaptureInfo_v2(hStream, captureStatus_out, id_out, graph_out, dependencies_out,
+                                        numDependencies_out);
 }
 
 CUresult cuProfilerInitialize(const char*, const char*, int) { return CUDA_SUCCESS; }

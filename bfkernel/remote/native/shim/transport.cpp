@@ -16,8 +16,9 @@
 namespace shim {
 namespace {
 
-constexpr size_t kQueueLimit = size_t{8} << 20;  // beyond it the caller writes itself: the program cannot run ahead for ever
-constexpr size_t kBulk = size_t{64} << 10;       // payloads from here on are written from where they lie
+constexpr size_t kQueueLimit =
+    size_t{8} << 20;  // beyond it the caller writes itself: the program cannot run ahead for ever
+constexpr size_t kBulk = size_t{64} << 10;  // payloads from here on are written from where they lie
 constexpr size_t kInputSize = size_t{64} << 10;
 
 void set_sequence(std::span<std::byte> frame, uint32_t sequence) {
@@ -176,7 +177,8 @@ void Transport::read_bytes(void* data, size_t size) {
   while (size > 0) {
     if (input_begin_ == input_end_) {
       const bool direct = size >= input_.size();
-      const size_t got = wire::read_some(socket_.get(), direct ? out : input_.data(), direct ? size : input_.size());
+      const size_t got =
+          wire::read_some(socket_.get(), direct ? out : input_.data(), direct ? size : input_.size());
       if (got == 0) throw wire::Malformed("the GPU server closed the connection");
       if (direct) {
         out += got;
@@ -208,7 +210,8 @@ void Transport::deliver(const wire::FrameHeader& header) {
   }
   // The bytes of a copy go straight to where the program wants them.
   if (!pending->destination.empty() && header.result == CUDA_SUCCESS) {
-    if (header.size != pending->destination.size()) throw wire::Malformed("the server sent another number of bytes than asked for");
+    if (header.size != pending->destination.size())
+      throw wire::Malformed("the server sent another number of bytes than asked for");
     read_bytes(pending->destination.data(), header.size);
   } else {
     pending->payload.resize(header.size);

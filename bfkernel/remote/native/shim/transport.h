@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Frames out and replies in, for all threads of the process, over one connected socket.
 //
-// Out: one queue. A posted frame is appended (that is all its caller pays) and a sender thread writes what has
-// gathered; a waiting call writes the queue and its own frame at once. Whoever writes holds write_mutex_, so the
-// server reads frames in the order in which they were queued.
-// In: the waiting threads read for each other. One of them, the leader, reads frames and hands each reply to its
-// owner; when it has its own it wakes another waiting thread to lead. A lone caller so needs no second wake-up.
+// Out: one queue. A posted frame is appended (that is all its caller pays) and a sender thread writes what
+// has gathered; a waiting call writes the queue and its own frame at once. Whoever writes holds write_mutex_,
+// so the server reads frames in the order in which they were queued. In: the waiting threads read for each
+// other. One of them, the leader, reads frames and hands each reply to its owner; when it has its own it
+// wakes another waiting thread to lead. A lone caller so needs no second wake-up.
 #pragma once
 
 #include <atomic>
@@ -42,8 +42,9 @@ class Transport {
   Transport(wire::Fd socket, std::function<void(const std::string&)> lost);
   ~Transport();
 
-  // `frame` begins with a FrameHeader, whose sequence is filled in here. `tail` is the end of the payload and may be
-  // the program's own memory: it is not touched after the call. Throws Failure when the connection is gone.
+  // `frame` begins with a FrameHeader, whose sequence is filled in here. `tail` is the end of the payload and
+  // may be the program's own memory: it is not touched after the call. Throws Failure when the connection is
+  // gone.
   void post(std::span<std::byte> frame, wire::Bytes tail = {});
 
   // Sends and registers `pending`; await() then returns when its reply is there.

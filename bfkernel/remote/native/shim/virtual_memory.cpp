@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Virtual memory management. Addresses are handed out here, from the upper half of the window, without asking the
-// worker; physical memory and mappings are the worker's.
+// Virtual memory management. Addresses are handed out here, from the upper half of the window, without asking
+// the worker; physical memory and mappings are the worker's.
 #include <algorithm>
 #include <map>
 #include <mutex>
@@ -28,13 +28,18 @@ std::map<uint64_t, uint64_t>& reservations = *new std::map<uint64_t, uint64_t>; 
 PhysicalMemory* memory_of(CUmemGenericAllocationHandle handle) {
   auto* object = reinterpret_cast<PhysicalMemory*>(handle);
   const bool plausible = handle >= 4096 && handle % alignof(PhysicalMemory) == 0;
-  require(plausible && object->tag == kObjectTag && object->kind == wire::Kind::memory, CUDA_ERROR_INVALID_VALUE);
+  require(plausible && object->tag == kObjectTag && object->kind == wire::Kind::memory,
+          CUDA_ERROR_INVALID_VALUE);
   return object;
 }
 
-uint64_t granularity(CUdevice device) { return std::max<uint64_t>(devices::info(device).granularity_minimum, 1); }
+uint64_t granularity(CUdevice device) {
+  return std::max<uint64_t>(devices::info(device).granularity_minimum, 1);
+}
 
-uint64_t align_up(uint64_t value, uint64_t alignment) { return (value + alignment - 1) / alignment * alignment; }
+uint64_t align_up(uint64_t value, uint64_t alignment) {
+  return (value + alignment - 1) / alignment * alignment;
+}
 
 // First fit. Under the mutex; 0 where there is no room.
 uint64_t place(const Window& window, uint64_t size, uint64_t alignment) {
@@ -67,22 +72,26 @@ void check_prop(const CUmemAllocationProp* prop) {
 
 namespace api {
 
-CUresult cuMemGetAllocationGranularity(size_t* granularity, const CUmemAllocationProp* prop, CUmemAllocationGranularity_flags option) {
+CUresult cuMemGetAllocationGranularity(size_t* granularity, const CUmemAllocationProp* prop,
+                                       CUmemAllocationGranularity_flags option) {
   require(granularity);
   check_prop(prop);
   const wire::DeviceInfo& device = devices::info(prop->location.id);
-  *granularity = option == CU_MEM_ALLOC_GRANULARITY_RECOMMENDED ? device.granularity_recommended : device.granularity_minimum;
+  *granularity = option == CU_MEM_ALLOC_GRANULARITY_RECOMMENDED ? device.granularity_recommended
+                                                                : device.granularity_minimum;
   return CUDA_SUCCESS;
 }
 
-CUresult cuMemAddressReserve(CUdeviceptr* ptr, size_t size, size_t alignment, CUdeviceptr addr, unsigned long long flags) {
+CUresult cuMemAddressReserve(CUdeviceptr* ptr, size_t size, size_t alignment, CUdeviceptr addr,
+                             unsigned long long flags) {
   require(ptr);
   require(flags == 0 && size > 0 && (alignment & (alignment - 1)) == 0, CUDA_ERROR_INVALID_VALUE);
   const uint64_t grain = granularity(0);
   require(size % grain == 0, CUDA_ERROR_INVALID_VALUE);
   const Window window = connection().window();
   const std::lock_guard lock(mutex);
-  // `addr` is a hint, and only one inside the window could be followed; a fixed place would gain nobody anything.
+  // `addr` is a hint, and only one inside the window could be followed; a fixed place would gain nobody
+  // anything.
   const uint64_t at = place(window, size, std::max<uint64_t>(alignment, grain));
   require(at != 0, CUDA_ERROR_OUT_OF_MEMORY);
   reservations.emplace(at, size);
@@ -98,7 +107,8 @@ CUresult cuMemAddressFree(CUdeviceptr ptr, size_t size) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuMemCreate(CUmemGenericAllocationHandle* handle, size_t size, const CUmemAllocationProp* prop, unsigned long long flags) {
+CUresult cuMemCreate(CUmemGenericAllocationHandle* handle, size_t size, const CUmemAllocationProp* prop,
+                     unsigned long long flags) {
   require(handle);
   check_prop(prop);
   require(flags == 0 && size > 0 && size % granularity(prop->location.id) == 0, CUDA_ERROR_INVALID_VALUE);
@@ -126,13 +136,19 @@ CUresult cuMemRelease(CUmemGenericAllocationHandle handle) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuMemMap(CUdeviceptr ptr, size_t size, size_t offset, CUmemGenericAllocationHandle handle, unsigned long long flags) {
+CUresult cuMemMap(CUdeviceptr ptr, size_t size, size_t offset, CUmemGenericAllocationHandle handle,
+                  unsigned long long flags) {
   require(flags == 0 && size > 0, CUDA_ERROR_INVALID_VALUE);
   const PhysicalMemory* memory = memory_of(handle);
   require(offset <= memory->size && size <= memory->size - offset, CUDA_ERROR_INVALID_VALUE);
   require_reserved(ptr, size);
   call_plain(wire::MemMap{ptr, size, offset, memory->id}, Context::any, Deferred::keep);
-  memory::add({.address = ptr, .size = size, .origin = memory::Origin::mapped, .context = current_context(), .device = memory->device, .memory = handle});
+  memory::add({.address = ptr,
+               .size = size,
+               .origin = memory::Origin::mapped,
+               .context = current_context(),
+               .device = memory->device,
+               .memory = handle});
   return CUDA_SUCCESS;
 }
 
@@ -153,7 +169,8 @@ CUresult cuMemSetAccess(CUdeviceptr ptr, size_t size, const CUmemAccessDesc* des
   for (size_t i = 0; i < count; ++i) {
     require(desc[i].location.type == CU_MEM_LOCATION_TYPE_DEVICE, CUDA_ERROR_NOT_SUPPORTED);
     const int device = devices::lease_ordinal(desc[i].location.id);
-    call_plain(wire::MemSetAccess{ptr, size, device, static_cast<uint32_t>(desc[i].flags)}, Context::any, Deferred::keep);
+    call_plain(wire::MemSetAccess{ptr, size, device, static_cast<uint32_t>(desc[i].flags)}, Context::any,
+               Deferred::keep);
   }
   return CUDA_SUCCESS;
 }
@@ -163,12 +180,14 @@ CUresult cuMemGetAccess(unsigned long long* flags, const CUmemLocation* location
   require(location);
   const auto mapping = memory::find(ptr);
   require(mapping.has_value(), CUDA_ERROR_INVALID_VALUE);
-  const bool own = location->type == CU_MEM_LOCATION_TYPE_DEVICE && devices::lease_ordinal(location->id) == mapping->device;
+  const bool own = location->type == CU_MEM_LOCATION_TYPE_DEVICE &&
+                   devices::lease_ordinal(location->id) == mapping->device;
   *flags = own ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE : CU_MEM_ACCESS_FLAGS_PROT_NONE;
   return CUDA_SUCCESS;
 }
 
-CUresult cuMemGetAllocationPropertiesFromHandle(CUmemAllocationProp* prop, CUmemGenericAllocationHandle handle) {
+CUresult cuMemGetAllocationPropertiesFromHandle(CUmemAllocationProp* prop,
+                                                CUmemGenericAllocationHandle handle) {
   require(prop);
   *prop = memory_of(handle)->prop;
   return CUDA_SUCCESS;

@@ -22,7 +22,8 @@ inline uint64_t rows(uint64_t size, uint64_t count) {
 inline uint64_t pitched(uint64_t pitch, uint64_t size, uint64_t width, uint64_t height) {
   if (width == 0 || height == 0) return 0;
   uint64_t out = 0;
-  if (__builtin_add_overflow(rows(pitch, height - 1), rows(size, width), &out)) throw Malformed("a size overflows");
+  if (__builtin_add_overflow(rows(pitch, height - 1), rows(size, width), &out))
+    throw Malformed("a size overflows");
   return out;
 }
 
@@ -36,7 +37,9 @@ inline uint64_t capped(uint64_t count, uint64_t size) {
 template <class T>
 class Elements {
  public:
-  explicit Elements(Bytes bytes) : Elements(bytes.size() / sizeof(T)) { std::memcpy(data_.get(), bytes.data(), bytes.size()); }
+  explicit Elements(Bytes bytes) : Elements(bytes.size() / sizeof(T)) {
+    std::memcpy(data_.get(), bytes.data(), bytes.size());
+  }
   explicit Elements(uint64_t count) : count_(count), data_(std::make_unique<T[]>(count ? count : 1)) {}
   T* data() const { return data_.get(); }
   size_t bytes() const { return count_ * sizeof(T); }

@@ -8,11 +8,13 @@
 
 namespace wire {
 
-static_assert(std::endian::native == std::endian::little, "the wire is little-endian and so are all machines CUDA runs on");
+static_assert(std::endian::native == std::endian::little,
+              "the wire is little-endian and so are all machines CUDA runs on");
 
 inline constexpr uint32_t kProtocolVersion = 1;
 inline constexpr uint64_t kMaxPayload = (uint64_t{1} << 30) + (uint64_t{64} << 10);
-inline constexpr uint64_t kCopyChunk = uint64_t{16} << 20;  // copies are split into frames of at most this many bytes
+inline constexpr uint64_t kCopyChunk = uint64_t{16}
+                                       << 20;  // copies are split into frames of at most this many bytes
 
 inline constexpr uint16_t kFlagWaiting = 1;
 inline constexpr uint16_t kOpcodeStdout = 1;  // worker → client, unasked: bytes that the device printed

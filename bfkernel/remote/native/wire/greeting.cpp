@@ -57,7 +57,8 @@ json::Value receive_greeting(int fd, std::chrono::milliseconds timeout) {
   read_all(fd, head, sizeof head, deadline);
   uint32_t size = 0;
   std::memcpy(&size, head + 8, sizeof size);
-  if (std::string_view(head, 8) != kGreetingMagic || size > kMaxGreeting) throw Malformed("the other side does not speak bfkernel's protocol");
+  if (std::string_view(head, 8) != kGreetingMagic || size > kMaxGreeting)
+    throw Malformed("the other side does not speak bfkernel's protocol");
   std::string body(size, '\0');
   read_all(fd, body.data(), size, deadline);
   try {
@@ -76,7 +77,8 @@ std::string hex(uint64_t number) {
 uint64_t parse_hex(const std::string& text) {
   uint64_t number = 0;
   const char* end = text.data() + text.size();
-  if (text.size() < 3 || text[0] != '0' || text[1] != 'x' || std::from_chars(text.data() + 2, end, number, 16).ptr != end)
+  if (text.size() < 3 || text[0] != '0' || text[1] != 'x' ||
+      std::from_chars(text.data() + 2, end, number, 16).ptr != end)
     throw Malformed("not a hexadecimal number: " + text);
   return number;
 }

@@ -16,8 +16,8 @@ inline constexpr uint32_t kMaxGreeting = 65536;
 // Writes one greeting to a connected socket. Throws std::system_error.
 void send_greeting(int fd, const json::Object& greeting, std::chrono::milliseconds timeout);
 
-// Reads one greeting and not a byte more. Throws Malformed, or std::system_error (ETIMEDOUT when the time is over,
-// ECONNRESET when the other side closed).
+// Reads one greeting and not a byte more. Throws Malformed, or std::system_error (ETIMEDOUT when the time is
+// over, ECONNRESET when the other side closed).
 json::Value receive_greeting(int fd, std::chrono::milliseconds timeout);
 
 // 64-bit numbers travel as hexadecimal strings, since JSON numbers are doubles.

@@ -16,9 +16,10 @@ enum class Kind : uint8_t {
   event,
   module,
   library,
-  function,  // of a module, or a kernel of a library: the driver takes a CUkernel wherever it takes a CUfunction
+  function,  // of a module, or a kernel of a library: the driver takes a CUkernel wherever it takes a
+             // CUfunction
   link,
-  memory,    // physical memory of cuMemCreate
+  memory,  // physical memory of cuMemCreate
   pool,
   graph,
   graph_node,
@@ -29,7 +30,8 @@ enum class Kind : uint8_t {
 
 inline constexpr uint64_t kNullHandle = 0;
 inline constexpr uint64_t kLegacyStream = 1;
-// The per-thread default stream (CUDA's handle 2) never travels: each client thread has a stream of its own for it.
+// The per-thread default stream (CUDA's handle 2) never travels: each client thread has a stream of its own
+// for it.
 
 // Ids below this one have a fixed meaning; the client counts up from here.
 inline constexpr uint64_t kFirstClientId = 4096;
@@ -37,10 +39,12 @@ inline constexpr uint64_t kFirstClientId = 4096;
 // The default memory pool of a device: it exists without being created.
 constexpr uint64_t default_pool_id(int device) { return 16 + static_cast<uint64_t>(device); }
 
-// Functions and kernels are named by the module or library that holds them: index counts from 0 in the order of
-// the table that the load returned (LoadReply::kernels), then on by FunctionLookup.
+// Functions and kernels are named by the module or library that holds them: index counts from 0 in the order
+// of the table that the load returned (LoadReply::kernels), then on by FunctionLookup.
 inline constexpr int kEntryIndexBits = 20;
-constexpr uint64_t entry_id(uint64_t owner, uint32_t index) { return (owner << kEntryIndexBits) | (index + 1); }
+constexpr uint64_t entry_id(uint64_t owner, uint32_t index) {
+  return (owner << kEntryIndexBits) | (index + 1);
+}
 constexpr uint64_t entry_owner(uint64_t entry) { return entry >> kEntryIndexBits; }
 
 }  // namespace wire

@@ -44,7 +44,9 @@ class Parser {
     throw Error("not JSON at byte " + std::to_string(at_) + ": " + what);
   }
   void blanks() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r')) ++at_;
+    while (at_ < text_.size() &&
+           (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r'))
+      ++at_;
   }
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
   bool accept(char c) {
@@ -65,13 +67,23 @@ class Parser {
     if (depth > kMaxDepth) fail("nested too deeply");
     blanks();
     switch (peek()) {
-      case '{': return object(depth);
-      case '[': return array(depth);
-      case '"': return string();
-      case 't': if (accept_word("true")) return true; break;
-      case 'f': if (accept_word("false")) return false; break;
-      case 'n': if (accept_word("null")) return nullptr; break;
-      default: return number();
+      case '{':
+        return object(depth);
+      case '[':
+        return array(depth);
+      case '"':
+        return string();
+      case 't':
+        if (accept_word("true")) return true;
+        break;
+      case 'f':
+        if (accept_word("false")) return false;
+        break;
+      case 'n':
+        if (accept_word("null")) return nullptr;
+        break;
+      default:
+        return number();
     }
     fail("an unknown word");
   }
@@ -115,8 +127,10 @@ class Parser {
       const char c = text_[at_++];
       if (c == '"') return out;
       if (static_cast<unsigned char>(c) < 0x20) fail("a control character in a string");
-      if (c == '\\') escape(out);
-      else out += c;
+      if (c == '\\')
+        escape(out);
+      else
+        out += c;
     }
   }
 
@@ -124,14 +138,30 @@ class Parser {
     const char c = peek();
     ++at_;
     switch (c) {
-      case '"': case '\\': case '/': out += c; return;
-      case 'b': out += '\b'; return;
-      case 'f': out += '\f'; return;
-      case 'n': out += '\n'; return;
-      case 'r': out += '\r'; return;
-      case 't': out += '\t'; return;
-      case 'u': break;
-      default: fail("an unknown escape");
+      case '"':
+      case '\\':
+      case '/':
+        out += c;
+        return;
+      case 'b':
+        out += '\b';
+        return;
+      case 'f':
+        out += '\f';
+        return;
+      case 'n':
+        out += '\n';
+        return;
+      case 'r':
+        out += '\r';
+        return;
+      case 't':
+        out += '\t';
+        return;
+      case 'u':
+        break;
+      default:
+        fail("an unknown escape");
     }
     uint32_t code = hex4();
     if (code >= 0xDC00 && code < 0xE000) fail("half a surrogate pair");
@@ -148,7 +178,8 @@ class Parser {
     uint32_t code = 0;
     const std::string_view digits = text_.substr(std::min(at_, text_.size()), 4);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
-    if (error != std::errc{} || digits.size() != 4 || end != digits.data() + 4) fail("four hexadecimal digits expected");
+    if (error != std::errc{} || digits.size() != 4 || end != digits.data() + 4)
+      fail("four hexadecimal digits expected");
     at_ += 4;
     return code;
   }
@@ -237,7 +268,9 @@ const Value& Value::operator[](std::string_view key) const {
   return found == fields->end() ? null : found->second;
 }
 
-std::string Value::text(std::string_view otherwise) const { return string() ? *string() : std::string(otherwise); }
+std::string Value::text(std::string_view otherwise) const {
+  return string() ? *string() : std::string(otherwise);
+}
 
 int64_t Value::integer(int64_t otherwise) const {
   const double* value = number();

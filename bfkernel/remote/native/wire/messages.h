@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The messages that are written by hand on both sides; all others are generated, one for each driver call.
 //
-// A message without a Reply is answered, if it is waiting, by a header alone. A reply whose result is an error has
-// an empty payload, except for the replies that carry logs (LoadReply, LogReply, LinkComplete::Reply).
+// A message without a Reply is answered, if it is waiting, by a header alone. A reply whose result is an
+// error has an empty payload, except for the replies that carry logs (LoadReply, LogReply,
+// LinkComplete::Reply).
 #pragma once
 
 #include <array>
@@ -16,10 +17,10 @@
 namespace wire {
 
 #define BFKERNEL_MESSAGE(name) static constexpr Opcode opcode = Opcode::name
-#define BFKERNEL_FIELDS(...)   \
-  template <class A>           \
-  void fields(A& a) {          \
-    a(__VA_ARGS__);            \
+#define BFKERNEL_FIELDS(...) \
+  template <class A>         \
+  void fields(A& a) {        \
+    a(__VA_ARGS__);          \
   }
 
 // ---- devices and contexts
@@ -29,14 +30,15 @@ struct DeviceInfo {
   std::array<uint8_t, 16> uuid{};
   uint64_t total_bytes = 0;  // the lease's limit, not the card's memory
   std::string pci_bus_id;
-  std::vector<int32_t> attributes;  // indexed by CUdevice_attribute
-  std::vector<uint8_t> valid;       // 1 where the driver knows the attribute
-  uint64_t granularity_minimum = 0;      // cuMemGetAllocationGranularity
+  std::vector<int32_t> attributes;   // indexed by CUdevice_attribute
+  std::vector<uint8_t> valid;        // 1 where the driver knows the attribute
+  uint64_t granularity_minimum = 0;  // cuMemGetAllocationGranularity
   uint64_t granularity_recommended = 0;
-  int32_t least_priority = 0;  // cuCtxGetStreamPriorityRange; known without a context as 0 and -5 on all devices so far
+  int32_t least_priority =
+      0;  // cuCtxGetStreamPriorityRange; known without a context as 0 and -5 on all devices so far
   int32_t greatest_priority = 0;
-  BFKERNEL_FIELDS(name, uuid, total_bytes, pci_bus_id, attributes, valid, granularity_minimum, granularity_recommended,
-                  least_priority, greatest_priority)
+  BFKERNEL_FIELDS(name, uuid, total_bytes, pci_bus_id, attributes, valid, granularity_minimum,
+                  granularity_recommended, least_priority, greatest_priority)
 };
 
 // Everything about the devices that does not change, in one round trip.
@@ -46,7 +48,8 @@ struct DeviceSnapshot {
     int32_t driver_version = 0;
     std::vector<DeviceInfo> devices;
     std::vector<uint8_t> peer_access;  // [from * n + to]: cuDeviceCanAccessPeer
-    std::vector<int32_t> peer_attributes;  // [(from * n + to) * 5 + attribute - 1]: cuDeviceGetP2PAttribute, 1 to 5
+    std::vector<int32_t>
+        peer_attributes;  // [(from * n + to) * 5 + attribute - 1]: cuDeviceGetP2PAttribute, 1 to 5
     BFKERNEL_FIELDS(driver_version, devices, peer_access, peer_attributes)
   };
   template <class A>
@@ -212,7 +215,7 @@ struct CopyToDevice {
   Bytes bytes;
   BFKERNEL_FIELDS(destination, stream, sync, bytes)
 };
-// The reply's payload is `bytes`, of exactly `size`.
+// The reply's payload is the bytes themselves, exactly `size` of them (of Copy3D: width * height * depth).
 struct CopyToHost {
   BFKERNEL_MESSAGE(CopyToHost);
   uint64_t source = 0;
@@ -230,8 +233,8 @@ struct Pitched {
   BFKERNEL_FIELDS(address, pitch, slice_pitch)
 };
 enum class Direction : uint8_t { to_device, to_host, on_device };
-// The client's side of the copy travels packed: width * height * depth bytes without gaps. on_device and to_device
-// are posted, to_host is waiting and answered with `bytes`.
+// The client's side of the copy travels packed: width * height * depth bytes without gaps. on_device and
+// to_device are posted, to_host is waiting and answered as CopyToHost is.
 struct Copy3D {
   BFKERNEL_MESSAGE(Copy3D);
   Direction direction = Direction::on_device;
@@ -270,7 +273,8 @@ struct KernelEntry {
   std::string name;
   uint8_t params_known = 0;  // 0: the driver does not tell, and the image could not be read
   std::vector<KernelParam> params;
-  std::vector<int32_t> attributes;  // indexed by CUfunction_attribute; kUnknownAttribute where the driver fails
+  std::vector<int32_t>
+      attributes;  // indexed by CUfunction_attribute; kUnknownAttribute where the driver fails
   BFKERNEL_FIELDS(name, params_known, params, attributes)
 };
 enum class Image : uint8_t { ptx, elf, fatbin };

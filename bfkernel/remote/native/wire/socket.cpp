@@ -38,7 +38,9 @@ bool finish_connect(int fd, std::chrono::milliseconds timeout) {
 Fd try_connect(const addrinfo& to, std::chrono::milliseconds timeout) {
   Fd fd(socket(to.ai_family, to.ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, to.ai_protocol));
   if (!fd) return {};
-  if (connect(fd.get(), to.ai_addr, to.ai_addrlen) != 0 && (errno != EINPROGRESS || !finish_connect(fd.get(), timeout))) return {};
+  if (connect(fd.get(), to.ai_addr, to.ai_addrlen) != 0 &&
+      (errno != EINPROGRESS || !finish_connect(fd.get(), timeout)))
+    return {};
   fcntl(fd.get(), F_SETFL, fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK);
   return fd;
 }
@@ -71,7 +73,9 @@ Fd connect_tcp(const std::string& address, std::chrono::milliseconds timeout) {
 }
 
 void tune_tcp(int fd) {
-  const auto set = [fd](int level, int option, int value) { setsockopt(fd, level, option, &value, sizeof value); };
+  const auto set = [fd](int level, int option, int value) {
+    setsockopt(fd, level, option, &value, sizeof value);
+  };
   set(IPPROTO_TCP, TCP_NODELAY, 1);
   set(SOL_SOCKET, SO_KEEPALIVE, 1);
   set(IPPROTO_TCP, TCP_KEEPIDLE, 10);

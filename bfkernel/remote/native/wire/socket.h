@@ -44,7 +44,8 @@ void tune_tcp(int fd);
 void write_all(int fd, const void* data, size_t size);
 void write_all(int fd, std::span<iovec> parts);  // parts are consumed
 
-// Exactly `size` bytes. False when the other side closed before the first; throws std::system_error otherwise.
+// Exactly `size` bytes. False when the other side closed before the first; throws std::system_error
+// otherwise.
 bool read_exact(int fd, void* data, size_t size);
 
 // What is there, at most `size` bytes, waiting for at least one: 0 at the end. Throws std::system_error.
