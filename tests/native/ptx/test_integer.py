@@ -192,6 +192,16 @@ def test_carry_through_three_words(gpu: Driver) -> None:
         assert (word, carry) == (total >> 32 & 0xFFFFFFFF, total >> 64)
 
 
+@pytest.mark.parametrize("bits", [32, 64])
+def test_borrow_is_an_inverted_carry(gpu: Driver, bits: int) -> None:
+    """addc after sub.cc adds 1 where nothing was borrowed: nvcc's 128-bit division relies on it."""
+    kind = f"u{bits}"
+    a, b = values(kind, seed=1), values(kind, seed=2)
+    body = f"sub.cc.{kind} %q, %a, %b; addc.{kind} %r, 0, 0;"
+    r, _ = gpu.elementwise(body, [column(kind, a), column(kind, b)], [kind, kind])
+    assert r.tolist() == [int(x >= y) for x, y in zip(a, b, strict=True)]
+
+
 def test_immediates(gpu: Driver) -> None:
     """Decimal, hexadecimal, octal, binary and negative literals, and constant expressions."""
     for literal, value in {
