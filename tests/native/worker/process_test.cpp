@@ -116,6 +116,9 @@ TEST(copies_in_two_and_three_dimensions) {
   CHECK(down.payload == bytes);
   copy.source.slice_pitch = MiB;
   CHECK_EQUAL(one.client.call(copy).header.result, CUDA_ERROR_INVALID_VALUE);
+  copy.source = {at, 0, 0};  // rows upon rows
+  copy.height = 1ull << 40, copy.width_bytes = 1, copy.depth = 1;
+  CHECK_EQUAL(one.client.call(copy).header.result, CUDA_ERROR_INVALID_VALUE);
   copy.depth = UINT64_MAX;
   one.client.ask(copy);  // a size that overflows is no call at all
   CHECK_EQUAL(one.client.wait_for_end(), 1);
@@ -410,7 +413,7 @@ TEST(ends_when_the_client_does) {
   const auto start = std::chrono::steady_clock::now();
   one.client.hang_up();
   CHECK_EQUAL(one.client.wait_for_end(), 0);
-  CHECK(ms_since(start) < 1000);
+  CHECK(ms_since(start) < 2500);
 }
 
 TEST(ends_at_sigterm) {

@@ -107,8 +107,13 @@ void copy_to_host(Session& session, const wire::FrameHeader& request, const wire
 
 // ---- two and three dimensions
 
+// Rows and slices must not lie in each other: besides being meant by nobody, that would let a small range
+// stand for a copy without end.
 void check_pitched(Session& session, const wire::Copy3D& message, const wire::Pitched& side) {
   const std::uint64_t slice = wire::pitched(side.pitch, 1, message.width_bytes, message.height);
+  const bool rows_overlap = message.height > 1 && side.pitch < message.width_bytes;
+  const bool slices_overlap = message.depth > 1 && side.slice_pitch < slice;
+  if (rows_overlap || slices_overlap) throw CudaError{CUDA_ERROR_INVALID_VALUE};
   session.check_device(side.address, wire::pitched(side.slice_pitch, 1, slice, message.depth));
 }
 
@@ -194,6 +199,7 @@ void copy_3d(Session& session, const wire::FrameHeader& request, const wire::Cop
   if (message.direction == wire::Direction::to_device && message.bytes.size() != size) {
     throw wire::Malformed("a copy does not bring the bytes that it says");
   }
+  if (size == 0) return session.answer(request, CUDA_SUCCESS);
   switch (message.direction) {
     case wire::Direction::to_host:
       return copy_3d_down(session, request, message, size, stream);
