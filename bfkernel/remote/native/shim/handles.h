@@ -8,8 +8,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "shim/cuda_api.h"
@@ -60,13 +60,31 @@ BFKERNEL_HANDLE(CUkernel, FunctionObject, function, CUDA_ERROR_INVALID_HANDLE);
 BFKERNEL_HANDLE(CUlinkState, LinkObject, link, CUDA_ERROR_INVALID_HANDLE);
 #undef BFKERNEL_HANDLE
 
+// One stretch of addresses that holds all objects and nothing else. A number that a program passes as a
+// handle can so be told from an object without touching what it points to.
+class Arena {
+ public:
+  // Memory that reads as zero, never given back. Throws std::bad_alloc when the arena is full.
+  static void* take(size_t size);
+  static bool holds(const void* pointer) {
+    return reinterpret_cast<uintptr_t>(pointer) - begin_ < size_.load(std::memory_order_acquire);
+  }
+  static constexpr size_t kAlignment = 64;
+
+ private:
+  static inline std::mutex mutex_;
+  static inline uintptr_t begin_ = 0;
+  static inline size_t used_ = 0;
+  static inline std::atomic<size_t> size_{0};  // 0 until there is one
+};
+
 // Room for objects of one type, reused but never unmapped.
 template <class T>
 class Store {
  public:
   T* allocate() {
     const std::lock_guard lock(mutex_);
-    if (free_.empty()) return &objects_.emplace_back();
+    if (free_.empty()) return new (Arena::take(sizeof(T))) T;
     T* object = free_.back();
     free_.pop_back();
     return object;
@@ -79,7 +97,6 @@ class Store {
 
  private:
   std::mutex mutex_;
-  std::deque<T> objects_;
   std::vector<T*> free_;
 };
 
@@ -97,10 +114,8 @@ template <class H>
 typename Traits<H>::Type* object_of(H handle) {
   using T = typename Traits<H>::Type;
   auto* object = reinterpret_cast<T*>(handle);
-  const bool plausible =
-      reinterpret_cast<uintptr_t>(handle) >= 4096 && reinterpret_cast<uintptr_t>(handle) % alignof(T) == 0;
-  if (!plausible || object->tag != kObjectTag ||
-      object->kind.load(std::memory_order_relaxed) != Traits<H>::kind)
+  const bool ours = Arena::holds(object) && reinterpret_cast<uintptr_t>(object) % Arena::kAlignment == 0;
+  if (!ours || object->tag != kObjectTag || object->kind.load(std::memory_order_relaxed) != Traits<H>::kind)
     throw Failure{Traits<H>::invalid};
   return object;
 }

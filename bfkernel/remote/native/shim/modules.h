@@ -2,7 +2,6 @@
 // Modules and libraries, with the table of kernels that came back when they were loaded.
 #pragma once
 
-#include <deque>
 #include <mutex>
 #include <string>
 #include <unordered_map>

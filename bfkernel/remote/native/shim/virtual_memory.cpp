@@ -27,7 +27,7 @@ std::map<uint64_t, uint64_t>& reservations = *new std::map<uint64_t, uint64_t>; 
 
 PhysicalMemory* memory_of(CUmemGenericAllocationHandle handle) {
   auto* object = reinterpret_cast<PhysicalMemory*>(handle);
-  const bool plausible = handle >= 4096 && handle % alignof(PhysicalMemory) == 0;
+  const bool plausible = Arena::holds(object) && handle % Arena::kAlignment == 0;
   require(plausible && object->tag == kObjectTag && object->kind == wire::Kind::memory,
           CUDA_ERROR_INVALID_VALUE);
   return object;

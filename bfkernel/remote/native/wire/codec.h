@@ -44,8 +44,7 @@ class Encoder {
   }
 
   void raw(const void* data, size_t size) {
-    const auto* begin = static_cast<const std::byte*>(data);
-    out_.insert(out_.end(), begin, begin + size);
+    if (size > 0) std::memcpy(reserve(size), data, size);
   }
 
   // Room for `size` bytes at the end, to be filled by the caller before anything else is appended.

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The shim under test, and a real pool with an emulated GPU for it to reach."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bfkernel.remote import native_files
+
+PROGRAMS = Path(__file__).parent / "programs"
+BFKERNEL = [sys.executable, "-m", "bfkernel.cli.main"]
+TIMEOUT_S = 60
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def installed(find: Callable[[], Path]) -> Path:
+    try:
+        return find()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def shim_dir() -> Path:
+    """Folder of libcuda.so.1."""
+    return installed(native_files.client_dir)
+
+
+@pytest.fixture(scope="session")
+def pool_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A pool with three small emulated GPUs."""
+    installed(native_files.worker)
+    installed(native_files.softgpu)
+    command = [*BFKERNEL, "serve", "--port=0", "--data-port=0", "--driver=softgpu", "--softgpus=3"]
+    command += ["--softgpu-memory=2GiB", f"--state-dir={tmp_path_factory.mktemp('pool')}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as pool:
+        assert pool.stdout
+        line = pool.stdout.readline()
+        assert line.startswith("ready "), "the pool has ended before it was ready"
+        yield line.split()[1]
+        pool.send_signal(signal.SIGTERM)
+        pool.wait(TIMEOUT_S)
+
+
+@pytest.fixture
+def leased(pool_url: str) -> Run:
+    """Runs a program of programs/ on a lease."""
+
+    def run(program: str, *arguments: str, gpus: int = 1, **env: str) -> subprocess.CompletedProcess[str]:
+        command = [*BFKERNEL, "run", "-n", str(gpus), "-p", "0.1", "--"]
+        command += [sys.executable, str(PROGRAMS / program), *arguments]
+        environment = {**os.environ, "BFKERNEL_POOL_URL": pool_url, **env}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
+
+    return run
+
+
+@pytest.fixture
+def unleased(shim_dir: Path) -> Run:
+    """Runs Python code over the shim without any lease."""
+
+    def run(code: str, **env: str) -> subprocess.CompletedProcess[str]:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("BFKERNEL_")}
+        environment |= {"LD_LIBRARY_PATH": str(shim_dir), **env}
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
+
+    return run

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A thin ctypes view of libcuda.so.1 for the programs beside it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+cuda = ctypes.CDLL("libcuda.so.1")
+Size = ctypes.c_size_t
+Address = ctypes.c_uint64
+Handle = ctypes.c_void_p
+
+PTX = b"""
+.version 7.0
+.target sm_70
+.address_size 64
+.global .u32 counter;
+.visible .entry add(.param .u64 data, .param .u32 value, .param .u32 n)
+{
+  .reg .pred p; .reg .b32 r<6>; .reg .b64 d<3>;
+  ld.param.u64 d1, [data]; ld.param.u32 r1, [value]; ld.param.u32 r2, [n];
+  mov.u32 r3, %ctaid.x; mov.u32 r4, %ntid.x; mov.u32 r5, %tid.x; mad.lo.s32 r3, r3, r4, r5;
+  setp.ge.u32 p, r3, r2; @p ret;
+  mul.wide.u32 d2, r3, 4; add.u64 d1, d1, d2;
+  ld.global.u32 r4, [d1]; add.u32 r4, r4, r1; st.global.u32 [d1], r4;
+  ret;
+}
+.visible .entry poke(.param .u64 data)
+{
+  .reg .b32 r1; .reg .b64 d1;
+  ld.param.u64 d1, [data]; mov.u32 r1, 1; st.global.u32 [d1], r1; ret;
+}
+"""
+
+
+class Error(Exception):
+    def __init__(self, name: str, code: int) -> None:
+        super().__init__(f"{name} -> {code}")
+        self.code = code
+
+
+def call(name: str, *arguments: object) -> None:
+    code = getattr(cuda, name)(*arguments)
+    if code:
+        raise Error(name, code)
+
+
+def fails(code: int, name: str, *arguments: object) -> None:
+    result = getattr(cuda, name)(*arguments)
+    assert result == code, f"{name}: {result}, not {code}"
+
+
+def start(device: int = 0) -> Handle:
+    call("cuInit", 0)
+    context = Handle()
+    call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
+    call("cuCtxSetCurrent", context)
+    return context
+
+
+def allocate(size: int) -> Address:
+    address = Address()
+    call("cuMemAlloc_v2", ctypes.byref(address), Size(size))
+    return address
+
+
+def upload(address: Address, data: bytes) -> None:
+    call("cuMemcpyHtoD_v2", address, data, Size(len(data)))
+
+
+def download(address: Address, size: int) -> bytes:
+    out = ctypes.create_string_buffer(size)
+    call("cuMemcpyDtoH_v2", out, address, Size(size))
+    return out.raw
+
+
+def free_bytes() -> int:
+    free, total = Size(), Size()
+    call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+    return free.value
+
+
+def function(name: str) -> Handle:
+    module, out = Handle(), Handle()
+    call("cuModuleLoadData", ctypes.byref(module), PTX)
+    call("cuModuleGetFunction", ctypes.byref(out), module, name.encode())
+    return out
+
+
+def launch(kernel: Handle, grid: int, block: int, *values: object, stream: object = None) -> int:
+    pointers = (Handle * len(values))(*[ctypes.addressof(v) for v in values])
+    return cuda.cuLaunchKernel(kernel, grid, 1, 1, block, 1, 1, 0, stream, pointers, None)
+
+
+def noise(size: int) -> bytes:
+    return os.urandom(size)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The shim with a real pool, agent and worker behind it; the driver is softgpu."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Run
+
+
+@pytest.mark.parametrize("program", ["copies.py", "threads.py", "forks.py", "faults.py", "memory.py"])
+def test_program(leased: Run, program: str) -> None:
+    result = leased(program)
+    assert (result.stdout, result.returncode) == ("ok\n", 0), result.stderr
+
+
+def test_a_worker_that_dies_is_an_error_within_a_second(leased: Run) -> None:
+    result = leased("worker_death.py")
+    assert (result.stdout, result.returncode) == ("ok\n", 0), result.stderr
+    assert result.stderr.count("connection to the GPU server is lost") == 1
+
+
+def test_several_gpus_in_one_lease(leased: Run) -> None:
+    result = leased("devices.py", gpus=3)
+    buses = result.stdout.strip().split(",")
+    assert len(set(buses)) == 3, result.stderr
+    chosen = leased("devices.py", gpus=3, CUDA_VISIBLE_DEVICES="2,0")
+    assert len(chosen.stdout.strip().split(",")) == 2, chosen.stderr
+    assert set(chosen.stdout.strip().split(",")) <= set(buses)
+
+
+def test_a_trace_names_every_call(leased: Run) -> None:
+    result = leased("forks.py", BFKERNEL_LOG="debug")
+    assert "cuMemAlloc_v2(" in result.stderr
+    assert " us" in result.stderr
