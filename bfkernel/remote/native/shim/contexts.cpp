@@ -71,6 +71,27 @@ namespace contexts {
 void require_usable(const ContextObject* context) {
   require(context != nullptr, CUDA_ERROR_INVALID_CONTEXT);
   require(context->live.load(std::memory_order_relaxed), CUDA_ERROR_CONTEXT_IS_DESTROYED);
+  const CUresult fault = context->fault.load(std::memory_order_relaxed);
+  require(fault == CUDA_SUCCESS, fault);
+}
+
+void note_fault(ContextObject* context, CUresult error) {
+  switch (error) {
+    case CUDA_ERROR_ILLEGAL_ADDRESS:
+    case CUDA_ERROR_ASSERT:
+    case CUDA_ERROR_HARDWARE_STACK_ERROR:
+    case CUDA_ERROR_ILLEGAL_INSTRUCTION:
+    case CUDA_ERROR_MISALIGNED_ADDRESS:
+    case CUDA_ERROR_INVALID_ADDRESS_SPACE:
+    case CUDA_ERROR_INVALID_PC:
+    case CUDA_ERROR_LAUNCH_FAILED:
+    case CUDA_ERROR_LAUNCH_TIMEOUT:
+    case CUDA_ERROR_ECC_UNCORRECTABLE:
+      if (context) context->fault = error;
+      break;
+    default:
+      break;
+  }
 }
 
 bool usable(const ContextObject* context) { return context && context->live; }
@@ -115,6 +136,7 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext* pctx, CUdevice dev) {
     call_plain(wire::PrimaryRetain{context->id, context->device, context->flags}, Context::any,
                Deferred::keep);
     learn_limits(context);
+    context->fault = CUDA_SUCCESS;
     context->live = true;
   }
   ++context->retains;
@@ -259,7 +281,7 @@ CUresult cuCtxGetId(CUcontext ctx, unsigned long long* ctxId) {
 
 CUresult cuCtxGetApiVersion(CUcontext ctx, unsigned int* version) {
   require(version);
-  contexts::require_usable(context_of(ctx));
+  require(contexts::usable(context_of(ctx)), CUDA_ERROR_INVALID_CONTEXT);
   *version = 3020;
   return CUDA_SUCCESS;
 }

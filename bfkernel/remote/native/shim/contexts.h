@@ -23,8 +23,9 @@ struct ContextObject : Object {
   CUdevice visible_device = 0;
   bool primary = false;
   unsigned flags = 0;
-  int retains = 0;                // of a primary context; of others the attach count
-  std::atomic<bool> live{false};  // the worker has it
+  int retains = 0;                            // of a primary context; of others the attach count
+  std::atomic<bool> live{false};              // the worker has it
+  std::atomic<CUresult> fault{CUDA_SUCCESS};  // what broke the context: from then on all it answers
   LaunchLimits limits{};
 };
 
@@ -33,7 +34,10 @@ namespace contexts {
 // The calling thread's current context, or Failure{INVALID_CONTEXT}.
 ContextObject* current();
 
+// Throws Failure: for no context, one that has ended, or one that a kernel broke.
 void require_usable(const ContextObject* context);
+// Remembers an error that breaks the context it happened in; others are forgotten.
+void note_fault(ContextObject* context, CUresult error);
 bool usable(const ContextObject* context);
 uint64_t wire_id(const ContextObject* context);
 

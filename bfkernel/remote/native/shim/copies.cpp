@@ -64,6 +64,7 @@ void to_host(void* destination, uint64_t source, uint64_t size, CUstream stream,
     done += step;
   }
   while (!in_flight.empty()) finish_first();
+  contexts::note_fault(current_context(), result);
   require(result == CUDA_SUCCESS, result);
   report_deferred();
 }

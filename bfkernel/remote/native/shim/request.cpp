@@ -42,6 +42,7 @@ void Request::send(Pending& pending) {
 CUresult Request::wait(Pending& pending) {
   send(pending);
   connection().transport().await(pending);
+  contexts::note_fault(context_, pending.result);
   return pending.result;
 }
 
@@ -55,7 +56,9 @@ Reply Request::wait(Deferred deferred) {
 
 void report_deferred() {
   const CUresult earlier = connection().transport().take_deferred();
-  if (earlier != CUDA_SUCCESS) throw Failure{earlier};
+  if (earlier == CUDA_SUCCESS) return;
+  contexts::note_fault(current_context(), earlier);
+  throw Failure{earlier};
 }
 
 }  // namespace shim
