@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "printf_fifo.h"
 
-#include <cstdio>
-
 namespace softgpu::driver {
 
-void PrintfFifo::write(std::string_view text) {
+void PrintfFifo::append(std::FILE* to, std::string_view text) {
   std::lock_guard lock(mutex_);
-  lines_.emplace_back(text);
+  lines_.push_back({to, std::string(text)});
   bytes_ += text.size();
   trim();
 }
@@ -20,21 +18,21 @@ void PrintfFifo::set_limit(size_t bytes) {
 
 void PrintfFifo::trim() {
   while (bytes_ > limit_ && lines_.size() > 1) {
-    bytes_ -= lines_.front().size();
+    bytes_ -= lines_.front().text.size();
     lines_.pop_front();
   }
 }
 
 void PrintfFifo::flush() {
   std::lock_guard order(output_);
-  std::deque<std::string> lines;
+  std::deque<Line> lines;
   {
     std::lock_guard lock(mutex_);
     if (lines_.empty()) return;
     lines.swap(lines_);
     bytes_ = 0;
   }
-  for (const std::string& line : lines) std::fwrite(line.data(), 1, line.size(), stdout);
+  for (const Line& line : lines) std::fwrite(line.text.data(), 1, line.text.size(), line.to);
   std::fflush(stdout);
 }
 
