@@ -130,7 +130,7 @@ def markdown(floor: Figures, direct: Figures, shim: Figures) -> str:
         "| --- | --- | --- | --- |",
     ]
     for name, text, unit, compared in TABLE:
-        ratio = f"{shim[name] / floor[compared]:.2f}" if compared else "-"
+        ratio = f"{shim[name] / floor[compared]:.3g}" if compared else "-"
         lines.append(f"| {text} | {direct[name]:.3g} {unit} | {shim[name]:.3g} {unit} | {ratio} |")
     lines.append(f"| raw TCP: ping-pong of 64 bytes, median | - | {floor['tcp_rtt_us']:.3g} µs | 1 |")
     lines.append(f"| raw TCP: one way | - | {floor['tcp_GBps']:.3g} GB/s | 1 |")

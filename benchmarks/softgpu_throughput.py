@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """softgpu's throughput: warp instructions a second, compute-bound and memory-bound, on one core and on all.
 
-    python benchmarks/softgpu_throughput.py [--driver PATH] [--seconds 1.0] [--json softgpu_throughput.json]
+    python benchmarks/softgpu_throughput.py [--driver PATH] [--seconds 1.0] [--json FILE]
 
 A warp instruction is one PTX instruction of the kernel below executed by one warp of 32 threads. Each figure
 is the best of several launches, each in a process of its own that may use the named number of cores.
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "softgpu_throughput.json"
 sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
@@ -135,7 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--driver", default=str(ROOT / "bfkernel" / "lib" / "libsoftgpu.so"))
     parser.add_argument("--seconds", type=float, default=1.0, help="time for each kernel")
-    parser.add_argument("--json", default="softgpu_throughput.json", help="where to write the figures")
+    parser.add_argument("--json", default=str(RESULTS), help="where to write the figures")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:

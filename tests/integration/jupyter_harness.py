@@ -80,8 +80,8 @@ class Jupyter:
         self._http.post(f"api/kernels/{kernel_id}/interrupt").raise_for_status()
 
     @contextmanager
-    def client(self, kernel_id: str) -> Iterator[Cells]:
-        """Speak to a kernel."""
+    def client(self, kernel_id: str, limit_s: float = 30.0) -> Iterator[Cells]:
+        """Speak to a kernel, once it is ready."""
         client = BlockingKernelClient(connection_file=str(self._runtime_dir / f"kernel-{kernel_id}.json"))
         client.load_connection_file()
         client.start_channels()

@@ -48,7 +48,8 @@ def memory_bytes(root: psutil.Process) -> int:
 def test_fifty_kernels_at_once(
     make_pool: Callable[..., Pool], make_jupyter: Callable[..., Jupyter], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pool = make_pool("--softgpus=1", "--softgpu-memory=32GiB")
+    # The TTL of a real pool: fifty interpreters that start on a few cores starve a heartbeat for seconds.
+    pool = make_pool("--softgpus=1", "--softgpu-memory=32GiB", "--lease-ttl=60s")
     jupyter = make_jupyter()
     kernels = [jupyter.start_kernel("gpu-0.02", f"{number}.ipynb") for number in range(KERNELS)]
     assert pool.states() == ["granted"] * KERNELS

@@ -27,5 +27,5 @@ def test_the_shim_comes_first_and_once(tmp_path, shim_dir):
 
 def test_a_shim_that_was_not_built_is_said_so(tmp_path, monkeypatch):
     monkeypatch.setenv("BFKERNEL_NATIVE_DIR", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="build the native part"):
+    with pytest.raises(FileNotFoundError, match="is missing: run"):
         routed_environment(tmp_path / "lease.json", {})

@@ -154,7 +154,7 @@ def test_a_shim_that_was_not_built_is_one_sentence_and_holds_nothing(pool, make,
     monkeypatch.setenv("BFKERNEL_NATIVE_DIR", str(tmp_path / "empty"))
 
     async def scenario():
-        with pytest.raises(FileNotFoundError, match="build the native part"):
+        with pytest.raises(FileNotFoundError, match="is missing: run"):
             await start(make(fraction=0.1))
         assert leases() == []
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Register rows: liveness over basic blocks, then linear scan over the live intervals.
 //
-// Rows of different lane widths never share memory. Lanes of a warp that have diverged are at different places of the
-// code at once, each using its own column of a row; columns of rows of unequal width would overlap.
+// Rows of different lane widths never share memory. Lanes of a warp that have diverged are at different
+// places of the code at once, each using its own column of a row; columns of rows of unequal width would
+// overlap.
 #include <algorithm>
 #include <array>
 
@@ -19,7 +20,8 @@ struct BasicBlock {
 
 class Allocator {
  public:
-  Allocator(Function* f, std::vector<Draft>& code, const std::vector<Register>& registers, const std::vector<size_t>& labels)
+  Allocator(Function* f, std::vector<Draft>& code, const std::vector<Register>& registers,
+            const std::vector<size_t>& labels)
       : f_(f), code_(code), registers_(registers), labels_(labels) {}
 
   void run(const std::vector<uint32_t>& at_entry, const std::vector<uint32_t>& at_exit) {
@@ -36,7 +38,8 @@ class Allocator {
   }
 
  private:
-  template <class F> void each_read(const Draft& d, F f) {
+  template <class F>
+  void each_read(const Draft& d, F f) {
     for (size_t k = 0; k < 6; ++k) {
       if (d.reads >> k & 1) f(d.ins.o[k] / 4);
     }
@@ -45,7 +48,8 @@ class Allocator {
     }
     if (d.ins.guard != kNoOperand) f(d.ins.guard / 4);
   }
-  template <class F> void each_write(const Draft& d, F f) {
+  template <class F>
+  void each_write(const Draft& d, F f) {
     for (size_t k = 0; k < 6; ++k) {
       if (d.defines >> k & 1) f(d.ins.o[k] / 4);
     }
@@ -94,8 +98,10 @@ class Allocator {
         each_write(d, [&](size_t r) {
           touch(r, i);
           // A guarded write leaves the old value in some lanes, so it does not end the old value's life.
-          if (d.ins.guard == kNoOperand) writes[b][r / 64] |= 1ull << (r % 64);
-          else if (!(writes[b][r / 64] >> (r % 64) & 1)) reads[b][r / 64] |= 1ull << (r % 64);
+          if (d.ins.guard == kNoOperand)
+            writes[b][r / 64] |= 1ull << (r % 64);
+          else if (!(writes[b][r / 64] >> (r % 64) & 1))
+            reads[b][r / 64] |= 1ull << (r % 64);
         });
       }
     }
@@ -116,8 +122,10 @@ class Allocator {
     }
     for (size_t b = 0; b < n; ++b) {
       for (size_t w = 0; w < words; ++w) {
-        for (uint64_t m = in[b][w]; m != 0; m &= m - 1) touch(w * 64 + static_cast<size_t>(__builtin_ctzll(m)), blocks_[b].begin);
-        for (uint64_t m = out[b][w]; m != 0; m &= m - 1) touch(w * 64 + static_cast<size_t>(__builtin_ctzll(m)), blocks_[b].end - 1);
+        for (uint64_t m = in[b][w]; m != 0; m &= m - 1)
+          touch(w * 64 + static_cast<size_t>(__builtin_ctzll(m)), blocks_[b].begin);
+        for (uint64_t m = out[b][w]; m != 0; m &= m - 1)
+          touch(w * 64 + static_cast<size_t>(__builtin_ctzll(m)), blocks_[b].end - 1);
       }
     }
   }

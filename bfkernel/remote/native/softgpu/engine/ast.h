@@ -26,12 +26,12 @@ bool parse_type(std::string_view text, Type* out);
 struct Operand {
   enum class Kind { name, integer, real32, real64, address, vector, list, sink };
   Kind kind = Kind::sink;
-  std::string name;        // register, variable, label; of an address: its base (may be empty)
-  std::string component;   // "x" of %tid.x
-  std::string pair;        // q of p|q
-  bool negated = false;    // !p or -r
-  uint64_t bits = 0;       // number
-  int64_t offset = 0;      // of an address, or of a name (symbol+4)
+  std::string name;       // register, variable, label; of an address: its base (may be empty)
+  std::string component;  // "x" of %tid.x
+  std::string pair;       // q of p|q
+  bool negated = false;   // !p or -r
+  uint64_t bits = 0;      // number
+  int64_t offset = 0;     // of an address, or of a name (symbol+4)
   std::vector<Operand> items;
 };
 
@@ -51,15 +51,15 @@ struct Variable {
   Space space = Space::none;
   Linkage linkage = Linkage::internal;
   Type type;
-  int lanes = 1;            // 4 for .v4
+  int lanes = 1;  // 4 for .v4
   size_t alignment = 1;
-  bool aligned = false;     // .align was given
+  bool aligned = false;  // .align was given
   std::string name;
-  int count = 0;            // %r<count>; 0: a single name
+  int count = 0;  // %r<count>; 0: a single name
   bool array = false;
-  bool unsized = false;     // name[]
+  bool unsized = false;  // name[]
   uint64_t elements = 1;
-  bool pointer = false;     // .ptr
+  bool pointer = false;  // .ptr
   std::vector<InitItem> init;
   int line = 0;
 
@@ -78,7 +78,7 @@ struct Statement {
   // instruction
   std::string guard;
   bool guard_negated = false;
-  std::string opcode;                // "ld"
+  std::string opcode;                  // "ld"
   std::vector<std::string> modifiers;  // "global", "L1::no_allocate", "u32"
   std::vector<Operand> operands;
   // label, prototype, targets
@@ -115,8 +115,8 @@ struct Alias {
 };
 
 struct Module {
-  int version = 0;       // 10 * major + minor
-  int target = 0;        // 80 of sm_80
+  int version = 0;  // 10 * major + minor
+  int target = 0;   // 80 of sm_80
   int address_size = 64;
   std::vector<Variable> variables;
   std::vector<FunctionDecl> functions;

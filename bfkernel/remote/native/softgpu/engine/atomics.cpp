@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// atom and red. Blocks run on several threads, so device memory is changed with the processor's atomics; operations
-// that it lacks are loops around compare-and-swap.
+// atom and red. Blocks run on several threads, so device memory is changed with the processor's atomics;
+// operations that it lacks are loops around compare-and-swap.
 #include "engine/atomics.h"
 
 #include <atomic>
@@ -17,24 +17,73 @@
 namespace softgpu {
 
 bool is_atomic_operation(std::string_view name) {
-  static const std::set<std::string_view> names = {"add", "and", "or", "xor", "exch", "cas", "inc", "dec", "min", "max"};
+  static const std::set<std::string_view> names = {"add", "and", "or",  "xor", "exch",
+                                                   "cas", "inc", "dec", "min", "max"};
   return names.count(name) != 0;
 }
 
 namespace {
 
-template <class T> T as(const auto& bits) { return std::bit_cast<T>(bits); }
+template <class T>
+T as(const auto& bits) {
+  return std::bit_cast<T>(bits);
+}
 
 // ---- what each operation makes of the old value and the operand; T is how the bits are seen ----
-struct Add { template <class T> static T f(T a, T b) { return static_cast<T>(a + b); } };
-struct And { template <class T> static T f(T a, T b) { return a & b; } };
-struct Or { template <class T> static T f(T a, T b) { return a | b; } };
-struct Xor { template <class T> static T f(T a, T b) { return a ^ b; } };
-struct Exchange { template <class T> static T f(T, T b) { return b; } };
-struct Min { template <class T> static T f(T a, T b) { return b < a ? b : a; } };
-struct Max { template <class T> static T f(T a, T b) { return b > a ? b : a; } };
-struct Increment { template <class T> static T f(T a, T b) { return a >= b ? T{0} : static_cast<T>(a + 1); } };
-struct Decrement { template <class T> static T f(T a, T b) { return a == 0 || a > b ? b : static_cast<T>(a - 1); } };
+struct Add {
+  template <class T>
+  static T f(T a, T b) {
+    return static_cast<T>(a + b);
+  }
+};
+struct And {
+  template <class T>
+  static T f(T a, T b) {
+    return a & b;
+  }
+};
+struct Or {
+  template <class T>
+  static T f(T a, T b) {
+    return a | b;
+  }
+};
+struct Xor {
+  template <class T>
+  static T f(T a, T b) {
+    return a ^ b;
+  }
+};
+struct Exchange {
+  template <class T>
+  static T f(T, T b) {
+    return b;
+  }
+};
+struct Min {
+  template <class T>
+  static T f(T a, T b) {
+    return b < a ? b : a;
+  }
+};
+struct Max {
+  template <class T>
+  static T f(T a, T b) {
+    return b > a ? b : a;
+  }
+};
+struct Increment {
+  template <class T>
+  static T f(T a, T b) {
+    return a >= b ? T{0} : static_cast<T>(a + 1);
+  }
+};
+struct Decrement {
+  template <class T>
+  static T f(T a, T b) {
+    return a == 0 || a > b ? b : static_cast<T>(a - 1);
+  }
+};
 
 struct Half {
   uint16_t bits;
@@ -44,22 +93,54 @@ struct Bfloat {
   uint16_t bits;
   static constexpr bool bfloat = true;
 };
-template <class H> double value(H h) { return H::bfloat ? bf16_value(h.bits) : f16_value(h.bits); }
-template <class H> H rounded(double x) { return {H::bfloat ? bf16_from_double(x, 0) : f16_from_double(x, 0)}; }
-template <class H> struct Pair { H low, high; };
+template <class H>
+double value(H h) {
+  return H::bfloat ? bf16_value(h.bits) : f16_value(h.bits);
+}
+template <class H>
+H rounded(double x) {
+  return {H::bfloat ? bf16_from_double(x, 0) : f16_from_double(x, 0)};
+}
+template <class H>
+struct Pair {
+  H low, high;
+};
 
-template <class H> H add_small(H a, H b) { return rounded<H>(fma_to_odd(value(a), 1.0, value(b))); }
-template <class H, bool Max> H extreme_small(H a, H b) {
+template <class H>
+H add_small(H a, H b) {
+  return rounded<H>(fma_to_odd(value(a), 1.0, value(b)));
+}
+template <class H, bool Max>
+H extreme_small(H a, H b) {
   const double x = value(a), y = value(b);
   if (std::isnan(x)) return b;
   if (std::isnan(y)) return a;
   return (Max ? y > x : y < x) ? b : a;
 }
-struct AddSmall { template <class H> static H f(H a, H b) { return add_small(a, b); } };
-struct MinSmall { template <class H> static H f(H a, H b) { return extreme_small<H, false>(a, b); } };
-struct MaxSmall { template <class H> static H f(H a, H b) { return extreme_small<H, true>(a, b); } };
-template <class Op> struct Both {
-  template <class P> static P f(P a, P b) { return {Op::f(a.low, b.low), Op::f(a.high, b.high)}; }
+struct AddSmall {
+  template <class H>
+  static H f(H a, H b) {
+    return add_small(a, b);
+  }
+};
+struct MinSmall {
+  template <class H>
+  static H f(H a, H b) {
+    return extreme_small<H, false>(a, b);
+  }
+};
+struct MaxSmall {
+  template <class H>
+  static H f(H a, H b) {
+    return extreme_small<H, true>(a, b);
+  }
+};
+template <class Op>
+struct Both {
+  template <class P>
+  static P f(P a, P b) {
+    return {Op::f(a.low, b.low), Op::f(a.high, b.high)};
+  }
 };
 struct AddFloat {
   static float f(float a, float b) {
@@ -68,9 +149,12 @@ struct AddFloat {
   }
 };
 
-template <class T> using Bits = std::conditional_t<sizeof(T) == 2, uint16_t, std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>>;
+template <class T>
+using Bits =
+    std::conditional_t<sizeof(T) == 2, uint16_t, std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>>;
 
-template <class T, class Op> Bits<T> change(uint8_t* p, Bits<T> operand) {
+template <class T, class Op>
+Bits<T> change(uint8_t* p, Bits<T> operand) {
   std::atomic_ref<Bits<T>> cell(*reinterpret_cast<Bits<T>*>(p));
   if constexpr (std::is_same_v<Op, Add> && std::is_integral_v<T>) return cell.fetch_add(operand);
   if constexpr (std::is_same_v<Op, Exchange>) return cell.exchange(operand);
@@ -115,7 +199,8 @@ const Instr* compare_and_swap(Warp& w, const Instr* ip) {
   return ip + 1;
 }
 
-template <Addressing Kind> void register_kind(Registry& r, const std::string& kind) {
+template <Addressing Kind>
+void register_kind(Registry& r, const std::string& kind) {
   const std::string p = "atom." + kind + ".";
   const auto integer = [&]<class T>(T, const std::string& t) {
     r.add(p + "add." + t, "", atomic<Kind, T, Add>);
@@ -176,8 +261,10 @@ const Instr* copy_async(Warp& w, const Instr* ip) {
     const uint32_t bytes = size[i];
     const uint32_t there = std::min(valid[i], bytes);
     const auto lane = static_cast<uint32_t>(i);
-    if (at + bytes > w.shared_size) return w.fault(Fault::illegal_address, ip, lane, "illegal shared address");
-    if (bytes == 0 || (at | source) % bytes != 0) return w.fault(Fault::misaligned_address, ip, lane, "misaligned address");
+    if (at + bytes > w.shared_size)
+      return w.fault(Fault::illegal_address, ip, lane, "illegal shared address");
+    if (bytes == 0 || (at | source) % bytes != 0)
+      return w.fault(Fault::misaligned_address, ip, lane, "misaligned address");
     uint64_t begin = 0, end = 0;
     if (there > 0 && !w.block->launch->memory->find(source, there, &begin, &end))
       return w.fault(Fault::illegal_address, ip, lane, "illegal address");

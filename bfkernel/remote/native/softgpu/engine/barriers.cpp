@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Barriers of a block: bar.sync, bar.arrive, bar.red, and the barrier of a cluster of one block.
 //
-// Arrivals count threads. A warp all of whose living lanes arrive together counts as 32 even if it has fewer, because
-// programs give expected counts in whole warps.
+// Arrivals count threads. A warp all of whose living lanes arrive together counts as 32 even if it has fewer,
+// because programs give expected counts in whole warps.
 #include "engine/block.h"
 #include "engine/registry.h"
 
@@ -70,7 +70,8 @@ const Instr* barrier(Warp& w, const Instr* ip) {
   const uint32_t id = row<uint32_t>(w, ip->o[1])[lane];
   const uint32_t expected = ip->o[2] == kNoOperand ? 0 : row<uint32_t>(w, ip->o[2])[lane];
   if (id > 15 || expected % kLanes != 0) {
-    return w.fault(Fault::illegal_instruction, ip, static_cast<uint32_t>(lane), "barrier number above 15 or count not a multiple of 32");
+    return w.fault(Fault::illegal_instruction, ip, static_cast<uint32_t>(lane),
+                   "barrier number above 15 or count not a multiple of 32");
   }
   Block& block = *w.block;
   const auto number = static_cast<uint8_t>(id);

@@ -12,20 +12,23 @@ namespace {
 using U = uint32_t;
 using L = uint64_t;
 
-template <class D, class A, auto F> const Instr* one(Warp& w, const Instr* ip) {
+template <class D, class A, auto F>
+const Instr* one(Warp& w, const Instr* ip) {
   D* d = destination<D>(w, ip->o[0]);
   const A* a = row<A>(w, ip->o[1]);
   each_lane(w.active, [&](int i) { d[i] = static_cast<D>(F(a[i])); });
   return ip + 1;
 }
-template <class D, class A, class B, auto F> const Instr* two(Warp& w, const Instr* ip) {
+template <class D, class A, class B, auto F>
+const Instr* two(Warp& w, const Instr* ip) {
   D* d = destination<D>(w, ip->o[0]);
   const A* a = row<A>(w, ip->o[1]);
   const B* b = row<B>(w, ip->o[2]);
   each_lane(w.active, [&](int i) { d[i] = static_cast<D>(F(a[i], b[i])); });
   return ip + 1;
 }
-template <class D, class A, class B, class C, auto F> const Instr* three(Warp& w, const Instr* ip) {
+template <class D, class A, class B, class C, auto F>
+const Instr* three(Warp& w, const Instr* ip) {
   D* d = destination<D>(w, ip->o[0]);
   const A* a = row<A>(w, ip->o[1]);
   const B* b = row<B>(w, ip->o[2]);
@@ -34,25 +37,29 @@ template <class D, class A, class B, class C, auto F> const Instr* three(Warp& w
   return ip + 1;
 }
 
-template <class T> T reverse(T x) {
+template <class T>
+T reverse(T x) {
   T r = 0;
   for (unsigned i = 0; i < 8 * sizeof(T); ++i) r = static_cast<T>(r << 1 | (x >> i & 1));
   return r;
 }
 
 // Position of the highest bit that differs from the sign (or is set, for unsigned); ~0 if there is none.
-template <class T> U find_high(T x) {
+template <class T>
+U find_high(T x) {
   using W = std::make_unsigned_t<T>;
   auto u = static_cast<W>(x);
   if constexpr (std::is_signed_v<T>) u = x < 0 ? static_cast<W>(~u) : u;
   return u == 0 ? ~0u : static_cast<U>(std::bit_width(u)) - 1;
 }
-template <class T> U find_high_distance(T x) {
+template <class T>
+U find_high_distance(T x) {
   const U at = find_high(x);
   return at == ~0u ? at : static_cast<U>(8 * sizeof(T)) - 1 - at;
 }
 
-template <class T> T extract(T a, U position, U length) {
+template <class T>
+T extract(T a, U position, U length) {
   using W = std::make_unsigned_t<T>;
   constexpr U bits = 8 * sizeof(T);
   const U p = position & 0xff;
@@ -71,7 +78,8 @@ template <class T> T extract(T a, U position, U length) {
 }
 
 // bfi d, a, b, c, d: the low bits of a go into b.
-template <class T> const Instr* insert(Warp& w, const Instr* ip) {
+template <class T>
+const Instr* insert(Warp& w, const Instr* ip) {
   T* d = destination<T>(w, ip->o[0]);
   const T* a = row<T>(w, ip->o[1]);
   const T* b = row<T>(w, ip->o[2]);
@@ -118,46 +126,63 @@ U selector_of(int mode, U c) {
   static constexpr U ecr[4] = {0x0000, 0x1110, 0x2210, 0x3210};
   const U k = c & 3;
   switch (mode) {
-    case 0: return f4e[k];
-    case 1: return b4e[k];
-    case 2: return 0x1111 * k;
-    case 3: return ecl[k];
-    case 4: return ecr[k];
-    default: return 0x1010 + 0x2222 * (k & 1);
+    case 0:
+      return f4e[k];
+    case 1:
+      return b4e[k];
+    case 2:
+      return 0x1111 * k;
+    case 3:
+      return ecl[k];
+    case 4:
+      return ecr[k];
+    default:
+      return 0x1010 + 0x2222 * (k & 1);
   }
 }
-template <int Mode> U permute_mode(U a, U b, U c) { return permute(a, b, selector_of(Mode, c)); }
-
-template <class T, int Bits> int64_t element(U x, int k) {
-  const U v = x >> (Bits * k) & ((1u << Bits) - 1);
-  if constexpr (std::is_signed_v<T>) return static_cast<int32_t>(v << (32 - Bits)) >> (32 - Bits);
-  else return v;
+template <int Mode>
+U permute_mode(U a, U b, U c) {
+  return permute(a, b, selector_of(Mode, c));
 }
-template <class A, class B> U dot4(U a, U b, U c) {
+
+template <class T, int Bits>
+int64_t element(U x, int k) {
+  const U v = x >> (Bits * k) & ((1u << Bits) - 1);
+  if constexpr (std::is_signed_v<T>)
+    return static_cast<int32_t>(v << (32 - Bits)) >> (32 - Bits);
+  else
+    return v;
+}
+template <class A, class B>
+U dot4(U a, U b, U c) {
   int64_t sum = 0;
   for (int k = 0; k < 4; ++k) sum += element<A, 8>(a, k) * element<B, 8>(b, k);
   return c + static_cast<U>(sum);
 }
-template <class A, class B, bool High> U dot2(U a, U b, U c) {
+template <class A, class B, bool High>
+U dot2(U a, U b, U c) {
   int64_t sum = 0;
   for (int k = 0; k < 2; ++k) sum += element<A, 16>(a, k) * element<B, 8>(b, k + (High ? 2 : 0));
   return c + static_cast<U>(sum);
 }
 
-template <bool Left, bool Wrap> U funnel(U a, U b, U c) {
+template <bool Left, bool Wrap>
+U funnel(U a, U b, U c) {
   const U n = Wrap ? c & 31 : (c > 32 ? 32 : c);
   const L both = static_cast<L>(b) << 32 | a;
   return static_cast<U>(Left ? (both << n) >> 32 : both >> n);
 }
 
-template <bool Wrap> U bit_mask(U a, U b) {
+template <bool Wrap>
+U bit_mask(U a, U b) {
   const U p = Wrap ? a & 31 : a;
   const U n = Wrap ? b & 31 : b;
   if (p >= 32) return 0;
   const U field = n >= 32 ? ~0u : (1u << n) - 1;
   return field << p;
 }
-template <bool Signed, bool Wrap> U extend(U a, U b) {
+template <bool Signed, bool Wrap>
+U extend(U a, U b) {
   const U n = Wrap ? b & 31 : b;
   if (n >= 32) return a;
   if (n == 0) return 0;
@@ -167,37 +192,51 @@ template <bool Signed, bool Wrap> U extend(U a, U b) {
 
 int32_t low24(int32_t x) { return static_cast<int32_t>(static_cast<U>(x) << 8) >> 8; }
 U low24(U x) { return x & 0xffffff; }
-template <class T> int64_t product24(T a, T b) { return static_cast<int64_t>(low24(a)) * static_cast<int64_t>(low24(b)); }
-template <class T> U mul24_lo(T a, T b) { return static_cast<U>(product24(a, b)); }
-template <class T> U mul24_hi(T a, T b) { return static_cast<U>(product24(a, b) >> 16); }
+template <class T>
+int64_t product24(T a, T b) {
+  return static_cast<int64_t>(low24(a)) * static_cast<int64_t>(low24(b));
+}
+template <class T>
+U mul24_lo(T a, T b) {
+  return static_cast<U>(product24(a, b));
+}
+template <class T>
+U mul24_hi(T a, T b) {
+  return static_cast<U>(product24(a, b) >> 16);
+}
 
 // Two 16-bit integers a register.
-template <class T, auto F> U halves(U a, U b) {
+template <class T, auto F>
+U halves(U a, U b) {
   const auto low = static_cast<uint16_t>(F(static_cast<T>(a), static_cast<T>(b)));
   const auto high = static_cast<uint16_t>(F(static_cast<T>(a >> 16), static_cast<T>(b >> 16)));
   return static_cast<U>(high) << 16 | low;
 }
 
-template <class D, class P, int N> const Instr* pack(Warp& w, const Instr* ip) {
+template <class D, class P, int N>
+const Instr* pack(Warp& w, const Instr* ip) {
   D* d = destination<D>(w, ip->o[0]);
   each_lane(w.active, [&](int i) {
     D v = 0;
-    for (int k = 0; k < N; ++k) v |= static_cast<D>(row<P>(w, ip->o[1 + k])[i]) << (8 * sizeof(P) * static_cast<unsigned>(k));
+    for (int k = 0; k < N; ++k)
+      v |= static_cast<D>(row<P>(w, ip->o[1 + k])[i]) << (8 * sizeof(P) * static_cast<unsigned>(k));
     d[i] = v;
   });
   return ip + 1;
 }
-template <class S, class P, int N> const Instr* unpack(Warp& w, const Instr* ip) {
+template <class S, class P, int N>
+const Instr* unpack(Warp& w, const Instr* ip) {
   const S* s = row<S>(w, ip->o[N]);
   each_lane(w.active, [&](int i) {
     const S v = s[i];
-    for (int k = 0; k < N; ++k) destination<P>(w, ip->o[k])[i] = static_cast<P>(v >> (8 * sizeof(P) * static_cast<unsigned>(k)));
+    for (int k = 0; k < N; ++k)
+      destination<P>(w, ip->o[k])[i] = static_cast<P>(v >> (8 * sizeof(P) * static_cast<unsigned>(k)));
   });
   return ip + 1;
 }
 
-// cvta adds the window of its space to the address, cvta.to takes it away. Null stays null in neither direction,
-// as on hardware: the first byte of shared memory is a valid generic address.
+// cvta adds the window of its space to the address, cvta.to takes it away. Null stays null in neither
+// direction, as on hardware: the first byte of shared memory is a valid generic address.
 const Instr* to_generic(Warp& w, const Instr* ip) {
   L* d = destination<L>(w, ip->o[0]);
   const L* a = row<L>(w, ip->o[1]);
@@ -229,35 +268,41 @@ const Instr* is_in_space(Warp& w, const Instr* ip) {
     const auto inside = [&](L window) { return a[i] >= window && a[i] < window + kWindowSize; };
     const bool window = inside(kSharedWindow) || inside(kLocalWindow) || inside(kParamWindow);
     const bool constant = !window && is_constant(*w.block->launch->instance, a[i]);
-    const bool answers[5] = {!window && !constant, inside(kSharedWindow), inside(kLocalWindow), constant, inside(kParamWindow)};
+    const bool answers[5] = {!window && !constant, inside(kSharedWindow), inside(kLocalWindow), constant,
+                             inside(kParamWindow)};
     d[i] = answers[ip->aux] ? ~0u : 0;
   });
   return ip + 1;
 }
 
-template <class T> void register_counting(Registry& r, const std::string& b, const std::string& l) {
+template <class T>
+void register_counting(Registry& r, const std::string& b, const std::string& l) {
   r.add("popc." + b, "=w" + l, one<U, T, [](T x) { return std::popcount(x); }>);
   r.add("clz." + b, "=w" + l, one<U, T, [](T x) { return std::countl_zero(x); }>);
   r.add("brev." + b, "=" + l + l, one<T, T, reverse<T>>);
   r.add("bfi." + b, "=" + l + l + l + "ww", insert<T>);
 }
-template <class T> void register_fields(Registry& r, const std::string& t, const std::string& l) {
+template <class T>
+void register_fields(Registry& r, const std::string& t, const std::string& l) {
   r.add("bfe." + t, "=" + l + l + "ww", three<T, T, U, U, extract<T>>);
   r.add("bfind." + t, "=w" + l, one<U, T, find_high<T>>);
   r.add("bfind.shiftamt." + t, "=w" + l, one<U, T, find_high_distance<T>>);
 }
-template <class A, class B> void register_dots(Registry& r, const std::string& types) {
+template <class A, class B>
+void register_dots(Registry& r, const std::string& types) {
   r.add("dp4a." + types, "=wwww", three<U, U, U, U, dot4<A, B>>);
   r.add("dp2a.lo." + types, "=wwww", three<U, U, U, U, dot2<A, B, false>>);
   r.add("dp2a.hi." + types, "=wwww", three<U, U, U, U, dot2<A, B, true>>);
 }
-template <class T> void register_24(Registry& r, const std::string& t) {
+template <class T>
+void register_24(Registry& r, const std::string& t) {
   r.add("mul24.lo." + t, "=www", two<U, T, T, mul24_lo<T>>);
   r.add("mul24.hi." + t, "=www", two<U, T, T, mul24_hi<T>>);
   r.add("mad24.lo." + t, "=wwww", three<U, T, T, U, [](T a, T b, U c) { return mul24_lo<T>(a, b) + c; }>);
   r.add("mad24.hi." + t, "=wwww", three<U, T, T, U, [](T a, T b, U c) { return mul24_hi<T>(a, b) + c; }>);
 }
-template <class T> void register_halves(Registry& r, const std::string& t) {
+template <class T>
+void register_halves(Registry& r, const std::string& t) {
   r.add("add." + t, "=www", two<U, U, U, halves<T, [](T a, T b) { return a + b; }>>);
   r.add("min." + t, "=www", two<U, U, U, halves<T, [](T a, T b) { return a < b ? a : b; }>>);
   r.add("max." + t, "=www", two<U, U, U, halves<T, [](T a, T b) { return a < b ? b : a; }>>);
@@ -280,7 +325,8 @@ void register_bits(Registry& r) {
   register_24<int32_t>(r, "s32");
   register_halves<uint16_t>(r, "u16x2");
   register_halves<int16_t>(r, "s16x2");
-  r.add("mad24.hi.sat.s32", "=wwww", three<int32_t, int32_t, int32_t, int32_t, [](int32_t a, int32_t b, int32_t c) {
+  r.add("mad24.hi.sat.s32", "=wwww",
+        three<int32_t, int32_t, int32_t, int32_t, [](int32_t a, int32_t b, int32_t c) {
           const int64_t x = static_cast<int32_t>(mul24_hi<int32_t>(a, b)) + int64_t{c};
           return x < INT32_MIN ? INT32_MIN : x < INT32_MAX ? x : INT32_MAX;
         }>);

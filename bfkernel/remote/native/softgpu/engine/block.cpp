@@ -58,8 +58,8 @@ Block::State Block::run(int turns) {
 void Block::report_deadlock() {
   FaultReport report;
   report.fault = Fault::launch_timeout;
-  report.detail = "deadlock in kernel " + launch->kernel->name + ", block (" + std::to_string(id[0]) + "," + std::to_string(id[1]) +
-                  "," + std::to_string(id[2]) + "): " + std::to_string(live_threads) +
+  report.detail = "deadlock in kernel " + launch->kernel->name + ", block (" + std::to_string(id[0]) + "," +
+                  std::to_string(id[1]) + "," + std::to_string(id[2]) + "): " + std::to_string(live_threads) +
                   " threads wait at a barrier or a warp-wide instruction that the others never reach";
   launch->report(std::move(report));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A block (CTA): its warps, barriers and shared memory, run by one thread of the pool at a time; and the launch
-// that it belongs to.
+// A block (CTA): its warps, barriers and shared memory, run by one thread of the pool at a time; and the
+// launch that it belongs to.
 #pragma once
 
 #include <atomic>
@@ -52,19 +52,19 @@ enum class Reduction : uint8_t { none, conjunction, disjunction, count };
 
 // One of a block's 16 barriers.
 struct Barrier {
-  uint32_t arrived = 0;    // threads, warps that are there as a whole counted as 32
-  uint32_t expected = 0;   // 0: all live threads
+  uint32_t arrived = 0;   // threads, warps that are there as a whole counted as 32
+  uint32_t expected = 0;  // 0: all live threads
   Reduction reduction = Reduction::none;
-  uint32_t count = 0;      // lanes whose predicate was true
+  uint32_t count = 0;  // lanes whose predicate was true
   uint32_t voters = 0;
-  uint32_t waiting = 0;    // lanes that wait, exactly
+  uint32_t waiting = 0;  // lanes that wait, exactly
 };
 
 class Block {
  public:
   Launch* launch = nullptr;
   uint32_t id[3] = {0, 0, 0};
-  uint32_t worker = 0;     // %smid
+  uint32_t worker = 0;  // %smid
   std::vector<uint8_t> shared;
   std::vector<std::unique_ptr<Warp>> warps;
   uint32_t warp_count = 0;

@@ -23,7 +23,8 @@ struct Call {
   int lane;
 
   uint8_t* slot(const Slot& s) const {
-    if (s.row != kNoOperand) return const_cast<uint8_t*>(w.base[s.row & 1]) + (s.row & ~3u) + static_cast<size_t>(lane) * s.size;
+    if (s.row != kNoOperand)
+      return const_cast<uint8_t*>(w.base[s.row & 1]) + (s.row & ~3u) + static_cast<size_t>(lane) * s.size;
     return w.local + static_cast<uint64_t>(lane) * w.local_stride + w.frame()->local_base + s.offset;
   }
   uint64_t argument(size_t i) const {
@@ -32,7 +33,8 @@ struct Call {
     return value;
   }
   void result(uint64_t value) const {
-    if (!site.results.empty()) std::memcpy(slot(site.results[0]), &value, std::min<size_t>(site.results[0].size, 8));
+    if (!site.results.empty())
+      std::memcpy(slot(site.results[0]), &value, std::min<size_t>(site.results[0].size, 8));
   }
   bool text(uint64_t address, std::string* out) const {
     constexpr size_t longest = 1 << 20;
@@ -49,7 +51,8 @@ struct Call {
 const Instr* vprintf(const Call& call) {
   std::string format;
   if (!call.text(call.argument(0), &format))
-    return call.w.fault(Fault::illegal_address, call.ip, static_cast<uint32_t>(call.lane), "printf with an illegal format address");
+    return call.w.fault(Fault::illegal_address, call.ip, static_cast<uint32_t>(call.lane),
+                        "printf with an illegal format address");
   uint64_t next = call.argument(1);
   const auto argument = [&](uint32_t size, void* out) {
     next = (next + size - 1) & ~uint64_t{size - 1};
@@ -59,7 +62,8 @@ const Instr* vprintf(const Call& call) {
     std::memcpy(out, p, size);
     return true;
   };
-  const std::string text = format_printf(format, argument, [&](uint64_t a, std::string* out) { return call.text(a, out); });
+  const std::string text =
+      format_printf(format, argument, [&](uint64_t a, std::string* out) { return call.text(a, out); });
   call.w.block->launch->out->write(text);
   call.result(text.size());
   return call.ip + 1;
@@ -76,19 +80,22 @@ const Instr* assert_fail(const Call& call) {
   const auto triple = [](uint32_t x, uint32_t y, uint32_t z) {
     return "[" + std::to_string(x) + "," + std::to_string(y) + "," + std::to_string(z) + "]";
   };
-  block.launch->out->write_error(file + ":" + std::to_string(static_cast<uint32_t>(call.argument(2))) + ": " + function + ": block: " +
-                           triple(block.id[0], block.id[1], block.id[2]) + ", thread: " +
-                           triple(linear % size[0], linear / size[0] % size[1], linear / size[0] / size[1]) + " Assertion `" + message +
-                           "` failed.\n");
-  return call.w.fault(Fault::assert_triggered, call.ip, static_cast<uint32_t>(call.lane), "assertion `" + message + "` failed");
+  block.launch->out->write_error(
+      file + ":" + std::to_string(static_cast<uint32_t>(call.argument(2))) + ": " + function +
+      ": block: " + triple(block.id[0], block.id[1], block.id[2]) +
+      ", thread: " + triple(linear % size[0], linear / size[0] % size[1], linear / size[0] / size[1]) +
+      " Assertion `" + message + "` failed.\n");
+  return call.w.fault(Fault::assert_triggered, call.ip, static_cast<uint32_t>(call.lane),
+                      "assertion `" + message + "` failed");
 }
 
-// ---- the heap of device malloc: size classes of powers of two, with free lists, all kept inside the heap ----
+// ---- the heap of device malloc: size classes of powers of two, with free lists, all kept inside the heap
+// ----
 struct Heap {
   uint32_t lock;
   uint32_t ready;
-  uint64_t top;              // first byte never handed out
-  uint64_t free[48];         // by class: first free block, linked through its first word
+  uint64_t top;       // first byte never handed out
+  uint64_t free[48];  // by class: first free block, linked through its first word
 };
 constexpr uint64_t kBlockMark = 0x736f667467707500;  // | class; stands 16 bytes before what malloc returned
 
@@ -134,7 +141,9 @@ uint64_t allocate(const LaunchConfig& c, uint64_t size) {
 bool release(const LaunchConfig& c, uint64_t address) {
   Heap* heap = open_heap(c);
   if (address == 0) return true;
-  if (heap == nullptr || address < c.heap_begin + sizeof(Heap) + 16 || address >= c.heap_end || address % 16 != 0) return false;
+  if (heap == nullptr || address < c.heap_begin + sizeof(Heap) + 16 || address >= c.heap_end ||
+      address % 16 != 0)
+    return false;
   const HeapLock lock(heap);
   if (address >= heap->top) return false;
   uint64_t mark;
@@ -150,13 +159,20 @@ bool release(const LaunchConfig& c, uint64_t address) {
 const Instr* one(int builtin, const Call& call) {
   const LaunchConfig& config = *call.w.block->launch->config;
   switch (builtin) {
-    case kVprintf: return vprintf(call);
-    case kAssertFail: return assert_fail(call);
-    case kMalloc: call.result(allocate(config, call.argument(0))); return call.ip + 1;
-    case kGridHandle: call.result(1); return call.ip + 1;
+    case kVprintf:
+      return vprintf(call);
+    case kAssertFail:
+      return assert_fail(call);
+    case kMalloc:
+      call.result(allocate(config, call.argument(0)));
+      return call.ip + 1;
+    case kGridHandle:
+      call.result(1);
+      return call.ip + 1;
     default:
       if (release(config, call.argument(0))) return call.ip + 1;
-      return call.w.fault(Fault::illegal_address, call.ip, static_cast<uint32_t>(call.lane), "free of memory that malloc did not return");
+      return call.w.fault(Fault::illegal_address, call.ip, static_cast<uint32_t>(call.lane),
+                          "free of memory that malloc did not return");
   }
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Instructions in which the lanes of a warp see each other: shfl, vote, match, redux, elect, activemask, bar.warp.
+// Instructions in which the lanes of a warp see each other: shfl, vote, match, redux, elect, activemask,
+// bar.warp.
 //
-// A .sync form waits until all lanes that its mask names are at it (or have exited). Lanes that arrive early stand
-// still; the warp runs the others, which merge with them when they come to the same instruction.
+// A .sync form waits until all lanes that its mask names are at it (or have exited). Lanes that arrive early
+// stand still; the warp runs the others, which merge with them when they come to the same instruction.
 #include <cstring>
 
 #include "engine/registry.h"
@@ -11,7 +12,8 @@
 namespace softgpu {
 namespace {
 
-// All lanes that any active lane's mask names. Without a mask operand (the old, unsynchronised forms): nobody else.
+// All lanes that any active lane's mask names. Without a mask operand (the old, unsynchronised forms): nobody
+// else.
 uint32_t named(Warp& w, uint32_t operand) {
   if (operand == kNoOperand) return w.active;
   const auto* mask = row<uint32_t>(w, operand);
@@ -48,10 +50,22 @@ const Instr* shuffle(Warp& w, const Instr* ip) {
     int from = 0;
     bool valid = false;
     switch (Mode) {
-      case Shuffle::up: from = lane - distance; valid = from >= highest; break;
-      case Shuffle::down: from = lane + distance; valid = from <= highest; break;
-      case Shuffle::butterfly: from = lane ^ distance; valid = from <= highest; break;
-      case Shuffle::index: from = lowest | (distance & ~segment); valid = from <= highest; break;
+      case Shuffle::up:
+        from = lane - distance;
+        valid = from >= highest;
+        break;
+      case Shuffle::down:
+        from = lane + distance;
+        valid = from <= highest;
+        break;
+      case Shuffle::butterfly:
+        from = lane ^ distance;
+        valid = from <= highest;
+        break;
+      case Shuffle::index:
+        from = lowest | (distance & ~segment);
+        valid = from <= highest;
+        break;
     }
     d[lane] = a[valid ? from : lane];
     p[lane] = valid ? ~0u : 0;
@@ -72,10 +86,18 @@ const Instr* vote(Warp& w, const Instr* ip) {
     const uint32_t members = mask_of(w, ip->o[2], i);
     const uint32_t votes = yes & members;
     switch (Mode) {
-      case Vote::all: d[i] = votes == members ? ~0u : 0; break;
-      case Vote::any: d[i] = votes != 0 ? ~0u : 0; break;
-      case Vote::uniform: d[i] = votes == 0 || votes == members ? ~0u : 0; break;
-      case Vote::ballot: d[i] = votes; break;
+      case Vote::all:
+        d[i] = votes == members ? ~0u : 0;
+        break;
+      case Vote::any:
+        d[i] = votes != 0 ? ~0u : 0;
+        break;
+      case Vote::uniform:
+        d[i] = votes == 0 || votes == members ? ~0u : 0;
+        break;
+      case Vote::ballot:
+        d[i] = votes;
+        break;
     }
   });
   return ip + 1;
@@ -140,8 +162,8 @@ const Instr* active_mask(Warp& w, const Instr* ip) {
   return ip + 1;
 }
 
-// Unlike the others this may be satisfied from different places of the code: lanes count as arrived wherever they
-// wait for their warp.
+// Unlike the others this may be satisfied from different places of the code: lanes count as arrived wherever
+// they wait for their warp.
 const Instr* warp_barrier(Warp& w, const Instr* ip) {
   const uint32_t needed = named(w, ip->o[0]);
   if (w.all_here(needed)) return ip + 1;

@@ -34,8 +34,10 @@ const Instr* call_indirect(Warp& w, const Instr* ip) {
   each_lane(w.active, [&](int i) { same |= static_cast<uint32_t>(address[i] == target) << i; });
   const uint64_t index = (target - kFunctionWindow) / 16 - 1;
   const auto& functions = w.block->launch->instance->program().functions;
-  if (target < kFunctionWindow + 16 || target % 16 != 0 || index >= functions.size() || functions[index]->entry) {
-    return w.fault(Fault::invalid_pc, ip, static_cast<uint32_t>(first), "call of an address that is no function");
+  if (target < kFunctionWindow + 16 || target % 16 != 0 || index >= functions.size() ||
+      functions[index]->entry) {
+    return w.fault(Fault::invalid_pc, ip, static_cast<uint32_t>(first),
+                   "call of an address that is no function");
   }
   if (same != w.active) w.leave_behind(w.active & ~same, ip);
   const CallSite& site = w.frame()->function->calls[static_cast<size_t>(ip->imm)];
@@ -48,7 +50,8 @@ const Instr* branch_indexed(Warp& w, const Instr* ip) {
   const uint32_t* index = row<uint32_t>(w, ip->o[0]);
   const int first = std::countr_zero(w.active);
   const uint32_t target = index[first];
-  if (target >= table.size()) return w.fault(Fault::invalid_pc, ip, static_cast<uint32_t>(first), "branch index out of range");
+  if (target >= table.size())
+    return w.fault(Fault::invalid_pc, ip, static_cast<uint32_t>(first), "branch index out of range");
   uint32_t same = 0;
   each_lane(w.active, [&](int i) { same |= static_cast<uint32_t>(index[i] == target) << i; });
   if (same != w.active) w.leave_behind(w.active & ~same, ip);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// cvt in general: every source is read into an integer or a double exactly, and rounded once to the destination.
+// cvt in general: every source is read into an integer or a double exactly, and rounded once to the
+// destination.
 #include "engine/convert.h"
 
 #include <bit>
@@ -25,20 +26,31 @@ struct Decoded {
   bool bfloat;
   uint32_t bytes;
 };
-Decoded decoded(uint32_t code) { return {(code & 3) >= 2, (code & 3) == 1, (code & 3) == 3, 1u << (code >> 2 & 3)}; }
+Decoded decoded(uint32_t code) {
+  return {(code & 3) >= 2, (code & 3) == 1, (code & 3) == 3, 1u << (code >> 2 & 3)};
+}
 
 uint64_t read(Warp& w, uint32_t operand, uint32_t bytes, int lane) {
   switch (bytes) {
-    case 2: return row<uint16_t>(w, operand)[lane];
-    case 4: return row<uint32_t>(w, operand)[lane];
-    default: return row<uint64_t>(w, operand)[lane];
+    case 2:
+      return row<uint16_t>(w, operand)[lane];
+    case 4:
+      return row<uint32_t>(w, operand)[lane];
+    default:
+      return row<uint64_t>(w, operand)[lane];
   }
 }
 void write(Warp& w, uint32_t operand, uint32_t bytes, int lane, uint64_t value) {
   switch (bytes) {
-    case 2: destination<uint16_t>(w, operand)[lane] = static_cast<uint16_t>(value); break;
-    case 4: destination<uint32_t>(w, operand)[lane] = static_cast<uint32_t>(value); break;
-    default: destination<uint64_t>(w, operand)[lane] = value; break;
+    case 2:
+      destination<uint16_t>(w, operand)[lane] = static_cast<uint16_t>(value);
+      break;
+    case 4:
+      destination<uint32_t>(w, operand)[lane] = static_cast<uint32_t>(value);
+      break;
+    default:
+      destination<uint64_t>(w, operand)[lane] = value;
+      break;
   }
 }
 
@@ -53,10 +65,14 @@ double real_value(uint64_t bits, const Decoded& t, bool ftz) {
 
 double to_integral(double x, uint32_t flags) {
   switch (flags & kRoundMask) {
-    case kRoundZero: return std::trunc(x);
-    case kRoundDown: return std::floor(x);
-    case kRoundUp: return std::ceil(x);
-    default: return std::nearbyint(x);
+    case kRoundZero:
+      return std::trunc(x);
+    case kRoundDown:
+      return std::floor(x);
+    case kRoundUp:
+      return std::ceil(x);
+    default:
+      return std::nearbyint(x);
   }
 }
 
@@ -80,7 +96,10 @@ uint64_t real_to_real(double x, const Decoded& t, uint32_t flags) {
   if (flags & kSaturate) x = x > 0 ? (x < 1 ? x : 1) : 0;
   if ((flags & kRelu) && x < 0) x = 0;
   if (t.bytes == 8) return std::bit_cast<uint64_t>(x);
-  return round_to(t.bytes == 4 ? kF32 : t.bfloat ? kBf16 : kF16, x, flags & ~(t.bytes == 2 ? static_cast<uint32_t>(kFtz) : 0u));
+  return round_to(t.bytes == 4 ? kF32
+                  : t.bfloat   ? kBf16
+                               : kF16,
+                  x, flags & ~(t.bytes == 2 ? static_cast<uint32_t>(kFtz) : 0u));
 }
 
 // 64-bit integers do not fit a double; the processor rounds them directly.
@@ -90,12 +109,18 @@ uint64_t integer_to_real(uint64_t bits, bool is_signed, const Decoded& t, uint32
   volatile int64_t s = static_cast<int64_t>(bits);
   if (t.bytes == 8) {
     volatile double d = 0;
-    if (is_signed) d = static_cast<double>(s); else d = static_cast<double>(u);
+    if (is_signed)
+      d = static_cast<double>(s);
+    else
+      d = static_cast<double>(u);
     return std::bit_cast<uint64_t>(static_cast<double>(d));
   }
   if (t.bytes == 4) {
     volatile float f = 0;
-    if (is_signed) f = static_cast<float>(s); else f = static_cast<float>(u);
+    if (is_signed)
+      f = static_cast<float>(s);
+    else
+      f = static_cast<float>(u);
     return std::bit_cast<uint32_t>(static_cast<float>(f));
   }
   // To 16 bits: keep 40 leading bits and a sticky one, which a double holds.
@@ -113,14 +138,16 @@ uint64_t integer_to_real(uint64_t bits, bool is_signed, const Decoded& t, uint32
 uint64_t saturate_integer(uint64_t v, bool from_signed, const Decoded& t) {
   const int bits = static_cast<int>(8 * t.bytes);
   const __int128 x = from_signed ? static_cast<__int128>(static_cast<int64_t>(v)) : static_cast<__int128>(v);
-  const __int128 high = t.is_signed ? (static_cast<__int128>(1) << (bits - 1)) - 1 : (static_cast<__int128>(1) << bits) - 1;
+  const __int128 high =
+      t.is_signed ? (static_cast<__int128>(1) << (bits - 1)) - 1 : (static_cast<__int128>(1) << bits) - 1;
   const __int128 low = t.is_signed ? -(static_cast<__int128>(1) << (bits - 1)) : 0;
   return static_cast<uint64_t>(x > high ? high : x < low ? low : x);
 }
 
 uint64_t extend(uint64_t v, const Decoded& t) {
   const int unused = static_cast<int>(64 - 8 * t.bytes);
-  return t.is_signed ? static_cast<uint64_t>(static_cast<int64_t>(v << unused) >> unused) : v << unused >> unused;
+  return t.is_signed ? static_cast<uint64_t>(static_cast<int64_t>(v << unused) >> unused)
+                     : v << unused >> unused;
 }
 
 const Instr* convert(Warp& w, const Instr* ip) {
@@ -217,7 +244,9 @@ const Instr* pack_saturated(Warp& w, const Instr* ip) {
   const auto* c = ip->o[3] == kNoOperand ? nullptr : row<uint32_t>(w, ip->o[3]);
   constexpr uint32_t mask = (1u << Bits) - 1;
   each_lane(w.active, [&](int i) {
-    const auto clamp = [](int64_t x) { return static_cast<uint32_t>(x < Low ? Low : x > High ? High : x) & mask; };
+    const auto clamp = [](int64_t x) {
+      return static_cast<uint32_t>(x < Low ? Low : x > High ? High : x) & mask;
+    };
     const uint32_t rest = c == nullptr || 2 * Bits >= 32 ? 0 : c[i] << (2 * Bits & 31);
     d[i] = rest | clamp(a[i]) << Bits | clamp(b[i]);
   });

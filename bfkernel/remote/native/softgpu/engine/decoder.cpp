@@ -16,7 +16,8 @@ Decoder::Decoder(const Linker& linker, Program* program, ConstantPool* pool, int
 
 void Decoder::fail(const std::string& what) const {
   if (s_ == nullptr) throw PtxError(decl_.line, what + " (function '" + decl_.name + "')");
-  throw PtxError(s_->line, s_->kind == Statement::Kind::instruction ? what + " in '" + s_->mnemonic() + "'" : what);
+  throw PtxError(s_->line,
+                 s_->kind == Statement::Kind::instruction ? what + " in '" + s_->mnemonic() + "'" : what);
 }
 
 void Decoder::run() {
@@ -36,7 +37,8 @@ Type Decoder::last_type() const {
   return t;
 }
 
-Draft& Decoder::emit(const std::string& key, std::initializer_list<uint32_t> defines, std::initializer_list<uint32_t> reads, uint32_t aux) {
+Draft& Decoder::emit(const std::string& key, std::initializer_list<uint32_t> defines,
+                     std::initializer_list<uint32_t> reads, uint32_t aux) {
   const Registry::Entry* entry = registry().find(key);
   if (entry == nullptr) fail("unknown instruction '" + s_->mnemonic() + "' (no handler '" + key + "')");
   Draft d;
@@ -53,7 +55,8 @@ Draft& Decoder::emit(const std::string& key, std::initializer_list<uint32_t> def
   }
   d.ins.line = s_ == nullptr ? 0 : static_cast<uint32_t>(s_->line);
   if (s_ != nullptr) {
-    const auto [it, fresh] = mnemonic_index_.try_emplace(s_->mnemonic(), static_cast<uint32_t>(out_->mnemonics.size()));
+    const auto [it, fresh] =
+        mnemonic_index_.try_emplace(s_->mnemonic(), static_cast<uint32_t>(out_->mnemonics.size()));
     if (fresh) out_->mnemonics.push_back(it->first);
     d.ins.name = it->second;
   } else {
@@ -125,7 +128,8 @@ void Decoder::block(const std::vector<Statement>& body) {
   scopes_.emplace_back();
   for (const Statement& s : body) {
     if (s.kind == Statement::Kind::label) scopes_.back().labels.insert_or_assign(s.name, new_label());
-    if (s.kind == Statement::Kind::targets || s.kind == Statement::Kind::prototype) scopes_.back().tables.insert_or_assign(s.name, &s);
+    if (s.kind == Statement::Kind::targets || s.kind == Statement::Kind::prototype)
+      scopes_.back().tables.insert_or_assign(s.name, &s);
   }
   for (const Statement& s : body) statement(s);
   scopes_.pop_back();
@@ -134,20 +138,30 @@ void Decoder::block(const std::vector<Statement>& body) {
 void Decoder::statement(const Statement& s) {
   s_ = &s;
   switch (s.kind) {
-    case Statement::Kind::instruction: instruction(); break;
-    case Statement::Kind::label: place_label(find_label(s.name)); break;
-    case Statement::Kind::block: block(s.body); break;
-    case Statement::Kind::variable: declare(s.variable); break;
+    case Statement::Kind::instruction:
+      instruction();
+      break;
+    case Statement::Kind::label:
+      place_label(find_label(s.name));
+      break;
+    case Statement::Kind::block:
+      block(s.body);
+      break;
+    case Statement::Kind::variable:
+      declare(s.variable);
+      break;
     case Statement::Kind::prototype:
-    case Statement::Kind::targets: break;
+    case Statement::Kind::targets:
+      break;
   }
 }
 
-// Instructions that must see the warp's real set of active lanes, or that leave the straight line: under a guard they
-// are branched around instead of masked.
+// Instructions that must see the warp's real set of active lanes, or that leave the straight line: under a
+// guard they are branched around instead of masked.
 bool Decoder::changes_flow() const {
-  static const std::set<std::string> flow = {"call", "ret", "exit", "brx", "bar", "barrier", "shfl", "vote", "match", "redux",
-                                             "elect", "nanosleep", "mma", "wmma", "ldmatrix", "stmatrix"};
+  static const std::set<std::string> flow = {"call", "ret",  "exit",     "brx",     "bar",   "barrier",
+                                             "shfl", "vote", "match",    "redux",   "elect", "nanosleep",
+                                             "mma",  "wmma", "ldmatrix", "stmatrix"};
   return flow.count(s_->opcode) != 0;
 }
 
@@ -169,8 +183,10 @@ void Decoder::instruction() {
     }
   }
   const auto it = families().find(s.opcode);
-  if (it != families().end()) (this->*it->second)();
-  else decode_plain();
+  if (it != families().end())
+    (this->*it->second)();
+  else
+    decode_plain();
   guard_ = kNoOperand;
   if (skip >= 0) place_label(skip);
 }
@@ -179,7 +195,8 @@ void Decoder::instruction() {
 void Decoder::decode_plain() {
   const Registry::Entry* entry = registry().find(s_->mnemonic());
   if (entry == nullptr) {
-    fail(registry().knows_opcode(s_->opcode) ? "unknown or unsupported modifier" : "unknown instruction '" + s_->opcode + "'");
+    fail(registry().knows_opcode(s_->opcode) ? "unknown or unsupported modifier"
+                                             : "unknown instruction '" + s_->opcode + "'");
   }
   if (s_->opcode == "alloca") out_->unbounded_stack = true;
   bind(*entry, 0);
@@ -188,33 +205,70 @@ void Decoder::decode_plain() {
 const std::unordered_map<std::string, Decoder::Method>& Decoder::families() {
   static const std::unordered_map<std::string, Method> table = {
       {"mov", &Decoder::decode_mov},
-      {"add", &Decoder::decode_real}, {"sub", &Decoder::decode_real}, {"mul", &Decoder::decode_real},
-      {"mad", &Decoder::decode_real}, {"fma", &Decoder::decode_real}, {"div", &Decoder::decode_real},
-      {"min", &Decoder::decode_real}, {"max", &Decoder::decode_real}, {"abs", &Decoder::decode_real},
-      {"neg", &Decoder::decode_real}, {"rcp", &Decoder::decode_real}, {"sqrt", &Decoder::decode_real},
-      {"rsqrt", &Decoder::decode_real}, {"sin", &Decoder::decode_real}, {"cos", &Decoder::decode_real},
-      {"lg2", &Decoder::decode_real}, {"ex2", &Decoder::decode_real}, {"tanh", &Decoder::decode_real},
-      {"setp", &Decoder::decode_setp}, {"set", &Decoder::decode_set}, {"selp", &Decoder::decode_selp},
+      {"add", &Decoder::decode_real},
+      {"sub", &Decoder::decode_real},
+      {"mul", &Decoder::decode_real},
+      {"mad", &Decoder::decode_real},
+      {"fma", &Decoder::decode_real},
+      {"div", &Decoder::decode_real},
+      {"min", &Decoder::decode_real},
+      {"max", &Decoder::decode_real},
+      {"abs", &Decoder::decode_real},
+      {"neg", &Decoder::decode_real},
+      {"rcp", &Decoder::decode_real},
+      {"sqrt", &Decoder::decode_real},
+      {"rsqrt", &Decoder::decode_real},
+      {"sin", &Decoder::decode_real},
+      {"cos", &Decoder::decode_real},
+      {"lg2", &Decoder::decode_real},
+      {"ex2", &Decoder::decode_real},
+      {"tanh", &Decoder::decode_real},
+      {"setp", &Decoder::decode_setp},
+      {"set", &Decoder::decode_set},
+      {"selp", &Decoder::decode_selp},
       {"slct", &Decoder::decode_slct},
-      {"and", &Decoder::decode_logic}, {"or", &Decoder::decode_logic}, {"xor", &Decoder::decode_logic},
-      {"not", &Decoder::decode_logic}, {"cnot", &Decoder::decode_logic}, {"shl", &Decoder::decode_logic},
+      {"and", &Decoder::decode_logic},
+      {"or", &Decoder::decode_logic},
+      {"xor", &Decoder::decode_logic},
+      {"not", &Decoder::decode_logic},
+      {"cnot", &Decoder::decode_logic},
+      {"shl", &Decoder::decode_logic},
       {"shr", &Decoder::decode_logic},
-      {"cvt", &Decoder::decode_convert}, {"cvta", &Decoder::decode_cvta}, {"isspacep", &Decoder::decode_isspacep},
-      {"ld", &Decoder::decode_load}, {"ldu", &Decoder::decode_load}, {"st", &Decoder::decode_store},
-      {"atom", &Decoder::decode_atomic}, {"red", &Decoder::decode_atomic},
+      {"cvt", &Decoder::decode_convert},
+      {"cvta", &Decoder::decode_cvta},
+      {"isspacep", &Decoder::decode_isspacep},
+      {"ld", &Decoder::decode_load},
+      {"ldu", &Decoder::decode_load},
+      {"st", &Decoder::decode_store},
+      {"atom", &Decoder::decode_atomic},
+      {"red", &Decoder::decode_atomic},
       {"cp", &Decoder::decode_async_copy},
-      {"prefetch", &Decoder::decode_prefetch}, {"prefetchu", &Decoder::decode_prefetch},
-      {"applypriority", &Decoder::decode_prefetch}, {"discard", &Decoder::decode_prefetch},
-      {"createpolicy", &Decoder::decode_ignored}, {"pmevent", &Decoder::decode_ignored},
-      {"griddepcontrol", &Decoder::decode_ignored}, {"setmaxnreg", &Decoder::decode_ignored},
-      {"bra", &Decoder::decode_branch}, {"brx", &Decoder::decode_indexed_branch},
-      {"call", &Decoder::decode_call}, {"ret", &Decoder::decode_end}, {"exit", &Decoder::decode_end},
-      {"trap", &Decoder::decode_end}, {"brkpt", &Decoder::decode_end},
-      {"bar", &Decoder::decode_barrier}, {"barrier", &Decoder::decode_barrier},
-      {"membar", &Decoder::decode_fence}, {"fence", &Decoder::decode_fence},
-      {"shfl", &Decoder::decode_shuffle}, {"vote", &Decoder::decode_vote},
-      {"match", &Decoder::decode_collective}, {"redux", &Decoder::decode_collective}, {"elect", &Decoder::decode_collective},
-      {"ldmatrix", &Decoder::decode_ldmatrix}, {"mma", &Decoder::decode_mma},
+      {"prefetch", &Decoder::decode_prefetch},
+      {"prefetchu", &Decoder::decode_prefetch},
+      {"applypriority", &Decoder::decode_prefetch},
+      {"discard", &Decoder::decode_prefetch},
+      {"createpolicy", &Decoder::decode_ignored},
+      {"pmevent", &Decoder::decode_ignored},
+      {"griddepcontrol", &Decoder::decode_ignored},
+      {"setmaxnreg", &Decoder::decode_ignored},
+      {"bra", &Decoder::decode_branch},
+      {"brx", &Decoder::decode_indexed_branch},
+      {"call", &Decoder::decode_call},
+      {"ret", &Decoder::decode_end},
+      {"exit", &Decoder::decode_end},
+      {"trap", &Decoder::decode_end},
+      {"brkpt", &Decoder::decode_end},
+      {"bar", &Decoder::decode_barrier},
+      {"barrier", &Decoder::decode_barrier},
+      {"membar", &Decoder::decode_fence},
+      {"fence", &Decoder::decode_fence},
+      {"shfl", &Decoder::decode_shuffle},
+      {"vote", &Decoder::decode_vote},
+      {"match", &Decoder::decode_collective},
+      {"redux", &Decoder::decode_collective},
+      {"elect", &Decoder::decode_collective},
+      {"ldmatrix", &Decoder::decode_ldmatrix},
+      {"mma", &Decoder::decode_mma},
   };
   return table;
 }
@@ -231,10 +285,13 @@ void Decoder::finish() {
   }
   for (size_t i = 0; i < code_.size(); ++i) {
     Draft& d = code_[i];
-    if (d.target >= 0) d.ins.imm = static_cast<int64_t>(labels_[static_cast<size_t>(d.target)]) - static_cast<int64_t>(i);
+    if (d.target >= 0)
+      d.ins.imm = static_cast<int64_t>(labels_[static_cast<size_t>(d.target)]) - static_cast<int64_t>(i);
     if (!d.table.empty()) {
       std::vector<int32_t> distances;
-      for (const int label : d.table) distances.push_back(static_cast<int32_t>(labels_[static_cast<size_t>(label)]) - static_cast<int32_t>(i));
+      for (const int label : d.table)
+        distances.push_back(static_cast<int32_t>(labels_[static_cast<size_t>(label)]) -
+                            static_cast<int32_t>(i));
       d.ins.imm = static_cast<int64_t>(out_->branch_tables.size());
       out_->branch_tables.push_back(std::move(distances));
     }

@@ -18,14 +18,14 @@ namespace softgpu {
 // An instruction before registers have rows: register operands hold the register's number times four.
 struct Draft {
   Instr ins;
-  uint8_t defines = 0;  // bit k: o[k] is written
-  uint8_t reads = 0;    // bit k: o[k] is read
-  int target = -1;      // label
-  bool ends = false;    // control never falls through
-  bool flow = false;    // ends a basic block
-  std::vector<uint32_t> wide;        // operands of Instr::more
-  size_t wide_defines = 0;           // how many of them, from the front, are written
-  std::vector<int> table;            // labels of an indexed branch
+  uint8_t defines = 0;         // bit k: o[k] is written
+  uint8_t reads = 0;           // bit k: o[k] is read
+  int target = -1;             // label
+  bool ends = false;           // control never falls through
+  bool flow = false;           // ends a basic block
+  std::vector<uint32_t> wide;  // operands of Instr::more
+  size_t wide_defines = 0;     // how many of them, from the front, are written
+  std::vector<int> table;      // labels of an indexed branch
 };
 
 struct Register {
@@ -58,8 +58,18 @@ class Decoder {
 
  private:
   // ---- names (decoder_names.cpp) ----
-  struct Range { Type type; int count; };
-  struct Local { Space space; uint32_t offset; uint32_t size; bool entry_param = false; int reg = -1; uint64_t shared = 0; };
+  struct Range {
+    Type type;
+    int count;
+  };
+  struct Local {
+    Space space;
+    uint32_t offset;
+    uint32_t size;
+    bool entry_param = false;
+    int reg = -1;
+    uint64_t shared = 0;
+  };
   struct Scope {
     std::unordered_map<std::string, Range> ranges;
     std::unordered_map<std::string, uint32_t> registers;
@@ -86,7 +96,11 @@ class Decoder {
   uint32_t address_of(const std::string& name, int64_t offset, uint32_t bytes);
   uint32_t special(const Operand& o, uint32_t bytes);
   uint32_t predicate(const std::string& name, bool negated);
-  struct Address { uint32_t operand = kNoOperand; int64_t imm = 0; std::string kind; };
+  struct Address {
+    uint32_t operand = kNoOperand;
+    int64_t imm = 0;
+    std::string kind;
+  };
   Address address(const Operand& o, const std::string& space);
   uint32_t widen(uint32_t operand);
   static uint32_t width(char letter);
@@ -94,7 +108,8 @@ class Decoder {
 
   // ---- instructions ----
   [[noreturn]] void fail(const std::string& what) const;
-  Draft& emit(const std::string& key, std::initializer_list<uint32_t> defines, std::initializer_list<uint32_t> reads, uint32_t aux = 0);
+  Draft& emit(const std::string& key, std::initializer_list<uint32_t> defines,
+              std::initializer_list<uint32_t> reads, uint32_t aux = 0);
   void bind(const std::string& key, uint32_t aux = 0);
   void bind(const Registry::Entry& entry, uint32_t aux);
   void block(const std::vector<Statement>& body);
@@ -147,15 +162,15 @@ class Decoder {
   const FunctionDecl& decl_;
   Function* out_;
   int module_;
-  const Statement* s_ = nullptr;   // being decoded
+  const Statement* s_ = nullptr;  // being decoded
   std::vector<Scope> scopes_;
   std::vector<Register> registers_;
   std::vector<Draft> code_;
-  std::vector<size_t> labels_;     // position, by label number
+  std::vector<size_t> labels_;  // position, by label number
   std::unordered_map<std::string, uint32_t> mnemonic_index_;
   uint32_t guard_ = kNoOperand;
   std::optional<uint32_t> carry_;
-  uint64_t scoped_shared_ = 0;     // bytes of .shared variables declared in the body so far
+  uint64_t scoped_shared_ = 0;  // bytes of .shared variables declared in the body so far
   std::vector<uint32_t> entry_registers_;
   std::vector<uint32_t> result_registers_;
 };

@@ -26,21 +26,28 @@ void Decoder::decode_mov() {
       std::vector<uint32_t> in;
       for (const Operand& item : v.items) in.push_back(source(item, part));
       const uint32_t out = target(d, whole);
-      if (parts == 2) emit("pack." + shape, {out}, {in[0], in[1]});
-      else emit("pack." + shape, {out}, {in[0], in[1], in[2], in[3]});
+      if (parts == 2)
+        emit("pack." + shape, {out}, {in[0], in[1]});
+      else
+        emit("pack." + shape, {out}, {in[0], in[1], in[2], in[3]});
     } else {
       const uint32_t in = source(a, whole);
       std::vector<uint32_t> out;
       for (const Operand& item : v.items) out.push_back(target(item, part));
-      if (parts == 2) emit("unpack." + shape, {out[0], out[1]}, {in});
-      else emit("unpack." + shape, {out[0], out[1], out[2], out[3]}, {in});
+      if (parts == 2)
+        emit("unpack." + shape, {out[0], out[1]}, {in});
+      else
+        emit("unpack." + shape, {out[0], out[1], out[2], out[3]}, {in});
     }
     return;
   }
   if (type.kind == 'p') return bind("mov.pred");
   const bool real = type.is_float() && !type.packed;
   const uint32_t bytes = static_cast<uint32_t>(type.bytes());
-  const char letter = bytes == 2 ? (real ? 'x' : 'h') : bytes == 4 ? (real ? 'f' : 'w') : bytes == 8 ? (real ? 'e' : 'l') : 'q';
+  const char letter = bytes == 2   ? (real ? 'x' : 'h')
+                      : bytes == 4 ? (real ? 'f' : 'w')
+                      : bytes == 8 ? (real ? 'e' : 'l')
+                                   : 'q';
   if (bytes < 2) fail("mov of 8 bits");
   const uint32_t in = source(a, letter);
   emit("mov.b" + std::to_string(8 * bytes), {target(d, letter)}, {in});
@@ -51,8 +58,9 @@ void Decoder::decode_real() {
   const Type type = last_type();
   if (!type.is_float()) return decode_plain();
   static const std::map<std::string, uint32_t> known = {
-      {"rn", kRoundNearest}, {"rz", kRoundZero}, {"rm", kRoundDown}, {"rp", kRoundUp}, {"ftz", kFtz}, {"sat", kSaturate},
-      {"relu", kRelu}, {"NaN", kNan}, {"approx", kApprox}, {"full", kApprox}, {"noftz", 0}, {"oob", kOutOfBounds}};
+      {"rn", kRoundNearest}, {"rz", kRoundZero}, {"rm", kRoundDown}, {"rp", kRoundUp},
+      {"ftz", kFtz},         {"sat", kSaturate}, {"relu", kRelu},    {"NaN", kNan},
+      {"approx", kApprox},   {"full", kApprox},  {"noftz", 0},       {"oob", kOutOfBounds}};
   uint32_t flags = 0;
   for (size_t i = 0; i + 1 < s_->modifiers.size(); ++i) {
     const std::string& m = s_->modifiers[i];
@@ -71,7 +79,8 @@ void Decoder::decode_real() {
   static const std::set<std::string> by_flags = {"min", "max"};
   static const std::set<std::string> rounded = {"add", "sub", "mul", "fma", "div", "rcp", "sqrt", "rsqrt"};
   flags &= ~static_cast<uint32_t>(kApprox);
-  if (type.bits == 16 || type.packed || by_flags.count(op) != 0 || (rounded.count(op) == 0 && op != "abs" && op != "neg"))
+  if (type.bits == 16 || type.packed || by_flags.count(op) != 0 ||
+      (rounded.count(op) == 0 && op != "abs" && op != "neg"))
     return bind(op + "." + t, flags);
   if (flags == kFtz && t == "f64") flags = 0;  // rcp.approx.ftz.f64
   if (flags == 0) return bind(op + "." + t);
@@ -118,8 +127,10 @@ void Decoder::decode_setp() {
   const Type type = last_type();
   std::string combine;
   for (size_t i = 1; i + 1 < m.size(); ++i) {
-    if (m[i] == "and" || m[i] == "or" || m[i] == "xor") combine = m[i];
-    else if (m[i] != "ftz") fail("unknown modifier '." + m[i] + "'");
+    if (m[i] == "and" || m[i] == "or" || m[i] == "xor")
+      combine = m[i];
+    else if (m[i] != "ftz")
+      fail("unknown modifier '." + m[i] + "'");
   }
   const Operand& d = s_->operands[0];
   if (type.packed) {
@@ -131,7 +142,8 @@ void Decoder::decode_setp() {
     if (d.pair.empty() || !combine.empty()) fail("this form");
     const uint32_t a = source(s_->operands[1], 'w');
     const uint32_t b = source(s_->operands[2], 'w');
-    emit("setp." + canonical_comparison(m[0]) + "." + m.back(), {target(first, 'p'), target(second, 'p')}, {a, b}, has("ftz") ? uint32_t{kFtz} : 0u);
+    emit("setp." + canonical_comparison(m[0]) + "." + m.back(), {target(first, 'p'), target(second, 'p')},
+         {a, b}, has("ftz") ? uint32_t{kFtz} : 0u);
     return;
   }
   if (d.pair.empty() && combine.empty() && s_->operands.size() == 3) {  // the common case, straight into d
@@ -171,7 +183,9 @@ void Decoder::decode_set() {
   Type to;
   if (m.size() < 3 || !parse_type(m[m.size() - 2], &to)) fail("malformed set");
   const Type from = last_type();
-  if (from.packed) return bind("set." + canonical_comparison(m[0]) + "." + m[m.size() - 2] + "." + m.back(), has("ftz") ? uint32_t{kFtz} : 0u);
+  if (from.packed)
+    return bind("set." + canonical_comparison(m[0]) + "." + m[m.size() - 2] + "." + m.back(),
+                has("ftz") ? uint32_t{kFtz} : 0u);
   uint32_t p = compare(m[0], from, s_->operands[1], s_->operands[2]);
   if (s_->operands.size() == 4) {
     const uint32_t c = source(s_->operands[3], 'p');
@@ -222,7 +236,10 @@ void Decoder::decode_cvta() {
   if (s_->modifiers.back() != "u64") fail("only 64-bit generic addresses exist");
   const uint32_t a = source(s_->operands[1], 'l');
   const uint32_t d = target(s_->operands[0], 'l');
-  const uint64_t window = space == "shared" ? kSharedWindow : space == "local" ? kLocalWindow : space == "param" ? kParamWindow : 0;
+  const uint64_t window = space == "shared"  ? kSharedWindow
+                          : space == "local" ? kLocalWindow
+                          : space == "param" ? kParamWindow
+                                             : 0;
   if (space == "global" || space == "const") {
     emit("mov.b64", {d}, {a});
   } else if (space == "param" && !out_->entry) {
@@ -236,7 +253,8 @@ void Decoder::decode_cvta() {
 
 void Decoder::decode_isspacep() {
   std::string space = s_->modifiers.empty() ? "" : s_->modifiers[0].substr(0, s_->modifiers[0].find("::"));
-  static const std::map<std::string, uint32_t> codes = {{"global", 0}, {"shared", 1}, {"local", 2}, {"const", 3}, {"param", 4}};
+  static const std::map<std::string, uint32_t> codes = {
+      {"global", 0}, {"shared", 1}, {"local", 2}, {"const", 3}, {"param", 4}};
   const auto it = codes.find(space);
   if (it == codes.end()) fail("unknown state space");
   const uint32_t a = source(s_->operands[1], 'l');
@@ -246,10 +264,19 @@ void Decoder::decode_isspacep() {
 void Decoder::decode_convert() {
   const std::vector<std::string>& m = s_->modifiers;
   if (!m.empty() && m[0] == "pack") return decode_plain();
-  static const std::map<std::string, uint32_t> known = {
-      {"rn", kRoundNearest}, {"rz", kRoundZero}, {"rm", kRoundDown}, {"rp", kRoundUp}, {"rna", kRoundAway},
-      {"rni", kRoundNearest | kIntegral}, {"rzi", kRoundZero | kIntegral}, {"rmi", kRoundDown | kIntegral}, {"rpi", kRoundUp | kIntegral},
-      {"ftz", kFtz}, {"sat", kSaturate}, {"relu", kRelu}, {"satfinite", kFinite}};
+  static const std::map<std::string, uint32_t> known = {{"rn", kRoundNearest},
+                                                        {"rz", kRoundZero},
+                                                        {"rm", kRoundDown},
+                                                        {"rp", kRoundUp},
+                                                        {"rna", kRoundAway},
+                                                        {"rni", kRoundNearest | kIntegral},
+                                                        {"rzi", kRoundZero | kIntegral},
+                                                        {"rmi", kRoundDown | kIntegral},
+                                                        {"rpi", kRoundUp | kIntegral},
+                                                        {"ftz", kFtz},
+                                                        {"sat", kSaturate},
+                                                        {"relu", kRelu},
+                                                        {"satfinite", kFinite}};
   uint32_t flags = 0;
   size_t i = 0;
   for (; i < m.size(); ++i) {
@@ -262,7 +289,8 @@ void Decoder::decode_convert() {
   const std::string& from = m[i + 1];
   if (s_->operands.size() == 3) return bind("cvt." + to + "." + from, flags);  // two values packed into one
   Type t, f;
-  if (!parse_type(to, &t) || !parse_type(from, &f) || t.packed || f.packed) return bind("cvt." + to + "." + from, flags);
+  if (!parse_type(to, &t) || !parse_type(from, &f) || t.packed || f.packed)
+    return bind("cvt." + to + "." + from, flags);
   // Registers may be wider than the types.
   const auto bytes_of = [&](const Operand& o, const Type& type) {
     const auto r = o.kind == Operand::Kind::name ? find_register(o.name) : std::nullopt;

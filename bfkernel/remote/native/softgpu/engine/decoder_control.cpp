@@ -91,17 +91,23 @@ void Decoder::decode_barrier() {
   }
   if (has("cluster")) {
     // A cluster of one block: its barrier is one of the block that no program can name.
-    if (has("arrive")) emit("barrier.cluster.arrive", {}, {});
-    else if (has("wait")) emit("barrier.sync", {}, {kNoOperand, pool_->value(0, 4)}).ins.o[1] = pool_->value(15, 4);
-    else fail("unknown form");
+    if (has("arrive"))
+      emit("barrier.cluster.arrive", {}, {});
+    else if (has("wait"))
+      emit("barrier.sync", {}, {kNoOperand, pool_->value(0, 4)}).ins.o[1] = pool_->value(15, 4);
+    else
+      fail("unknown form");
     return;
   }
   std::string operation;
   std::string reduction;
   for (const std::string& w : m) {
-    if (w == "sync" || w == "arrive" || w == "red") operation = w;
-    else if (w == "popc" || w == "and" || w == "or") reduction = w;
-    else if (w != "aligned" && w != "cta" && w != "u32" && w != "pred") fail("unknown modifier '." + w + "'");
+    if (w == "sync" || w == "arrive" || w == "red")
+      operation = w;
+    else if (w == "popc" || w == "and" || w == "or")
+      reduction = w;
+    else if (w != "aligned" && w != "cta" && w != "u32" && w != "pred")
+      fail("unknown modifier '." + w + "'");
   }
   if (operation == "red") {
     const std::vector<Operand>& o = s_->operands;
@@ -125,7 +131,11 @@ void Decoder::decode_barrier() {
 void Decoder::decode_shuffle() {
   const std::vector<std::string>& m = s_->modifiers;
   const bool sync = has("sync");
-  const std::string mode = has("up") ? "up" : has("down") ? "down" : has("bfly") ? "bfly" : has("idx") ? "idx" : "";
+  const std::string mode = has("up")     ? "up"
+                           : has("down") ? "down"
+                           : has("bfly") ? "bfly"
+                           : has("idx")  ? "idx"
+                                         : "";
   if (mode.empty() || m.back() != "b32") fail("unknown form");
   const std::vector<Operand>& o = s_->operands;
   if (o.size() != (sync ? 5u : 4u)) fail("wrong number of operands");
@@ -148,7 +158,11 @@ void Decoder::decode_shuffle() {
 // vote{.sync}.{all,any,uni}.pred d, {!}p{, mask}; vote{.sync}.ballot.b32
 void Decoder::decode_vote() {
   const bool sync = has("sync");
-  const std::string mode = has("all") ? "all" : has("any") ? "any" : has("uni") ? "uni" : has("ballot") ? "ballot" : "";
+  const std::string mode = has("all")      ? "all"
+                           : has("any")    ? "any"
+                           : has("uni")    ? "uni"
+                           : has("ballot") ? "ballot"
+                                           : "";
   if (mode.empty() || s_->operands.size() != (sync ? 3u : 2u)) fail("unknown form");
   const uint32_t p = source(s_->operands[1], 'p');
   const uint32_t mask = sync ? source(s_->operands[2], 'w') : kNoOperand;
@@ -173,7 +187,8 @@ void Decoder::decode_collective() {
     const char letter = s_->modifiers.back() == "b64" ? 'l' : 'w';
     const uint32_t a = source(o.at(1), letter);
     const uint32_t mask = source(o.at(2), 'w');
-    emit(std::string("match.") + (has("all") ? "all." : "any.") + s_->modifiers.back(), {target(first, 'w'), target(second, 'p')}, {a, mask});
+    emit(std::string("match.") + (has("all") ? "all." : "any.") + s_->modifiers.back(),
+         {target(first, 'w'), target(second, 'p')}, {a, mask});
   } else {
     std::string key = "redux";
     for (const std::string& m : s_->modifiers) {

@@ -34,7 +34,8 @@ void Decoder::declare(const Variable& v) {
     } else if (v.lanes > 1) {
       static const char* components[] = {".x", ".y", ".z", ".w"};
       for (int i = 0; i < v.lanes && i < 4; ++i)
-        scope.registers.insert_or_assign(v.name + components[i], new_register(static_cast<uint32_t>(v.type.bytes())));
+        scope.registers.insert_or_assign(v.name + components[i],
+                                         new_register(static_cast<uint32_t>(v.type.bytes())));
     } else {
       scope.registers.insert_or_assign(v.name, new_register(static_cast<uint32_t>(v.type.bytes())));
     }
@@ -43,7 +44,8 @@ void Decoder::declare(const Variable& v) {
   if (v.space == Space::local || v.space == Space::param) {
     for (int i = 0; i < std::max(v.count, 1); ++i) {
       const std::string name = v.count > 0 ? v.name + std::to_string(i) : v.name;
-      scope.locals.insert_or_assign(name, Local{Space::local, local_space(v.bytes(), v.alignment), static_cast<uint32_t>(v.bytes())});
+      scope.locals.insert_or_assign(
+          name, Local{Space::local, local_space(v.bytes(), v.alignment), static_cast<uint32_t>(v.bytes())});
     }
     return;
   }
@@ -71,7 +73,8 @@ void Decoder::declare_params() {
     for (const Variable& v : decl_.signature.params) {
       const size_t a = std::max<size_t>(v.alignment, 1);
       at = (at + a - 1) / a * a;
-      scope.locals.insert_or_assign(v.name, Local{Space::param, static_cast<uint32_t>(at), static_cast<uint32_t>(v.bytes()), true});
+      scope.locals.insert_or_assign(
+          v.name, Local{Space::param, static_cast<uint32_t>(at), static_cast<uint32_t>(v.bytes()), true});
       out_->info.params.push_back({at, v.bytes()});
       at += v.bytes();
     }

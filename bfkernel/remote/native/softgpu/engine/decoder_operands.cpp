@@ -14,7 +14,8 @@ uint32_t ConstantPool::append(uint64_t bits, uint32_t bytes) {
   std::vector<uint8_t>& pool = program_->constants;
   const size_t at = pool.size();
   pool.resize(at + bytes * kLanes);
-  for (int i = 0; i < kLanes; ++i) std::memcpy(pool.data() + at + static_cast<size_t>(i) * bytes, &bits, std::min(bytes, 8u));
+  for (int i = 0; i < kLanes; ++i)
+    std::memcpy(pool.data() + at + static_cast<size_t>(i) * bytes, &bits, std::min(bytes, 8u));
   return static_cast<uint32_t>(at) | kInConstants;
 }
 
@@ -41,10 +42,17 @@ uint32_t ConstantPool::address(Relocation::Kind kind, int index, int64_t addend)
 
 uint32_t Decoder::width(char letter) {
   switch (letter) {
-    case 'h': case 'x': case 'b': return 2;
-    case 'l': case 'e': return 8;
-    case 'q': return 16;
-    default: return 4;
+    case 'h':
+    case 'x':
+    case 'b':
+      return 2;
+    case 'l':
+    case 'e':
+      return 8;
+    case 'q':
+      return 16;
+    default:
+      return 4;
   }
 }
 
@@ -53,16 +61,27 @@ uint32_t Decoder::register_bytes(uint32_t operand) const { return registers_[ope
 uint32_t Decoder::constant(const Operand& o, char letter) {
   uint64_t bits = o.bits;
   if (o.kind != Operand::Kind::integer) {
-    const double value = o.kind == Operand::Kind::real64 ? std::bit_cast<double>(o.bits)
-                                                         : double{std::bit_cast<float>(static_cast<uint32_t>(o.bits))};
+    const double value = o.kind == Operand::Kind::real64
+                             ? std::bit_cast<double>(o.bits)
+                             : double{std::bit_cast<float>(static_cast<uint32_t>(o.bits))};
     switch (letter) {
-      case 'f': case 'w':
+      case 'f':
+      case 'w':
         if (o.kind == Operand::Kind::real64) bits = std::bit_cast<uint32_t>(static_cast<float>(value));
         break;
-      case 'e': case 'l': bits = std::bit_cast<uint64_t>(value); break;
-      case 'x': case 'h': bits = f16_from_double(value, kRoundNearest); break;
-      case 'b': bits = bf16_from_double(value, kRoundNearest); break;
-      default: fail("a floating constant where an integer belongs");
+      case 'e':
+      case 'l':
+        bits = std::bit_cast<uint64_t>(value);
+        break;
+      case 'x':
+      case 'h':
+        bits = f16_from_double(value, kRoundNearest);
+        break;
+      case 'b':
+        bits = bf16_from_double(value, kRoundNearest);
+        break;
+      default:
+        fail("a floating constant where an integer belongs");
     }
   } else if (letter == 'f') {
     bits = std::bit_cast<uint32_t>(static_cast<float>(static_cast<int64_t>(o.bits)));
@@ -91,7 +110,8 @@ uint32_t Decoder::source(const Operand& o, char letter) {
   if (const auto r = find_register(full)) {
     if (o.negated) fail("an operand that is negated");
     if (register_bytes(*r) != width(letter))
-      fail("operand '" + full + "' has " + std::to_string(8 * register_bytes(*r)) + " bits, the instruction wants " + std::to_string(8 * width(letter)));
+      fail("operand '" + full + "' has " + std::to_string(8 * register_bytes(*r)) +
+           " bits, the instruction wants " + std::to_string(8 * width(letter)));
     return *r;
   }
   if (o.name[0] == '%') return special(o, width(letter));
@@ -106,7 +126,8 @@ uint32_t Decoder::target(const Operand& o, char letter) {
   const auto r = find_register(full);
   if (!r) fail("unknown register '" + full + "'");
   if (register_bytes(*r) != width(letter))
-    fail("destination '" + full + "' has " + std::to_string(8 * register_bytes(*r)) + " bits, the instruction gives " + std::to_string(8 * width(letter)));
+    fail("destination '" + full + "' has " + std::to_string(8 * register_bytes(*r)) +
+         " bits, the instruction gives " + std::to_string(8 * width(letter)));
   return *r;
 }
 
@@ -119,14 +140,17 @@ uint32_t Decoder::special(const Operand& o, uint32_t bytes) {
   emit(s->bytes == 8 ? "special.64" : "special.32", {t}, {}, static_cast<uint32_t>(s->id));
   if (bytes == s->bytes) return t;
   const uint32_t resized = new_register(bytes);
-  emit("resize." + std::to_string(8 * bytes) + "." + std::to_string(8 * s->bytes) + (bytes == 2 ? ".u16" : ".u32"), {resized}, {t});
+  emit("resize." + std::to_string(8 * bytes) + "." + std::to_string(8 * s->bytes) +
+           (bytes == 2 ? ".u16" : ".u32"),
+       {resized}, {t});
   return resized;
 }
 
 uint32_t Decoder::address_of(const std::string& name, int64_t offset, uint32_t bytes) {
   if (bytes < 4) fail("the address of '" + name + "' does not fit");
   if (const Local* local = find_local(name)) {
-    if (local->space == Space::shared) return pool_->value(local->shared + static_cast<uint64_t>(offset), bytes);
+    if (local->space == Space::shared)
+      return pool_->value(local->shared + static_cast<uint64_t>(offset), bytes);
     const uint64_t at = local->offset + static_cast<uint64_t>(offset);
     if (out_->entry) return pool_->value(at, bytes);
     const uint32_t t = new_register(bytes);
@@ -135,13 +159,17 @@ uint32_t Decoder::address_of(const std::string& name, int64_t offset, uint32_t b
   }
   const Symbol& s = symbol(name);
   switch (s.kind) {
-    case Symbol::Kind::shared: return pool_->value(s.offset + static_cast<uint64_t>(offset), bytes);
-    case Symbol::Kind::dynamic_shared: return pool_->value(linker_.dynamic_shared_base() + static_cast<uint64_t>(offset), bytes);
+    case Symbol::Kind::shared:
+      return pool_->value(s.offset + static_cast<uint64_t>(offset), bytes);
+    case Symbol::Kind::dynamic_shared:
+      return pool_->value(linker_.dynamic_shared_base() + static_cast<uint64_t>(offset), bytes);
     case Symbol::Kind::global:
       if (bytes != 8) fail("the address of '" + name + "' needs a 64-bit register");
       return pool_->address(Relocation::Kind::global, s.index, offset);
-    case Symbol::Kind::function: return pool_->value(kFunctionWindow + 16 * (static_cast<uint64_t>(s.index) + 1), bytes);
-    case Symbol::Kind::builtin: fail("the address of '" + name + "' cannot be taken");
+    case Symbol::Kind::function:
+      return pool_->value(kFunctionWindow + 16 * (static_cast<uint64_t>(s.index) + 1), bytes);
+    case Symbol::Kind::builtin:
+      fail("the address of '" + name + "' cannot be taken");
   }
   fail("unresolved symbol '" + name + "'");
 }
@@ -181,7 +209,8 @@ Decoder::Address Decoder::address(const Operand& o, const std::string& space) {
     if (v->entry_param) {
       a.kind = "param";
       a.imm = static_cast<int64_t>(v->offset) + o.offset;
-      if (a.imm < 0 || o.offset < 0 || static_cast<uint64_t>(o.offset) >= std::max<uint64_t>(v->size, 1)) fail("an offset outside of parameter '" + o.name + "'");
+      if (a.imm < 0 || o.offset < 0 || static_cast<uint64_t>(o.offset) >= std::max<uint64_t>(v->size, 1))
+        fail("an offset outside of parameter '" + o.name + "'");
       return a;
     }
     a.operand = address_of(o.name, o.offset, 8);

@@ -34,11 +34,11 @@ struct KernelInfo {
   size_t param_bytes = 0;
   size_t static_shared_bytes = 0;
   size_t const_bytes = 0;
-  size_t local_bytes = 0;        // per thread
-  int registers = 0;             // an estimate in the spirit of ptxas; never 0
+  size_t local_bytes = 0;  // per thread
+  int registers = 0;       // an estimate in the spirit of ptxas; never 0
   int max_threads_per_block = 1024;
   std::array<int, 3> required_block = {0, 0, 0};  // .reqntid, 0 where absent
-  int ptx_version = 0;           // 10 * major + minor of .target, e.g. 80
+  int ptx_version = 0;                            // 10 * major + minor of .target, e.g. 80
 };
 
 struct GlobalInfo {
@@ -76,12 +76,13 @@ enum class Fault {
   trap,              // trap; or brkpt
   launch_out_of_resources,
   invalid_pc,
-  launch_timeout,    // deadlock: every thread of a block waits for something that nobody will do
+  launch_timeout,  // deadlock: every thread of a block waits for something that nobody will do
 };
 
 struct FaultReport {
   Fault fault = Fault::none;
-  std::string detail;  // "illegal address 0x… (ld.global.f32, line 40) in kernel vadd, block (0,0,0), thread (1,0,0)"
+  std::string
+      detail;  // "illegal address 0x… (ld.global.f32, line 40) in kernel vadd, block (0,0,0), thread (1,0,0)"
 };
 
 class Program;
@@ -120,15 +121,16 @@ struct LaunchConfig {
   std::array<uint32_t, 3> grid = {1, 1, 1};
   std::array<uint32_t, 3> block = {1, 1, 1};
   uint32_t dynamic_shared_bytes = 0;
-  bool cooperative = false;      // all blocks are resident at once; grid-wide barriers work
+  bool cooperative = false;  // all blocks are resident at once; grid-wide barriers work
   std::span<const std::byte> params;
   uint64_t grid_id = 0;
   std::array<int, 2> compute_capability = {8, 0};
   uint32_t multiprocessors = 1;  // what %nsmid reports
-  // Device memory that malloc() and free() of device code hand out: a live allocation of this context, at least
-  // 64 KiB, kept for the context's life (CU_LIMIT_MALLOC_HEAP_SIZE bytes). The driver half makes it when a program
-  // with uses_heap() is first launched. The engine keeps its bookkeeping inside the range; before the first launch
-  // the driver fills the range's first 64 bytes with zeros. Both 0: malloc() in device code returns null.
+  // Device memory that malloc() and free() of device code hand out: a live allocation of this context, at
+  // least 64 KiB, kept for the context's life (CU_LIMIT_MALLOC_HEAP_SIZE bytes). The driver half makes it
+  // when a program with uses_heap() is first launched. The engine keeps its bookkeeping inside the range;
+  // before the first launch the driver fills the range's first 64 bytes with zeros. Both 0: malloc() in
+  // device code returns null.
   uint64_t heap_begin = 0;
   uint64_t heap_end = 0;
 };

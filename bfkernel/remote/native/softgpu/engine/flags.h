@@ -19,9 +19,9 @@ enum FloatFlags : unsigned {
   kXorsign = 64,
   kNegate = 128,
   kApprox = 256,
-  kRoundAway = 512,   // .rna
+  kRoundAway = 512,  // .rna
   kOutOfBounds = 1024,
-  kFinite = 2048,     // .satfinite
+  kFinite = 2048,  // .satfinite
 };
 
 }  // namespace softgpu

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Arithmetic on f16 and bf16, one or two a register. Computed in double and rounded once, so every result is the
-// correctly rounded one.
+// Arithmetic on f16 and bf16, one or two a register. Computed in double and rounded once, so every result is
+// the correctly rounded one.
 #include <cmath>
 #include <string>
 
@@ -22,21 +22,41 @@ struct Bf16 {
   static constexpr uint16_t tiny = 0x0080;
 };
 
-template <class H> uint16_t flushed(uint16_t x) { return (x & 0x7fff) < H::tiny ? x & 0x8000 : x; }
+template <class H>
+uint16_t flushed(uint16_t x) {
+  return (x & 0x7fff) < H::tiny ? x & 0x8000 : x;
+}
 
 double saturated(double x) { return x > 0 ? (x < 1 ? x : 1) : 0; }
 
 // ---- operations on values; the result is rounded by the caller ----
-struct Add { static double f(double a, double b, double) { return fma_to_odd(a, 1, b); } };
-struct Sub { static double f(double a, double b, double) { return fma_to_odd(a, 1, -b); } };
-struct Mul { static double f(double a, double b, double) { return a * b; } };
-struct Fma { static double f(double a, double b, double c) { return fma_to_odd(a, b, c); } };
-struct Exp2 { static double f(double a, double, double) { return std::exp2(a); } };
-struct Tanh { static double f(double a, double, double) { return std::tanh(a); } };
-struct Neg { static double f(double a, double, double) { return -a; } };
-struct Abs { static double f(double a, double, double) { return std::fabs(a); } };
+struct Add {
+  static double f(double a, double b, double) { return fma_to_odd(a, 1, b); }
+};
+struct Sub {
+  static double f(double a, double b, double) { return fma_to_odd(a, 1, -b); }
+};
+struct Mul {
+  static double f(double a, double b, double) { return a * b; }
+};
+struct Fma {
+  static double f(double a, double b, double c) { return fma_to_odd(a, b, c); }
+};
+struct Exp2 {
+  static double f(double a, double, double) { return std::exp2(a); }
+};
+struct Tanh {
+  static double f(double a, double, double) { return std::tanh(a); }
+};
+struct Neg {
+  static double f(double a, double, double) { return -a; }
+};
+struct Abs {
+  static double f(double a, double, double) { return std::fabs(a); }
+};
 
-template <class H, class Op> uint16_t arithmetic(uint16_t a, uint16_t b, uint16_t c, uint32_t flags) {
+template <class H, class Op>
+uint16_t arithmetic(uint16_t a, uint16_t b, uint16_t c, uint32_t flags) {
   if (flags & kFtz) a = flushed<H>(a), b = flushed<H>(b), c = flushed<H>(c);
   double x = Op::f(H::value(a), H::value(b), H::value(c));
   if (flags & kSaturate) x = saturated(x);
@@ -46,12 +66,14 @@ template <class H, class Op> uint16_t arithmetic(uint16_t a, uint16_t b, uint16_
 }
 
 // Signs are changed as bits, so that NaNs keep theirs.
-template <class H, bool Negate> uint16_t sign(uint16_t a, uint16_t, uint16_t, uint32_t flags) {
+template <class H, bool Negate>
+uint16_t sign(uint16_t a, uint16_t, uint16_t, uint32_t flags) {
   if (flags & kFtz) a = flushed<H>(a);
   return Negate ? a ^ 0x8000 : a & 0x7fff;
 }
 
-template <class H, bool Max> uint16_t extreme(uint16_t a, uint16_t b, uint16_t, uint32_t flags) {
+template <class H, bool Max>
+uint16_t extreme(uint16_t a, uint16_t b, uint16_t, uint32_t flags) {
   if (flags & kFtz) a = flushed<H>(a), b = flushed<H>(b);
   uint16_t negative = 0;
   if (flags & kXorsign) {
@@ -74,7 +96,8 @@ template <class H, bool Max> uint16_t extreme(uint16_t a, uint16_t b, uint16_t, 
 
 using Function = uint16_t (*)(uint16_t, uint16_t, uint16_t, uint32_t);
 
-template <Function F, int Arity> const Instr* single(Warp& w, const Instr* ip) {
+template <Function F, int Arity>
+const Instr* single(Warp& w, const Instr* ip) {
   auto* d = destination<uint16_t>(w, ip->o[0]);
   const auto* a = row<uint16_t>(w, ip->o[1]);
   const auto* b = row<uint16_t>(w, ip->o[Arity > 1 ? 2 : 1]);
@@ -82,27 +105,31 @@ template <Function F, int Arity> const Instr* single(Warp& w, const Instr* ip) {
   each_lane(w.active, [&](int i) { d[i] = F(a[i], b[i], c[i], ip->aux); });
   return ip + 1;
 }
-template <Function F, int Arity> const Instr* packed(Warp& w, const Instr* ip) {
+template <Function F, int Arity>
+const Instr* packed(Warp& w, const Instr* ip) {
   auto* d = destination<uint32_t>(w, ip->o[0]);
   const auto* a = row<uint32_t>(w, ip->o[1]);
   const auto* b = row<uint32_t>(w, ip->o[Arity > 1 ? 2 : 1]);
   const auto* c = row<uint32_t>(w, ip->o[Arity > 2 ? 3 : 1]);
   each_lane(w.active, [&](int i) {
     const auto half = [&](int shift) {
-      return F(static_cast<uint16_t>(a[i] >> shift), static_cast<uint16_t>(b[i] >> shift), static_cast<uint16_t>(c[i] >> shift), ip->aux);
+      return F(static_cast<uint16_t>(a[i] >> shift), static_cast<uint16_t>(b[i] >> shift),
+               static_cast<uint16_t>(c[i] >> shift), ip->aux);
     };
     d[i] = static_cast<uint32_t>(half(16)) << 16 | half(0);
   });
   return ip + 1;
 }
 
-template <Function F, int Arity> void add(Registry& r, const std::string& op, const std::string& t, char letter) {
+template <Function F, int Arity>
+void add(Registry& r, const std::string& op, const std::string& t, char letter) {
   r.add(op + "." + t, "=" + std::string(1 + Arity, letter), single<F, Arity>);
   r.add(op + "." + t + "x2", "=" + std::string(1 + Arity, 'w'), packed<F, Arity>);
 }
 
 // ---- comparisons ----
-template <class H, auto F> const Instr* compare(Warp& w, const Instr* ip) {
+template <class H, auto F>
+const Instr* compare(Warp& w, const Instr* ip) {
   auto* d = destination<uint32_t>(w, ip->o[0]);
   const auto* a = row<uint16_t>(w, ip->o[1]);
   const auto* b = row<uint16_t>(w, ip->o[2]);
@@ -113,7 +140,8 @@ template <class H, auto F> const Instr* compare(Warp& w, const Instr* ip) {
   return ip + 1;
 }
 
-template <class H, auto F> uint32_t compare_halves(uint32_t a, uint32_t b, bool ftz) {
+template <class H, auto F>
+uint32_t compare_halves(uint32_t a, uint32_t b, bool ftz) {
   uint32_t yes = 0;
   for (int k = 0; k < 2; ++k) {
     auto x = static_cast<uint16_t>(a >> (16 * k));
@@ -124,7 +152,8 @@ template <class H, auto F> uint32_t compare_halves(uint32_t a, uint32_t b, bool 
   return yes;
 }
 // Operands: 0 and 1 predicates of the low and the high half, 2 and 3 what to compare.
-template <class H, auto F> const Instr* compare_packed(Warp& w, const Instr* ip) {
+template <class H, auto F>
+const Instr* compare_packed(Warp& w, const Instr* ip) {
   auto* p = destination<uint32_t>(w, ip->o[0]);
   auto* q = destination<uint32_t>(w, ip->o[1]);
   const auto* a = row<uint32_t>(w, ip->o[2]);
@@ -137,7 +166,8 @@ template <class H, auto F> const Instr* compare_packed(Warp& w, const Instr* ip)
   return ip + 1;
 }
 // set.CMP.T.f16x2: True is what stands for true in each half.
-template <class H, auto F, uint32_t True> const Instr* set_packed(Warp& w, const Instr* ip) {
+template <class H, auto F, uint32_t True>
+const Instr* set_packed(Warp& w, const Instr* ip) {
   auto* d = destination<uint32_t>(w, ip->o[0]);
   const auto* a = row<uint32_t>(w, ip->o[1]);
   const auto* b = row<uint32_t>(w, ip->o[2]);
@@ -148,14 +178,17 @@ template <class H, auto F, uint32_t True> const Instr* set_packed(Warp& w, const
   return ip + 1;
 }
 
-template <class H, auto F, uint32_t One> void add_comparison(Registry& r, const std::string& c, const std::string& t, char letter) {
+template <class H, auto F, uint32_t One>
+void add_comparison(Registry& r, const std::string& c, const std::string& t, char letter) {
   r.add("setp." + c + "." + t, std::string("=p") + letter + letter, compare<H, F>);
   r.add("setp." + c + "." + t + "x2", "", compare_packed<H, F>);
   r.add("set." + c + "." + t + "x2." + t + "x2", "=www", set_packed<H, F, One>);
-  for (const char* d : {"u32", "s32", "b32"}) r.add("set." + c + "." + d + "." + t + "x2", "=www", set_packed<H, F, 0xffff>);
+  for (const char* d : {"u32", "s32", "b32"})
+    r.add("set." + c + "." + d + "." + t + "x2", "=www", set_packed<H, F, 0xffff>);
 }
 
-template <class H, uint32_t One> void register_format(Registry& r, const std::string& t, char letter) {
+template <class H, uint32_t One>
+void register_format(Registry& r, const std::string& t, char letter) {
   add<arithmetic<H, Add>, 2>(r, "add", t, letter);
   add<arithmetic<H, Sub>, 2>(r, "sub", t, letter);
   add<arithmetic<H, Mul>, 2>(r, "mul", t, letter);

@@ -8,7 +8,9 @@
 namespace softgpu {
 namespace {
 
-bool is_start(char c) { return std::isalpha(static_cast<unsigned char>(c)) || c == '_' || c == '$' || c == '%'; }
+bool is_start(char c) {
+  return std::isalpha(static_cast<unsigned char>(c)) || c == '_' || c == '$' || c == '%';
+}
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$'; }
 
 class Lexer {
@@ -91,7 +93,8 @@ class Lexer {
 
   Token directive(size_t begin) {
     ++at_;
-    while (is_word(peek()) || (peek() == ':' && peek(1) == ':' && is_word(peek(2)))) at_ += peek() == ':' ? 2 : 1;
+    while (is_word(peek()) || (peek() == ':' && peek(1) == ':' && is_word(peek(2))))
+      at_ += peek() == ':' ? 2 : 1;
     return make(Tok::directive, begin);
   }
 
@@ -109,9 +112,11 @@ class Lexer {
     at_ += 2;
     uint64_t bits = 0;
     for (size_t i = 0; i < digits; ++i, ++at_) {
-      if (!std::isxdigit(static_cast<unsigned char>(peek()))) throw PtxError(line_, "malformed floating constant");
+      if (!std::isxdigit(static_cast<unsigned char>(peek())))
+        throw PtxError(line_, "malformed floating constant");
       const char c = peek();
-      bits = bits << 4 | static_cast<uint64_t>(std::isdigit(static_cast<unsigned char>(c)) ? c - '0' : (c | 32) - 'a' + 10);
+      bits = bits << 4 | static_cast<uint64_t>(
+                             std::isdigit(static_cast<unsigned char>(c)) ? c - '0' : (c | 32) - 'a' + 10);
     }
     Token t = make(kind, begin);
     t.bits = bits;
@@ -122,11 +127,16 @@ class Lexer {
     if (peek() == '0' && (peek(1) == 'f' || peek(1) == 'F')) return hex_float(begin, 8, Tok::real32);
     if (peek() == '0' && (peek(1) == 'd' || peek(1) == 'D')) return hex_float(begin, 16, Tok::real64);
     int base = 10;
-    if (peek() == '0' && (peek(1) | 32) == 'x') base = 16, at_ += 2;
-    else if (peek() == '0' && (peek(1) | 32) == 'b') base = 2, at_ += 2;
-    else if (peek() == '0' && std::isdigit(static_cast<unsigned char>(peek(1)))) base = 8;
+    if (peek() == '0' && (peek(1) | 32) == 'x')
+      base = 16, at_ += 2;
+    else if (peek() == '0' && (peek(1) | 32) == 'b')
+      base = 2, at_ += 2;
+    else if (peek() == '0' && std::isdigit(static_cast<unsigned char>(peek(1))))
+      base = 8;
     const size_t digits = at_;
-    while (base == 16 ? std::isxdigit(static_cast<unsigned char>(peek())) : std::isdigit(static_cast<unsigned char>(peek()))) ++at_;
+    while (base == 16 ? std::isxdigit(static_cast<unsigned char>(peek()))
+                      : std::isdigit(static_cast<unsigned char>(peek())))
+      ++at_;
     const bool fraction = peek() == '.' && std::isdigit(static_cast<unsigned char>(peek(1)));
     if (base == 10 || base == 8) {
       if (fraction || peek() == '.' || (peek() | 32) == 'e') return decimal_float(begin);

@@ -21,8 +21,8 @@ enum class Tok {
   identifier,  // foo, %r1, $L__BB0_1, _
   directive,   // .visible, .u32, .L2::128B: a dot and all that belongs to it
   integer,
-  real32,      // 0fXXXXXXXX
-  real64,      // 0dXXXXXXXXXXXXXXXX or 1.5
+  real32,  // 0fXXXXXXXX
+  real64,  // 0dXXXXXXXXXXXXXXXX or 1.5
   string,
   punctuation,
 };
@@ -30,8 +30,8 @@ enum class Tok {
 struct Token {
   Tok kind = Tok::end;
   std::string_view text;
-  uint64_t bits = 0;       // value of a number
-  bool joined = false;     // no white space before it: how "add.u32" is told from "add .u32"
+  uint64_t bits = 0;    // value of a number
+  bool joined = false;  // no white space before it: how "add.u32" is told from "add .u32"
   int line = 0;
 
   bool is(std::string_view s) const { return text == s && kind != Tok::string; }

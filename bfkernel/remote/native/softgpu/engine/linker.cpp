@@ -15,7 +15,8 @@ uint64_t align_up(uint64_t x, uint64_t a) { return a == 0 ? x : (x + a - 1) / a 
 
 uint64_t element_bits(const InitItem& item, const Type& type) {
   if (item.kind == Operand::Kind::real32 && type.kind == 'f' && type.bits == 64)
-    return std::bit_cast<uint64_t>(static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(item.bits))));
+    return std::bit_cast<uint64_t>(
+        static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(item.bits))));
   if (item.kind == Operand::Kind::real64 && type.bits == 32)
     return std::bit_cast<uint32_t>(static_cast<float>(std::bit_cast<double>(item.bits)));
   if (item.kind == Operand::Kind::integer && type.kind == 'f' && type.bits == 32)
@@ -29,7 +30,8 @@ uint64_t scoped_shared(const std::vector<Statement>& body, uint64_t end) {
   for (const Statement& s : body) {
     const Variable& v = s.variable;
     if (s.kind == Statement::Kind::block) end = scoped_shared(s.body, end);
-    if (s.kind == Statement::Kind::variable && v.space == Space::shared && v.linkage != Linkage::external && !v.unsized)
+    if (s.kind == Statement::Kind::variable && v.space == Space::shared && v.linkage != Linkage::external &&
+        !v.unsized)
       end = align_up(end, std::max<size_t>(v.alignment, 1)) + v.bytes();
   }
   return end;
@@ -72,7 +74,8 @@ void Linker::define_variables(int module) {
     Symbol s;
     s.variable = &v;
     if (v.space == Space::shared) {
-      s.kind = v.linkage == Linkage::external || v.unsized ? Symbol::Kind::dynamic_shared : Symbol::Kind::shared;
+      s.kind =
+          v.linkage == Linkage::external || v.unsized ? Symbol::Kind::dynamic_shared : Symbol::Kind::shared;
       scopes_[static_cast<size_t>(module)].insert_or_assign(v.name, s);
       continue;
     }
@@ -109,7 +112,8 @@ void Linker::resolve_declarations(int module) {
   }
   for (const Variable& v : m.variables) {
     if (v.linkage != Linkage::external || scope.count(v.name) != 0) continue;
-    if (const auto it = exported_.find(v.name); it != exported_.end()) scope.insert_or_assign(v.name, it->second);
+    if (const auto it = exported_.find(v.name); it != exported_.end())
+      scope.insert_or_assign(v.name, it->second);
   }
   for (const Alias& a : m.aliases) {
     const Symbol* target = find(module, a.target);
@@ -135,7 +139,9 @@ void Linker::initialise(int module) {
         continue;
       }
       const Symbol* s = find(module, item.symbol);
-      if (s == nullptr) throw PtxError(v.line, "unresolved symbol '" + item.symbol + "' in the initialiser of '" + v.name + "'");
+      if (s == nullptr)
+        throw PtxError(v.line,
+                       "unresolved symbol '" + item.symbol + "' in the initialiser of '" + v.name + "'");
       Relocation r;
       r.at = i * size;
       r.kind = s->kind == Symbol::Kind::function ? Relocation::Kind::function : Relocation::Kind::global;
@@ -170,7 +176,8 @@ void Linker::reach(int function, std::set<int>* functions) const {
   }
 }
 
-// A shared variable gets one address for the whole program, behind everything else that any kernel using it has.
+// A shared variable gets one address for the whole program, behind everything else that any kernel using it
+// has.
 void Linker::lay_out_shared() {
   const size_t count = program_->functions.size();
   names_used_.resize(count);

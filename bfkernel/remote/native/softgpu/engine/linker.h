@@ -15,8 +15,8 @@ namespace softgpu {
 struct Symbol {
   enum class Kind { global, shared, dynamic_shared, function, builtin };
   Kind kind = Kind::global;
-  int index = 0;         // in Program::globals or Program::functions; builtin number
-  uint64_t offset = 0;   // shared address
+  int index = 0;        // in Program::globals or Program::functions; builtin number
+  uint64_t offset = 0;  // shared address
   const Variable* variable = nullptr;
   const FunctionDecl* function = nullptr;
 };
@@ -29,7 +29,9 @@ class Linker {
   void run();
   // Null: unknown in that module.
   const Symbol* find(int module, const std::string& name) const;
-  const FunctionDecl& declaration(int function) const { return *declarations_[static_cast<size_t>(function)]; }
+  const FunctionDecl& declaration(int function) const {
+    return *declarations_[static_cast<size_t>(function)];
+  }
   uint64_t dynamic_shared_base() const { return dynamic_base_; }
 
  private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Transcendental functions. PTX specifies approximations; these are accurate to the last bits of single precision,
-// which is within every documented error.
+// Transcendental functions. PTX specifies approximations; these are accurate to the last bits of single
+// precision, which is within every documented error.
 #include <bit>
 #include <cmath>
 
@@ -44,20 +44,33 @@ const Instr* test(Warp& w, const Instr* ip) {
     const T x = a[i];
     bool yes = false;
     switch (Which) {
-      case Test::finite: yes = std::isfinite(x); break;
-      case Test::infinite: yes = std::isinf(x); break;
-      case Test::number: yes = !std::isnan(x); break;
-      case Test::notanumber: yes = std::isnan(x); break;
+      case Test::finite:
+        yes = std::isfinite(x);
+        break;
+      case Test::infinite:
+        yes = std::isinf(x);
+        break;
+      case Test::number:
+        yes = !std::isnan(x);
+        break;
+      case Test::notanumber:
+        yes = std::isnan(x);
+        break;
       // Zero is a subnormal to neither, and testp counts it as normal.
-      case Test::normal: yes = std::isnormal(x) || x == 0; break;
-      case Test::subnormal: yes = std::fpclassify(x) == FP_SUBNORMAL; break;
+      case Test::normal:
+        yes = std::isnormal(x) || x == 0;
+        break;
+      case Test::subnormal:
+        yes = std::fpclassify(x) == FP_SUBNORMAL;
+        break;
     }
     d[i] = yes ? ~0u : 0;
   });
   return ip + 1;
 }
 
-template <class T> void register_tests(Registry& r, const std::string& t, const std::string& sig) {
+template <class T>
+void register_tests(Registry& r, const std::string& t, const std::string& sig) {
   r.add("testp.finite." + t, sig, test<T, Test::finite>);
   r.add("testp.infinite." + t, sig, test<T, Test::infinite>);
   r.add("testp.number." + t, sig, test<T, Test::number>);

@@ -13,7 +13,9 @@ std::string hex(uint64_t x) {
   return text;
 }
 
-bool inside(uint64_t offset, uint32_t bytes, uint64_t size) { return offset <= size && size - offset >= bytes; }
+bool inside(uint64_t offset, uint32_t bytes, uint64_t size) {
+  return offset <= size && size - offset >= bytes;
+}
 
 // One lane's generic address, or null.
 uint8_t* generic(Warp& w, const Instr* ip, uint64_t address, int lane, uint32_t bytes, bool store) {
@@ -23,12 +25,17 @@ uint8_t* generic(Warp& w, const Instr* ip, uint64_t address, int lane, uint32_t 
   if (address >= kParamWindow && address < kLocalWindow + kWindowSize) {
     const uint64_t offset = address & (kWindowSize - 1);
     switch (address - offset) {
-      case kSharedWindow: return inside(offset, bytes, w.shared_size) ? w.shared + offset : nullptr;
+      case kSharedWindow:
+        return inside(offset, bytes, w.shared_size) ? w.shared + offset : nullptr;
       case kLocalWindow:
-        return inside(offset, bytes, w.local_stride) ? w.local + static_cast<uint64_t>(lane) * w.local_stride + offset : nullptr;
+        return inside(offset, bytes, w.local_stride)
+                   ? w.local + static_cast<uint64_t>(lane) * w.local_stride + offset
+                   : nullptr;
       case kParamWindow:
-        return !store && inside(offset, bytes, w.params_size) ? const_cast<uint8_t*>(w.params) + offset : nullptr;
-      default: return nullptr;
+        return !store && inside(offset, bytes, w.params_size) ? const_cast<uint8_t*>(w.params) + offset
+                                                              : nullptr;
+      default:
+        return nullptr;
     }
   }
   const auto workspace = reinterpret_cast<uint64_t>(w.block->launch->workspace);
@@ -46,17 +53,21 @@ const uint8_t* readable(Warp& w, const Instr* ip, uint64_t address, int lane, ui
   return generic(w, ip, address, lane, bytes, false);
 }
 
-bool locate_general(Warp& w, const Instr* ip, Addressing kind, uint32_t operand, uint32_t bytes, bool store, Access* out) {
+bool locate_general(Warp& w, const Instr* ip, Addressing kind, uint32_t operand, uint32_t bytes, bool store,
+                    Access* out) {
   out->strided = false;
   const bool narrow = kind == Addressing::shared32 || kind == Addressing::local32;
   const auto* a32 = row<uint32_t>(w, operand);
   const auto* a64 = row<uint64_t>(w, operand);
   for (uint32_t m = w.active; m != 0; m &= m - 1) {
     const int i = std::countr_zero(m);
-    uint64_t address = narrow ? uint64_t{a32[i] + static_cast<uint32_t>(ip->imm)} : a64[i] + static_cast<uint64_t>(ip->imm);
+    uint64_t address =
+        narrow ? uint64_t{a32[i] + static_cast<uint32_t>(ip->imm)} : a64[i] + static_cast<uint64_t>(ip->imm);
     uint8_t* p = nullptr;
     switch (kind) {
-      case Addressing::global: p = generic(w, ip, address, i, bytes, store); break;
+      case Addressing::global:
+        p = generic(w, ip, address, i, bytes, store);
+        break;
       case Addressing::shared32:
       case Addressing::shared64:
         // A program may hand the generic form of a shared address to ld.shared; hardware masks it as well.
@@ -66,7 +77,8 @@ bool locate_general(Warp& w, const Instr* ip, Addressing kind, uint32_t operand,
       case Addressing::local32:
       case Addressing::local64:
         if (address >= kLocalWindow) address &= kWindowSize - 1;
-        if (inside(address, bytes, w.local_stride)) p = w.local + static_cast<uint64_t>(i) * w.local_stride + address;
+        if (inside(address, bytes, w.local_stride))
+          p = w.local + static_cast<uint64_t>(i) * w.local_stride + address;
         break;
       case Addressing::param:
         if (address >= kParamWindow) address &= kWindowSize - 1;

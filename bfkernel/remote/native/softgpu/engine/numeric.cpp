@@ -20,7 +20,9 @@ const FloatFormat kF32 = {23, 127, -126, true, 0x7fffffff, 0x7f7fffff};
 
 namespace {
 
-int exponent_bits(const FloatFormat& f) { return f.infinities ? std::bit_width(static_cast<unsigned>(f.max_exponent)) + 1 : 4; }
+int exponent_bits(const FloatFormat& f) {
+  return f.infinities ? std::bit_width(static_cast<unsigned>(f.max_exponent)) + 1 : 4;
+}
 uint32_t sign_bit(const FloatFormat& f) { return 1u << (f.mantissa + exponent_bits(f)); }
 
 // Rounds x >= 0 to an integer.
@@ -30,10 +32,14 @@ double round_integer(double x, uint32_t flags, bool negative) {
   if (rest == 0) return x;
   if (flags & kRoundAway) return rest >= 0.5 ? down + 1 : down;
   switch (flags & kRoundMask) {
-    case kRoundZero: return down;
-    case kRoundDown: return negative ? down + 1 : down;
-    case kRoundUp: return negative ? down : down + 1;
-    default: return rest > 0.5 || (rest == 0.5 && std::fmod(down, 2) != 0) ? down + 1 : down;
+    case kRoundZero:
+      return down;
+    case kRoundDown:
+      return negative ? down + 1 : down;
+    case kRoundUp:
+      return negative ? down : down + 1;
+    default:
+      return rest > 0.5 || (rest == 0.5 && std::fmod(down, 2) != 0) ? down + 1 : down;
   }
 }
 
@@ -55,7 +61,8 @@ uint32_t round_to(const FloatFormat& f, double x, uint32_t flags) {
   const uint64_t bits = (static_cast<uint64_t>(biased) << f.mantissa) + units;
   if (bits > f.largest) {
     const uint32_t mode = flags & kRoundMask;
-    const bool stays = !(flags & kRoundAway) && (mode == kRoundZero || (mode == kRoundDown && !negative) || (mode == kRoundUp && negative));
+    const bool stays = !(flags & kRoundAway) && (mode == kRoundZero || (mode == kRoundDown && !negative) ||
+                                                 (mode == kRoundUp && negative));
     if (stays || (flags & kFinite)) return sign | f.largest;
     return sign | (f.infinities ? infinity : f.nan);
   }
@@ -70,7 +77,8 @@ double value_of(const FloatFormat& f, uint32_t bits) {
   const uint32_t mantissa = magnitude & ((1u << f.mantissa) - 1);
   double x;
   if (magnitude > f.largest) {
-    x = f.infinities && mantissa == 0 ? std::numeric_limits<double>::infinity() : std::numeric_limits<double>::quiet_NaN();
+    x = f.infinities && mantissa == 0 ? std::numeric_limits<double>::infinity()
+                                      : std::numeric_limits<double>::quiet_NaN();
   } else if (exponent == 0) {
     x = std::ldexp(mantissa, f.min_exponent - f.mantissa);
   } else {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Small floating-point formats, and rounding to them. Every value of every format here is exact in a double, so
-// results are computed in double and rounded once.
+// Small floating-point formats, and rounding to them. Every value of every format here is exact in a double,
+// so results are computed in double and rounded once.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,12 @@ extern const FloatFormat kF32;
 uint32_t round_to(const FloatFormat& format, double x, uint32_t flags);
 double value_of(const FloatFormat& format, uint32_t bits);
 
-inline uint16_t f16_from_double(double x, uint32_t flags) { return static_cast<uint16_t>(round_to(kF16, x, flags)); }
-inline uint16_t bf16_from_double(double x, uint32_t flags) { return static_cast<uint16_t>(round_to(kBf16, x, flags)); }
+inline uint16_t f16_from_double(double x, uint32_t flags) {
+  return static_cast<uint16_t>(round_to(kF16, x, flags));
+}
+inline uint16_t bf16_from_double(double x, uint32_t flags) {
+  return static_cast<uint16_t>(round_to(kBf16, x, flags));
+}
 double f16_value(uint16_t bits);
 double bf16_value(uint16_t bits);
 

@@ -13,11 +13,11 @@ namespace softgpu {
 
 bool parse_type(std::string_view text, Type* out) {
   static const std::unordered_map<std::string_view, Type> types = {
-      {"u8", {'u', 8}},     {"u16", {'u', 16}},  {"u32", {'u', 32}},        {"u64", {'u', 64}},
-      {"s8", {'s', 8}},     {"s16", {'s', 16}},  {"s32", {'s', 32}},        {"s64", {'s', 64}},
-      {"b8", {'b', 8}},     {"b16", {'b', 16}},  {"b32", {'b', 32}},        {"b64", {'b', 64}},
-      {"b128", {'b', 128}}, {"f16", {'f', 16}},  {"f16x2", {'f', 32, true}}, {"f32", {'f', 32}},
-      {"f64", {'f', 64}},   {"bf16", {'g', 16}}, {"bf16x2", {'g', 32, true}}, {"pred", {'p', 1}},
+      {"u8", {'u', 8}},           {"u16", {'u', 16}},         {"u32", {'u', 32}},          {"u64", {'u', 64}},
+      {"s8", {'s', 8}},           {"s16", {'s', 16}},         {"s32", {'s', 32}},          {"s64", {'s', 64}},
+      {"b8", {'b', 8}},           {"b16", {'b', 16}},         {"b32", {'b', 32}},          {"b64", {'b', 64}},
+      {"b128", {'b', 128}},       {"f16", {'f', 16}},         {"f16x2", {'f', 32, true}},  {"f32", {'f', 32}},
+      {"f64", {'f', 64}},         {"bf16", {'g', 16}},        {"bf16x2", {'g', 32, true}}, {"pred", {'p', 1}},
       {"u16x2", {'u', 32, true}}, {"s16x2", {'s', 32, true}},
   };
   if (!text.empty() && text[0] == '.') text.remove_prefix(1);
@@ -54,7 +54,9 @@ class Parser {
   void expect(std::string_view text) {
     if (!accept(text)) fail("expected '" + std::string(text) + "' before '" + std::string(peek().text) + "'");
   }
-  [[noreturn]] void fail(const std::string& what) const { throw PtxError(peek().line, "syntax error: " + what); }
+  [[noreturn]] void fail(const std::string& what) const {
+    throw PtxError(peek().line, "syntax error: " + what);
+  }
 
   std::string identifier() {
     if (peek().kind != Tok::identifier) fail("expected a name before '" + std::string(peek().text) + "'");
@@ -157,8 +159,8 @@ class Parser {
 
   static bool space_of(const Token& t, Space* out) {
     static const std::unordered_map<std::string_view, Space> spaces = {
-        {".reg", Space::reg},          {".param", Space::param},   {".global", Space::global},
-        {".const", Space::constant},   {".shared", Space::shared}, {".local", Space::local}};
+        {".reg", Space::reg},        {".param", Space::param},   {".global", Space::global},
+        {".const", Space::constant}, {".shared", Space::shared}, {".local", Space::local}};
     if (t.kind != Tok::directive) return false;
     const auto it = spaces.find(t.text);
     if (it == spaces.end()) return false;
@@ -191,7 +193,8 @@ class Parser {
       } else if (parse_type(t.text, &v.type)) {
         typed = true;
       } else {
-        throw PtxError(t.line, "unsupported type or attribute '" + std::string(t.text) + "' in a declaration");
+        throw PtxError(t.line,
+                       "unsupported type or attribute '" + std::string(t.text) + "' in a declaration");
       }
     }
     if (!typed) fail("a declaration without a type");
@@ -246,8 +249,10 @@ class Parser {
   void init_braces(Variable* v) {
     expect("{");
     while (!accept("}")) {
-      if (peek().is("{")) init_braces(v);
-      else v->init.push_back(init_item());
+      if (peek().is("{"))
+        init_braces(v);
+      else
+        v->init.push_back(init_item());
       if (!peek().is("}")) expect(",");
     }
   }
@@ -298,7 +303,8 @@ class Parser {
     expect("(");
     while (!accept(")")) {
       Variable v = variable_head();
-      if (peek().kind == Tok::identifier) variable_name(&v);
+      if (peek().kind == Tok::identifier)
+        variable_name(&v);
       else if (accept("[")) {
         v.array = true;
         v.elements = static_cast<uint64_t>(integer());
@@ -339,13 +345,20 @@ class Parser {
   void function_directives(FunctionDecl* f) {
     while (peek().kind == Tok::directive) {
       const Token& t = take();
-      if (t.is(".maxntid")) f->max_block = up_to_three();
-      else if (t.is(".reqntid")) f->required_block = up_to_three();
-      else if (t.is(".maxnreg")) f->max_registers = static_cast<int>(integer());
-      else if (t.is(".minnctapersm") || t.is(".maxnctapersm") || t.is(".maxclusterrank")) integer();
-      else if (t.is(".reqnctapercluster")) up_to_three();
-      else if (t.is(".noreturn") || t.is(".explicitcluster") || t.is(".blocksareclusters")) continue;
-      else if (t.is(".abi_preserve") || t.is(".abi_preserve_control")) integer();
+      if (t.is(".maxntid"))
+        f->max_block = up_to_three();
+      else if (t.is(".reqntid"))
+        f->required_block = up_to_three();
+      else if (t.is(".maxnreg"))
+        f->max_registers = static_cast<int>(integer());
+      else if (t.is(".minnctapersm") || t.is(".maxnctapersm") || t.is(".maxclusterrank"))
+        integer();
+      else if (t.is(".reqnctapercluster"))
+        up_to_three();
+      else if (t.is(".noreturn") || t.is(".explicitcluster") || t.is(".blocksareclusters"))
+        continue;
+      else if (t.is(".abi_preserve") || t.is(".abi_preserve_control"))
+        integer();
       else if (t.is(".pragma")) {
         while (!accept(";")) take();
       } else {
@@ -474,28 +487,50 @@ class Parser {
 
   // "(3*4+1)": operators bind as in C; all values are 64-bit integers.
   int64_t expression(int level = 0) {
-    static const std::vector<std::vector<std::string_view>> levels = {{"|"}, {"^"}, {"&"}, {"<", ">"}, {"+", "-"}, {"*", "/", "%"}};
+    static const std::vector<std::vector<std::string_view>> levels = {
+        {"|"}, {"^"}, {"&"}, {"<", ">"}, {"+", "-"}, {"*", "/", "%"}};
     if (level == static_cast<int>(levels.size())) return factor();
     int64_t value = expression(level + 1);
     for (;;) {
       const auto& operators = levels[static_cast<size_t>(level)];
-      const auto op = std::find_if(operators.begin(), operators.end(), [&](std::string_view o) { return peek().is(o); });
+      const auto op =
+          std::find_if(operators.begin(), operators.end(), [&](std::string_view o) { return peek().is(o); });
       if (op == operators.end()) return value;
       take();
       if (*op == "<" || *op == ">") expect(*op);  // << and >> arrive as two tokens
       const int64_t right = expression(level + 1);
       if ((*op == "/" || *op == "%") && right == 0) fail("a division by zero");
       switch ((*op)[0]) {
-        case '|': value |= right; break;
-        case '^': value ^= right; break;
-        case '&': value &= right; break;
-        case '<': value = static_cast<int64_t>(static_cast<uint64_t>(value) << (right & 63)); break;
-        case '>': value >>= right & 63; break;
-        case '+': value += right; break;
-        case '-': value -= right; break;
-        case '*': value *= right; break;
-        case '/': value /= right; break;
-        default: value %= right; break;
+        case '|':
+          value |= right;
+          break;
+        case '^':
+          value ^= right;
+          break;
+        case '&':
+          value &= right;
+          break;
+        case '<':
+          value = static_cast<int64_t>(static_cast<uint64_t>(value) << (right & 63));
+          break;
+        case '>':
+          value >>= right & 63;
+          break;
+        case '+':
+          value += right;
+          break;
+        case '-':
+          value -= right;
+          break;
+        case '*':
+          value *= right;
+          break;
+        case '/':
+          value /= right;
+          break;
+        default:
+          value %= right;
+          break;
       }
     }
   }
@@ -561,9 +596,12 @@ class Parser {
     while (!peek().is("]")) {
       const bool minus = accept("-");
       if (!minus) accept("+");
-      if (accept("-")) o.offset -= integer();
-      else if (minus) o.offset -= integer();
-      else o.offset += integer();
+      if (accept("-"))
+        o.offset -= integer();
+      else if (minus)
+        o.offset -= integer();
+      else
+        o.offset += integer();
     }
     expect("]");
     return o;

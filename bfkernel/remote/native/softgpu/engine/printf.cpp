@@ -62,13 +62,22 @@ std::string format_printf(const std::string& format, const std::function<bool(ui
     }
     const char kind = format[i++];
     switch (kind) {
-      case '%': out += '%'; break;
-      case 'd': case 'i': case 'u': case 'x': case 'X': case 'o': {
+      case '%':
+        out += '%';
+        break;
+      case 'd':
+      case 'i':
+      case 'u':
+      case 'x':
+      case 'X':
+      case 'o': {
         uint64_t value = 0;
         uint32_t narrow = 0;
         argument(wide ? 8 : 4, wide ? static_cast<void*>(&value) : &narrow);
         const bool is_signed = kind == 'd' || kind == 'i';
-        if (!wide) value = is_signed ? static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(narrow))) : narrow;
+        if (!wide)
+          value =
+              is_signed ? static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(narrow))) : narrow;
         append(&out, spec + "ll" + kind, value);
         break;
       }
@@ -92,13 +101,22 @@ std::string format_printf(const std::string& format, const std::function<bool(ui
         append(&out, spec + "s", value.c_str());
         break;
       }
-      case 'f': case 'F': case 'e': case 'E': case 'g': case 'G': case 'a': case 'A': {
+      case 'f':
+      case 'F':
+      case 'e':
+      case 'E':
+      case 'g':
+      case 'G':
+      case 'a':
+      case 'A': {
         double value = 0;
         argument(8, &value);
         append(&out, spec + kind, value);
         break;
       }
-      default: out += format.substr(begin, i - begin); break;
+      default:
+        out += format.substr(begin, i - begin);
+        break;
     }
   }
   return out;

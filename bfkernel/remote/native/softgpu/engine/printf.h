@@ -7,8 +7,8 @@
 
 namespace softgpu {
 
-// Formats as device printf does. `argument(size, out)` copies the next argument, which is aligned to its size (4 or
-// 8), and returns false if it cannot be read; `text(address, out)` reads a string.
+// Formats as device printf does. `argument(size, out)` copies the next argument, which is aligned to its size
+// (4 or 8), and returns false if it cannot be read; `text(address, out)` reads a string.
 std::string format_printf(const std::string& format, const std::function<bool(uint32_t, void*)>& argument,
                           const std::function<bool(uint64_t, std::string*)>& text);
 

@@ -21,8 +21,10 @@ uint64_t stack_need(const Function& f, std::set<const Function*>* path, bool* un
   uint64_t deepest = 0;
   for (const CallSite& site : f.calls) {
     if (site.builtin != 0) continue;
-    if (site.target == nullptr) *unbounded = true;
-    else deepest = std::max(deepest, stack_need(*site.target, path, unbounded));
+    if (site.target == nullptr)
+      *unbounded = true;
+    else
+      deepest = std::max(deepest, stack_need(*site.target, path, unbounded));
   }
   path->erase(&f);
   return f.local_bytes + deepest;
@@ -103,8 +105,9 @@ const KernelInfo& info(const Kernel& kernel) { return kernel.function->info; }
 Instance::Instance(std::shared_ptr<const Program> program, std::vector<uint64_t> addresses)
     : program_(std::move(program)), addresses_(std::move(addresses)) {
   const auto resolve = [&](const Relocation& r) -> uint64_t {
-    const uint64_t base = r.kind == Relocation::Kind::function ? kFunctionWindow + 16 * (static_cast<uint64_t>(r.index) + 1)
-                                                               : addresses_[static_cast<size_t>(r.index)];
+    const uint64_t base = r.kind == Relocation::Kind::function
+                              ? kFunctionWindow + 16 * (static_cast<uint64_t>(r.index) + 1)
+                              : addresses_[static_cast<size_t>(r.index)];
     const uint64_t value = base + static_cast<uint64_t>(r.addend);
     return r.mask == ~0ull ? value : (value & r.mask) >> std::countr_zero(r.mask);
   };
@@ -120,10 +123,12 @@ Instance::Instance(std::shared_ptr<const Program> program, std::vector<uint64_t>
   }
   const size_t size = (program_->constants.size() + 127) / 64 * 64;
   constants_.reset(static_cast<uint8_t*>(std::aligned_alloc(64, size)), [](uint8_t* p) { std::free(p); });
-  if (!program_->constants.empty()) std::memcpy(constants_.get(), program_->constants.data(), program_->constants.size());
+  if (!program_->constants.empty())
+    std::memcpy(constants_.get(), program_->constants.data(), program_->constants.size());
   for (const Relocation& r : program_->constant_relocations) {
     const uint64_t value = resolve(r);
-    for (int lane = 0; lane < kLanes; ++lane) std::memcpy(constants_.get() + r.at + static_cast<size_t>(lane) * 8, &value, 8);
+    for (int lane = 0; lane < kLanes; ++lane)
+      std::memcpy(constants_.get() + r.at + static_cast<size_t>(lane) * 8, &value, 8);
   }
 }
 

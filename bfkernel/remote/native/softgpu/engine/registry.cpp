@@ -9,7 +9,9 @@ void Registry::add(std::string key, std::string signature, Handler fn, uint32_t 
 
 bool Registry::knows_opcode(std::string_view opcode) const {
   for (const auto& [key, entry] : entries_) {
-    if (key.compare(0, opcode.size(), opcode) == 0 && (key.size() == opcode.size() || key[opcode.size()] == '.')) return true;
+    if (key.compare(0, opcode.size(), opcode) == 0 &&
+        (key.size() == opcode.size() || key[opcode.size()] == '.'))
+      return true;
   }
   return false;
 }
@@ -19,7 +21,8 @@ namespace {
 void register_vectors(Registry& r) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  const bool avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   if (avx512) return isa_avx512::register_vector(r);

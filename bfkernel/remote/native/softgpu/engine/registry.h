@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which handler executes which instruction. The key is PTX's own spelling ("mad.lo.s32") or the decoder's canonical
-// form of a family ("ld.4.4"); the signature tells the decoder how to bind operands.
+// Which handler executes which instruction. The key is PTX's own spelling ("mad.lo.s32") or the decoder's
+// canonical form of a family ("ld.4.4"); the signature tells the decoder how to bind operands.
 //
 // A signature is one letter an operand, destinations marked by '=' before them:
 //   h 16 bits   w 32 bits   l 64 bits   q 128 bits   p predicate
@@ -51,8 +51,14 @@ void register_half(Registry& r);
 void register_math(Registry& r);
 void register_video(Registry& r);
 
-namespace isa_base { void register_vector(Registry& r); }
-namespace isa_avx2 { void register_vector(Registry& r); }
-namespace isa_avx512 { void register_vector(Registry& r); }
+namespace isa_base {
+void register_vector(Registry& r);
+}
+namespace isa_avx2 {
+void register_vector(Registry& r);
+}
+namespace isa_avx512 {
+void register_vector(Registry& r);
+}
 
 }  // namespace softgpu

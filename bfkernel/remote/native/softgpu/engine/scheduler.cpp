@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Launches: blocks are handed out in order to the threads that work on the launch. A thread keeps a block until it
-// ends; one that runs for long is set aside so that blocks it may be waiting for get started.
+// Launches: blocks are handed out in order to the threads that work on the launch. A thread keeps a block
+// until it ends; one that runs for long is set aside so that blocks it may be waiting for get started.
 #include <deque>
 
 #include "engine/block.h"
@@ -9,8 +9,8 @@
 namespace softgpu {
 namespace {
 
-constexpr int kBlockTurns = 2048;      // turns of warps before a block is set aside
-constexpr size_t kResidentBlocks = 32; // per thread; a cooperative launch has no bound
+constexpr int kBlockTurns = 2048;       // turns of warps before a block is set aside
+constexpr size_t kResidentBlocks = 32;  // per thread; a cooperative launch has no bound
 
 class Worker {
  public:
@@ -59,8 +59,8 @@ class Worker {
 
 }  // namespace
 
-FaultReport launch(const Instance& instance, const Kernel& kernel, const LaunchConfig& config, const MemoryMap& memory,
-                   PrintfSink& out) {
+FaultReport launch(const Instance& instance, const Kernel& kernel, const LaunchConfig& config,
+                   const MemoryMap& memory, PrintfSink& out) {
   Launch l;
   l.instance = &instance;
   l.kernel = kernel.function;
@@ -74,9 +74,11 @@ FaultReport launch(const Instance& instance, const Kernel& kernel, const LaunchC
   l.blocks = uint64_t{config.grid[0]} * config.grid[1] * config.grid[2];
   l.threads_per_block = config.block[0] * config.block[1] * config.block[2];
   l.warps_per_block = (l.threads_per_block + kLanes - 1) / kLanes;
-  l.shared_bytes = std::max<uint64_t>(l.kernel->info.static_shared_bytes, l.kernel->dynamic_shared_base) + config.dynamic_shared_bytes;
+  l.shared_bytes = std::max<uint64_t>(l.kernel->info.static_shared_bytes, l.kernel->dynamic_shared_base) +
+                   config.dynamic_shared_bytes;
   constexpr uint64_t kUnboundedStack = 64 << 10;
-  l.local_bytes = (l.kernel->stack_need + (l.kernel->unbounded_stack ? kUnboundedStack : 0) + 15) & ~uint64_t{15};
+  l.local_bytes =
+      (l.kernel->stack_need + (l.kernel->unbounded_stack ? kUnboundedStack : 0) + 15) & ~uint64_t{15};
   if (l.blocks == 0 || l.threads_per_block == 0) return {};
   if (l.threads_per_block > 1024) return {Fault::launch_out_of_resources, "more than 1024 threads a block"};
   ThreadPool::instance().run(static_cast<uint32_t>(std::min<uint64_t>(l.blocks, 1u << 16)),

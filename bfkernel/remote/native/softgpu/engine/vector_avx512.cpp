@@ -11,7 +11,8 @@
 #include "engine/registry.h"
 #include "engine/warp.h"
 
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcnt,popcnt,f16c,prefer-vector-width=512")
+#pragma GCC target( \
+    "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcnt,popcnt,f16c,prefer-vector-width=512")
 // GCC 12 misjudges std::string concatenation (its bug 105651).
 #pragma GCC diagnostic ignored "-Wrestrict"
 

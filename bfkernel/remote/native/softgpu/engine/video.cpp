@@ -21,14 +21,17 @@ int64_t average(int64_t a, int64_t b) { return (a + b + (a + b >= 0)) >> 1; }  /
 constexpr uint32_t kSaturated = 1;
 constexpr uint32_t kAccumulate = 2;  // the parts are summed into the third operand
 
-template <int Parts> int64_t part(uint32_t x, int k, bool is_signed) {
+template <int Parts>
+int64_t part(uint32_t x, int k, bool is_signed) {
   constexpr int bits = 32 / Parts;
   const uint32_t shifted = x << (32 - bits - k * bits);
-  return is_signed ? static_cast<int32_t>(shifted) >> (32 - bits) : static_cast<int64_t>(shifted >> (32 - bits));
+  return is_signed ? static_cast<int32_t>(shifted) >> (32 - bits)
+                   : static_cast<int64_t>(shifted >> (32 - bits));
 }
 
 // Types in aux: bits 8, 9 and 10 say which of d, a and b are signed.
-template <Operation F, int Parts> const Instr* video(Warp& w, const Instr* ip) {
+template <Operation F, int Parts>
+const Instr* video(Warp& w, const Instr* ip) {
   auto* d = destination<uint32_t>(w, ip->o[0]);
   const auto* a = row<uint32_t>(w, ip->o[1]);
   const auto* b = row<uint32_t>(w, ip->o[2]);
@@ -51,7 +54,8 @@ template <Operation F, int Parts> const Instr* video(Warp& w, const Instr* ip) {
   return ip + 1;
 }
 
-template <Operation F, int Parts> void register_operation(Registry& r, const std::string& op) {
+template <Operation F, int Parts>
+void register_operation(Registry& r, const std::string& op) {
   const std::string name = op + (Parts == 1 ? "" : std::to_string(Parts));
   for (uint32_t types = 0; types < 8; ++types) {
     std::string key = name;
@@ -62,7 +66,8 @@ template <Operation F, int Parts> void register_operation(Registry& r, const std
   }
 }
 
-template <Operation F> void register_all(Registry& r, const std::string& op) {
+template <Operation F>
+void register_all(Registry& r, const std::string& op) {
   register_operation<F, 1>(r, op);
   register_operation<F, 2>(r, op);
   register_operation<F, 4>(r, op);

@@ -25,7 +25,8 @@ void Warp::start(Block* owner, uint32_t warp_index, uint32_t lane_mask, const Fu
     local_storage_ = std::make_unique<uint8_t[]>(need + 64);
     local_capacity_ = need;
   }
-  local = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(local_storage_.get()) + 63) & ~uintptr_t{63});
+  local =
+      reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(local_storage_.get()) + 63) & ~uintptr_t{63});
   local_stride = launch.local_bytes;
   free_frames_.clear();
   for (auto& f : frames_) free_frames_.push_back(f.get());
@@ -41,13 +42,15 @@ void Warp::start(Block* owner, uint32_t warp_index, uint32_t lane_mask, const Fu
 
 void Warp::run() {
   budget = kTurn;
-  const Instr* ip = preferred_ >= 0 && preferred_ < group_count_ && groups_[preferred_].state == GroupState::ready
-                        ? make_current(preferred_)
-                        : select();
+  const Instr* ip =
+      preferred_ >= 0 && preferred_ < group_count_ && groups_[preferred_].state == GroupState::ready
+          ? make_current(preferred_)
+          : select();
   preferred_ = -1;
   while (ip != nullptr) {
     ip = ip->fn(*this, ip);
-    if (ip == stop && ip != nullptr) [[unlikely]] ip = arrive(ip);
+    if (ip == stop && ip != nullptr) [[unlikely]]
+      ip = arrive(ip);
   }
 }
 
@@ -56,7 +59,9 @@ const Instr* Warp::make_current(int i) {
   current_->stamp = ++clock_;
   for (int k = 0; k < group_count_; ++k) {
     const Group& g = groups_[k];
-    if (&g == current_ || g.frame != current_->frame || g.ip != current_->ip || g.state == GroupState::barrier) continue;
+    if (&g == current_ || g.frame != current_->frame || g.ip != current_->ip ||
+        g.state == GroupState::barrier)
+      continue;
     current_->mask |= g.mask;
     remove_group(k--);
   }
@@ -150,7 +155,9 @@ const Instr* Warp::expire(const Instr* resume) {
     expiries_ = 0;
     int oldest = here;
     for (int i = 0; i < group_count_; ++i) {
-      if (groups_[i].state == GroupState::ready && i != here && (oldest == here || groups_[i].stamp < groups_[oldest].stamp)) oldest = i;
+      if (groups_[i].state == GroupState::ready && i != here &&
+          (oldest == here || groups_[i].stamp < groups_[oldest].stamp))
+        oldest = i;
     }
     preferred_ = oldest;
     fair_ = oldest != here;
@@ -189,7 +196,8 @@ bool Warp::join_warp_barrier(uint32_t needed, Handler barrier) {
   if ((needed & live & ~here) != 0) return false;
   for (int i = 0; i < group_count_; ++i) {
     Group& g = groups_[i];
-    if (&g == current_ || g.state != GroupState::waiting || g.ip->fn != barrier || (g.mask & needed) == 0) continue;
+    if (&g == current_ || g.state != GroupState::waiting || g.ip->fn != barrier || (g.mask & needed) == 0)
+      continue;
     g.state = GroupState::ready;
     ++g.ip;
   }
@@ -226,8 +234,9 @@ const Instr* Warp::fault(Fault kind, const Instr* ip, uint32_t lane, const std::
   };
   FaultReport report;
   report.fault = kind;
-  report.detail = what + " (" + f->mnemonics[ip->name] + ", line " + std::to_string(ip->line) + ") in kernel " +
-                  block->launch->kernel->name + ", block " + triple(block->id[0], block->id[1], block->id[2]) + ", thread " + triple(x, y, z);
+  report.detail = what + " (" + f->mnemonics[ip->name] + ", line " + std::to_string(ip->line) +
+                  ") in kernel " + block->launch->kernel->name + ", block " +
+                  triple(block->id[0], block->id[1], block->id[2]) + ", thread " + triple(x, y, z);
   block->launch->report(std::move(report));
   return nullptr;
 }
@@ -247,12 +256,14 @@ Frame* Warp::new_frame(const Function* f, Frame* caller) {
     frame = frames_.back().get();
     frame->capacity = f->frame_bytes;
     frame->storage = std::make_unique<uint8_t[]>(f->frame_bytes + 64);
-    frame->rows = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(frame->storage.get()) + 63) & ~uintptr_t{63});
+    frame->rows =
+        reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(frame->storage.get()) + 63) & ~uintptr_t{63});
   }
   frame->function = f;
   frame->caller = caller;
   frame->depth = caller == nullptr ? 0 : caller->depth + 1;
-  frame->local_base = caller == nullptr ? 0 : caller->local_base + caller->function->local_bytes + caller->allocated;
+  frame->local_base =
+      caller == nullptr ? 0 : caller->local_base + caller->function->local_bytes + caller->allocated;
   frame->allocated = 0;
   frame->site = nullptr;
   frame->resume = nullptr;
@@ -279,9 +290,11 @@ void copy_slots(Warp& w, const std::vector<Slot>& from, uint64_t from_base, cons
     each_lane(w.active, [&](int i) {
       uint8_t* lane = w.local + static_cast<uint64_t>(i) * w.local_stride;
       const uint8_t* source = s.row == kNoOperand ? lane + from_base + s.offset
-                              : s.row & kInConstants ? w.base[1] + (s.row & ~3u) + static_cast<size_t>(i) * s.size
-                                                     : from_rows + s.row + static_cast<size_t>(i) * s.size;
-      uint8_t* target = d.row == kNoOperand ? lane + to_base + d.offset : to_rows + d.row + static_cast<size_t>(i) * d.size;
+                              : s.row & kInConstants
+                                  ? w.base[1] + (s.row & ~3u) + static_cast<size_t>(i) * s.size
+                                  : from_rows + s.row + static_cast<size_t>(i) * s.size;
+      uint8_t* target =
+          d.row == kNoOperand ? lane + to_base + d.offset : to_rows + d.row + static_cast<size_t>(i) * d.size;
       std::memcpy(target, source, size);
     });
   }
@@ -294,13 +307,15 @@ const Instr* Warp::call(const Function* callee, const CallSite* site, const Inst
   const Instr* here = resume - 1;
   const uint64_t callee_base = caller->local_base + caller->function->local_bytes + caller->allocated;
   if (caller->depth >= kMaxCallDepth || callee_base + callee->local_bytes > local_stride) {
-    return fault(Fault::illegal_address, here, static_cast<uint32_t>(std::countr_zero(active)), "the call stack overflows");
+    return fault(Fault::illegal_address, here, static_cast<uint32_t>(std::countr_zero(active)),
+                 "the call stack overflows");
   }
   Frame* frame = new_frame(callee, caller);
   frame->lanes = active;
   frame->resume = resume;
   frame->site = site;
-  copy_slots(*this, site->args, caller->local_base, caller->rows, callee->params, frame->local_base, frame->rows);
+  copy_slots(*this, site->args, caller->local_base, caller->rows, callee->params, frame->local_base,
+             frame->rows);
   current_->frame = frame;
   base[0] = frame->rows;
   if (group_count_ > 1) return arrive(callee->code.data());
@@ -311,7 +326,8 @@ const Instr* Warp::ret() {
   Frame* frame = current_->frame;
   Frame* caller = frame->caller;
   if (caller == nullptr) return exit_lanes();
-  copy_slots(*this, frame->function->results, frame->local_base, frame->rows, frame->site->results, caller->local_base, caller->rows);
+  copy_slots(*this, frame->function->results, frame->local_base, frame->rows, frame->site->results,
+             caller->local_base, caller->rows);
   const Instr* resume = frame->resume;
   frame->lanes &= ~active;
   if (frame->lanes == 0) free_frames_.push_back(frame);

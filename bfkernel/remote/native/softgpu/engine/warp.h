@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A warp: 32 lanes with their own program counters and call stacks.
 //
-// Lanes that stand at the same instruction of the same frame form a group and execute together. The group that is
-// behind (deepest call, then lowest address) runs first, so that groups meet again where branches join; when a group
-// keeps the others waiting for too long (a spin lock), the one that waited longest gets a turn regardless. That is
-// what gives every lane progress.
+// Lanes that stand at the same instruction of the same frame form a group and execute together. The group
+// that is behind (deepest call, then lowest address) runs first, so that groups meet again where branches
+// join; when a group keeps the others waiting for too long (a spin lock), the one that waited longest gets a
+// turn regardless. That is what gives every lane progress.
 #pragma once
 
 #include <array>
@@ -22,14 +22,14 @@ class Block;
 struct Frame {
   const Function* function = nullptr;
   Frame* caller = nullptr;
-  const Instr* resume = nullptr;    // where the caller goes on
+  const Instr* resume = nullptr;  // where the caller goes on
   const CallSite* site = nullptr;
-  uint32_t lanes = 0;               // lanes that are in this frame or in a callee of it
+  uint32_t lanes = 0;  // lanes that are in this frame or in a callee of it
   uint32_t depth = 0;
-  uint64_t local_base = 0;          // this frame's variables in each lane's local memory
-  uint64_t allocated = 0;           // bytes that alloca took behind them
+  uint64_t local_base = 0;  // this frame's variables in each lane's local memory
+  uint64_t allocated = 0;   // bytes that alloca took behind them
   std::unique_ptr<uint8_t[]> storage;
-  uint8_t* rows = nullptr;          // storage, aligned
+  uint8_t* rows = nullptr;  // storage, aligned
   size_t capacity = 0;
 };
 
@@ -60,24 +60,24 @@ class Warp {
  public:
   // What handlers read on every instruction comes first.
   const uint8_t* base[2] = {nullptr, nullptr};  // frame rows, constant rows
-  const Instr* stop = nullptr;                  // the next instruction at which another group of this frame waits
-  uint32_t active = 0;                          // lanes that execute
-  bool full = false;                            // active == all 32
-  int32_t budget = 0;                           // backward jumps left in this turn
-  alignas(64) uint32_t lanes[kLanes] = {};      // active as a row: ~0 or 0
-  CachedRange ranges[16];                       // per instruction, direct-mapped
-  uint8_t* shared = nullptr;                    // the block's shared memory
+  const Instr* stop = nullptr;              // the next instruction at which another group of this frame waits
+  uint32_t active = 0;                      // lanes that execute
+  bool full = false;                        // active == all 32
+  int32_t budget = 0;                       // backward jumps left in this turn
+  alignas(64) uint32_t lanes[kLanes] = {};  // active as a row: ~0 or 0
+  CachedRange ranges[16];                   // per instruction, direct-mapped
+  uint8_t* shared = nullptr;                // the block's shared memory
   uint64_t shared_size = 0;
-  const uint8_t* params = nullptr;              // the kernel's parameters
+  const uint8_t* params = nullptr;  // the kernel's parameters
   uint64_t params_size = 0;
-  uint8_t* local = nullptr;                     // lane-major; null until first used
-  uint64_t local_stride = 0;                    // bytes a lane
+  uint8_t* local = nullptr;   // lane-major; null until first used
+  uint64_t local_stride = 0;  // bytes a lane
 
   Block* block = nullptr;
-  uint32_t index = 0;     // in the block
-  uint32_t live = 0;      // lanes that have not exited
+  uint32_t index = 0;  // in the block
+  uint32_t live = 0;   // lanes that have not exited
   WarpStatus status = WarpStatus::done;
-  bool spun = false;      // charge() was called in this turn
+  bool spun = false;  // charge() was called in this turn
 
   void start(Block* owner, uint32_t warp_index, uint32_t lane_mask, const Function* kernel);
   // One turn: until everything is blocked or gone, or the budget is spent.
@@ -86,7 +86,8 @@ class Warp {
   // ---- for control-flow handlers ----
   const Instr* jump(const Instr* target, bool backward) {
     if (backward && --budget < 0) return expire(target);
-    if (group_count_ > 1) [[unlikely]] return arrive(target);
+    if (group_count_ > 1) [[unlikely]]
+      return arrive(target);
     return target;
   }
   // The lanes in `taken` go to `target`, the others to `next`.
@@ -138,7 +139,7 @@ class Warp {
   Group& group() { return *current_; }
 
  private:
-  const Instr* select();         // make the group that is behind current; null if none is ready
+  const Instr* select();  // make the group that is behind current; null if none is ready
   const Instr* make_current(int i);
   void set_stop(const Instr* ip);
   void remove_group(int i);
@@ -151,16 +152,16 @@ class Warp {
   Group* current_ = nullptr;
   uint32_t clock_ = 0;
   int expiries_ = 0;
-  bool fair_ = false;            // the current group may run past groups that are behind
-  int preferred_ = -1;           // group that gets the next turn
+  bool fair_ = false;   // the current group may run past groups that are behind
+  int preferred_ = -1;  // group that gets the next turn
   std::vector<std::unique_ptr<Frame>> frames_;
   std::vector<Frame*> free_frames_;
   std::unique_ptr<uint8_t[]> local_storage_;
   uint64_t local_capacity_ = 0;
 };
 
-constexpr int kTurn = 512;                 // backward jumps in a turn of one warp
-constexpr int kTurnsBeforeRotation = 8;    // turns of one group before another one of the warp gets its own
+constexpr int kTurn = 512;               // backward jumps in a turn of one warp
+constexpr int kTurnsBeforeRotation = 8;  // turns of one group before another one of the warp gets its own
 constexpr uint32_t kMaxCallDepth = 512;
 
 // ---- how handlers reach rows ----
