@@ -31,7 +31,7 @@ lint: $(VENV)/.requirements ## ruff, mypy and clang-format, as CI runs them
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/clang-format --dry-run --Werror $(CPP_FILES)
+	@echo clang-format; $(BIN)/clang-format --dry-run --Werror $(CPP_FILES)
 
 format: $(VENV)/.requirements ## rewrite the sources as the linters want them
 	$(BIN)/ruff check --fix .
