@@ -18,15 +18,14 @@ inline uint64_t rows(uint64_t size, uint64_t count) {
   return out;
 }
 
-// From the first byte to the last of `height` rows of `width` elements, `pitch` bytes apart. Rows that overlap
-// lie in no allocation: few bytes of memory could otherwise stand for work without end.
+// From the first byte to the last of `height` rows of `width` elements, `pitch` bytes apart. Rows that
+// overlap lie in no allocation: few bytes of memory could otherwise stand for work without end.
 inline uint64_t pitched(uint64_t pitch, uint64_t size, uint64_t width, uint64_t height) {
   if (width == 0 || height == 0) return 0;
   const uint64_t row = rows(size, width);
   if (height > 1 && pitch < row) return UINT64_MAX;
   uint64_t out = 0;
-  if (__builtin_add_overflow(rows(pitch, height - 1), row, &out))
-    throw Malformed("a size overflows");
+  if (__builtin_add_overflow(rows(pitch, height - 1), row, &out)) throw Malformed("a size overflows");
   return out;
 }
 
