@@ -29,7 +29,7 @@ def main() -> int:
             *sys.argv[1:],
         ]
         try:
-            return subprocess.run(command, check=False).returncode
+            return subprocess.run([*command, *sys.argv[1:]], check=False).returncode
         except KeyboardInterrupt:
             return 0
 
