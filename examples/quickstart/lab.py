@@ -19,15 +19,9 @@ def main() -> int:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with tempfile.TemporaryDirectory(prefix="bfkernel-lab-") as state, running_pool(Path(state)) as url:
         os.environ["BFKERNEL_POOL_URL"] = url
-        command = [
-            sys.executable,
-            "-m",
-            "jupyter",
-            "lab",
-            "--notebook-dir",
-            str(ROOT / "notebooks"),
-            *sys.argv[1:],
-        ]
+        command = [sys.executable, "-m", "jupyter", "lab", "--notebook-dir", str(ROOT / "notebooks")]
+        if os.geteuid() == 0:
+            command.append("--allow-root")  # in a container there is often nobody else
         try:
             return subprocess.run([*command, *sys.argv[1:]], check=False).returncode
         except KeyboardInterrupt:
