@@ -2,7 +2,7 @@
 """Build the native parts with sanitizers and run the native tests: ``python -m tests.native.sanitize``.
 
 AddressSanitizer and UndefinedBehaviorSanitizer see the C++ tests and the PTX tests, ThreadSanitizer the C++
-tests.
+tests, where the worker's threads meet. Only what these tests run is built.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILDS = {"asan": "address,undefined", "tsan": "thread"}
+CPP_TESTS = ("worker_units_test", "worker_process_test", "fuzz_frames")
+BUILDS = {
+    "asan": ("address,undefined", ("softgpu", *CPP_TESTS)),
+    "tsan": ("thread", CPP_TESTS),
+}
 JOBS = str(min(os.cpu_count() or 1, 8))
 
 
@@ -23,8 +27,8 @@ def run(*command: str, **environment: str) -> None:
     subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, **environment})
 
 
-def build(name: str, sanitizers: str) -> Path:
-    """Configure and build; return the build folder."""
+def build(name: str, sanitizers: str, targets: tuple[str, ...]) -> Path:
+    """Configure and build ``targets``; return the build folder."""
     folder = ROOT / "build" / name
     definitions = [
         f"-DBFKERNEL_SANITIZE={sanitizers}",
@@ -42,7 +46,7 @@ def build(name: str, sanitizers: str) -> Path:
         f"-DPython3_EXECUTABLE={sys.executable}",
         *definitions,
     )
-    run("cmake", "--build", str(folder), "--parallel", JOBS)
+    run("cmake", "--build", str(folder), "--parallel", JOBS, "--target", *targets)
     return folder
 
 
@@ -56,8 +60,9 @@ def main() -> None:
     """Build and test with every set of sanitizers."""
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     os.environ["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1"
-    for name, sanitizers in BUILDS.items():
-        folder = build(name, sanitizers)
+    os.environ["TSAN_OPTIONS"] = "atexit_sleep_ms=0:halt_on_error=1"
+    for name, (sanitizers, targets) in BUILDS.items():
+        folder = build(name, sanitizers, targets)
         run("ctest", "--test-dir", str(folder), "--output-on-failure", "--timeout", "300")
     softgpu = ROOT / "build" / "asan" / "out" / "libsoftgpu.so"
     run(

@@ -8,7 +8,9 @@ import pytest
 from .conftest import Run
 
 
-@pytest.mark.parametrize("program", ["copies.py", "threads.py", "forks.py", "faults.py", "memory.py"])
+@pytest.mark.parametrize(
+    "program", ["copies.py", "copies_3d.py", "threads.py", "forks.py", "faults.py", "memory.py"]
+)
 def test_program(leased: Run, program: str) -> None:
     result = leased(program)
     assert (result.stdout, result.returncode) == ("ok\n", 0), result.stderr
