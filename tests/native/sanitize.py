@@ -60,6 +60,9 @@ def main() -> None:
     """Build and test with every set of sanitizers."""
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     os.environ["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1"
+    # A worker gives nothing back: it ends with its client, at once, and so do the sessions of the fuzzer. The
+    # interpreter of the PTX tests never frees all either.
+    os.environ["ASAN_OPTIONS"] = "detect_leaks=0:handle_segv=0"
     os.environ["TSAN_OPTIONS"] = "atexit_sleep_ms=0:halt_on_error=1"
     for name, (sanitizers, targets) in BUILDS.items():
         folder = build(name, sanitizers, targets)
@@ -69,7 +72,6 @@ def main() -> None:
         *[sys.executable, "-m", "pytest", "-q", "tests/native/ptx", "-m", "not slow"],
         BFKERNEL_TEST_DRIVER=str(softgpu),
         LD_PRELOAD=f"{runtime('libasan.so')} {runtime('libubsan.so')}",
-        ASAN_OPTIONS="detect_leaks=0:handle_segv=0",  # the interpreter never frees all
     )
 
 

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <thread>
@@ -390,12 +391,13 @@ TEST(connection_reads_frames_in_pieces) {
         CHECK_EQUAL(header.size, size);
         const auto expected = frame(way, size);
         if (way == 0)
-          CHECK(std::memcmp(connection.rest().data(), expected.data() + sizeof header, size) == 0);
+          CHECK(
+              std::ranges::equal(connection.rest().first(size), std::span(expected).subspan(sizeof header)));
         if (way == 1) {
           std::vector<std::byte> got(size);
           connection.read(got.data(), size / 2);
           connection.read(got.data() + size / 2, size - size / 2);
-          CHECK(std::memcmp(got.data(), expected.data() + sizeof header, size) == 0);
+          CHECK(std::ranges::equal(got, std::span(expected).subspan(sizeof header)));
         }
         // The third time nobody takes the payload.
       }

@@ -46,6 +46,7 @@ wire::Bytes Connection::rest() {
 
 void Connection::read(std::byte* to, std::size_t size) {
   if (size > left_) throw wire::Malformed("a payload ends before its last field");
+  if (size == 0) return;  // an empty payload may have no memory at all
   const std::size_t here = std::min(size, end_ - begin_);
   std::memcpy(to, buffer_.get() + begin_, here);
   consume(here);
