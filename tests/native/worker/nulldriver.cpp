@@ -251,6 +251,7 @@ CUresult cuModuleGetFunction(CUfunction* function, CUmodule, const char* name) {
   return CUDA_ERROR_NOT_FOUND;
 }
 CUresult cuModuleGetGlobal_v2(CUdeviceptr* address, size_t* size, CUmodule module, const char* name) {
+  if (module == nullptr) return CUDA_ERROR_INVALID_HANDLE;
   if (std::strcmp(name, "variable") != 0) return CUDA_ERROR_NOT_FOUND;
   *address = reinterpret_cast<CUdeviceptr>(reinterpret_cast<Module*>(module)->variable);
   return *size = sizeof Module::variable, CUDA_SUCCESS;
