@@ -32,13 +32,17 @@ def stubs(specification: Specification) -> str:
 def _stub(call: Call) -> str:
     before: list[str] = []
     encode: list[str] = []
+    arrays: list[str] = []  # after the plain values, which say how long they are
     after: list[str] = []
     for parameter in call.function.parameters:
-        _stub_parameter(parameter, call.directions.get(parameter.name), before, encode, after)
+        direction = call.directions.get(parameter.name)
+        is_array = direction is not None and direction.kind == "in" and direction.extent
+        _stub_parameter(parameter, direction, before, arrays if is_array else encode, after)
+    encode += arrays
     anywhere = call.name.startswith("cuDevice") or "CUkernel" in {p.type for p in call.function.parameters}
     need = "Context::any" if anywhere or _frees_code(call) else "Context::current"
     body = [*before, f"Request request(Opcode::{call.name}, {need});", *encode]
-    decodes = any(d.kind == "out" for d in call.directions.values())
+    decodes = any(d.kind in ("out", "inout") for d in call.directions.values())
     if call.klass == "posted":
         body += ["request.post();"]
     elif decodes:
@@ -78,9 +82,15 @@ def _stub_parameter(
     elif direction.kind == "in" and not direction.extent:
         before.append(f"require({name});")
         encode.append(f"request.raw({name}, sizeof *{name});")
+    elif direction.kind == "inout":
+        before.append(f"require({name});")
+        encode.append(f"request.raw({name}, sizeof *{name});")
+        after.append(f"take_out({name}, in);")
+    elif direction.kind == "address":
+        encode.append(f"request.fields(reinterpret_cast<uint64_t>({name}));")
     elif direction.kind == "in":
         encode.append(
-            f"request.raw({name}, wire::rows(sizeof({element_type(parameter)}), {direction.extent}));"
+            f"request.elements({name}, wire::rows(sizeof({element_type(parameter)}), {direction.extent}));"
         )
     elif not direction.extent:
         if not direction.optional:

@@ -41,11 +41,15 @@ inline CUresult dispatch_generated(Session& session, uint16_t opcode, wire::Deco
 
 def _case(call: Call) -> str:
     before: list[str] = []
+    arrays: list[str] = []  # after the plain values, which say how long they are
     after: list[str] = []
     checks: list[str] = []
     arguments: list[str] = []
     for parameter in call.function.parameters:
-        _parameter(call, parameter, before, checks, after, arguments)
+        direction = call.directions.get(parameter.name)
+        is_array = direction is not None and direction.kind == "in" and direction.extent
+        _parameter(call, parameter, arrays if is_array else before, checks, after, arguments)
+    before += arrays
     driver = f"session.driver().{call.name}"
     body = [*before, "in.end();", *checks, f"if (!{driver}) return CUDA_ERROR_NOT_SUPPORTED;"]
     invocation = f"{driver}({', '.join(arguments)})"
@@ -94,10 +98,15 @@ def _parameter(
     elif direction.kind == "string":
         before.append(f"const auto {name} = in.take<std::string>();")
         arguments.append(f"{name}.c_str()")
-    elif direction.kind == "in" and not direction.extent:
+    elif direction.kind == "address":
+        before.append(f"const auto {name} = reinterpret_cast<{kind}>(in.take<uint64_t>());")
+        arguments.append(name)
+    elif direction.kind == "inout" or (direction.kind == "in" and not direction.extent):
         before.append(f"{element_type(parameter)} {name};")
         before.append(f"std::memcpy(&{name}, in.raw(sizeof {name}).data(), sizeof {name});")
         arguments.append(f"&{name}")
+        if direction.kind == "inout":
+            after.append(f"out.raw(&{name}, sizeof {name});")
     elif direction.kind == "out" and not direction.extent:
         before.append(f"{element_type(parameter)} {name}{{}};")
         arguments.append(f"&{name}")

@@ -14,7 +14,7 @@ from typing import NoReturn
 from .header import PER_THREAD_SUFFIXES, Entry, Function, Headers, base_name, parse_functions, public_name
 
 SPECIFICATION = Path(__file__).with_name("driver_api.spec")
-MESSAGES = Path(__file__).parents[1] / "native" / "wire" / "messages.h"
+MESSAGES = Path(__file__).parents[1] / "native" / "wire"
 FIRST_MESSAGE_OPCODE = 16
 FIRST_CALL_OPCODE = 256
 
@@ -29,7 +29,10 @@ def _refuse(message: str) -> NoReturn:
 
 @dataclass(frozen=True)
 class Direction:
-    """What a pointer or an address means: out, in, string, new, free or device; ``extent`` in C++."""
+    """What a pointer or an address means: out, in, inout, string, address, new, free or device.
+
+    ``extent`` is in C++.
+    """
 
     kind: str
     extent: str = ""
@@ -82,7 +85,8 @@ class Specification:
     def digest(self) -> str:
         """Tells two builds with different opcodes or payloads apart."""
         lines = [line.split("#")[0].split() for line in self.text.splitlines()]
-        text = repr([line for line in lines if line]) + MESSAGES.read_text(encoding="utf-8")
+        text = repr([line for line in lines if line])
+        text += "".join(path.read_text(encoding="utf-8") for path in sorted(MESSAGES.glob("*messages.h")))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def resolve(self, call: Call) -> Call:
@@ -196,7 +200,7 @@ def _parse_direction(name: str, text: str) -> Direction:
         return Direction(match.group(1), match.group(2))
     if match := re.fullmatch(r"(new|free) (\w+)", text):
         return Direction(match.group(1), match.group(2))
-    if text in ("in", "out", "string"):
+    if text in ("in", "out", "inout", "string", "address"):
         return Direction(text)
     if text == "out?":
         return Direction("out", optional=True)

@@ -51,6 +51,10 @@ class Request {
     out(values...);
   }
   void raw(const void* data, size_t size) { wire::Encoder(buffer_).raw(data, size); }
+  void elements(const void* data, size_t size) {
+    require(data || size == 0, CUDA_ERROR_INVALID_VALUE);
+    raw(data, size);
+  }
   template <class H>
   void handle(H handle) {
     const uint64_t id = id_of(handle);

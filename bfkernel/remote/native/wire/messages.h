@@ -11,17 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "wire/codec.h"
-#include "wire/opcodes.h"
+#include "wire/message.h"
 
 namespace wire {
-
-#define BFKERNEL_MESSAGE(name) static constexpr Opcode opcode = Opcode::name
-#define BFKERNEL_FIELDS(...) \
-  template <class A>         \
-  void fields(A& a) {        \
-    a(__VA_ARGS__);          \
-  }
 
 // ---- devices and contexts
 
@@ -395,8 +387,5 @@ struct Launch {
   Bytes params;  // packed by the kernel's layout
   BFKERNEL_FIELDS(function, grid, block, shared_bytes, stream, attributes, params)
 };
-
-#undef BFKERNEL_MESSAGE
-#undef BFKERNEL_FIELDS
 
 }  // namespace wire
