@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The worker's parts by themselves: ledger, packer, memory, connection, options, PTX parameters.
+#include <elf.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <algorithm>
 #include <cstring>
 #include <random>
+#include <span>
 #include <thread>
 
 #include "check.h"
@@ -449,6 +451,16 @@ TEST(images_are_what_they_say) {
   const std::byte text[] = {std::byte{'x'}};
   CHECK_EQUAL(worker::CodeImage(wire::Image::ptx, text).ptx().size(), 1u);
   CHECK_THROWS(worker::CudaError, worker::CodeImage(wire::Image::elf, text));
+  Elf64_Ehdr elf{};
+  std::memcpy(elf.e_ident,
+              "\x7f"
+              "ELF\x02",
+              5);
+  const auto elf_bytes = std::as_bytes(std::span(&elf, 1));
+  CHECK(worker::CodeImage(wire::Image::elf, elf_bytes).data() != nullptr);
+  elf.e_shnum = 1;  // a section behind the end
+  elf.e_shoff = sizeof elf;
+  CHECK_THROWS(worker::CudaError, worker::CodeImage(wire::Image::elf, elf_bytes));
   std::vector<std::byte> container(20);
   const std::uint32_t magic = 0xBA55ED50;
   const std::uint16_t shape[] = {1, 16};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "worker/image.h"
 
+#include <elf.h>
+
 #include <cstring>
 #include <string_view>
 
@@ -26,11 +28,26 @@ bool is_container(wire::Bytes bytes) {
          header.header_size <= bytes.size() && header.entries_size <= bytes.size() - header.header_size;
 }
 
+bool is_piece(wire::Bytes bytes, std::uint64_t offset, std::uint64_t size) {
+  return offset <= bytes.size() && size <= bytes.size() - offset;
+}
+
+// A driver learns where the file ends from its section and program headers.
 bool is_elf(wire::Bytes bytes) {
-  return bytes.size() >= 64 && std::memcmp(bytes.data(),
-                                           "\x7f"
-                                           "ELF",
-                                           4) == 0;
+  Elf64_Ehdr header{};
+  if (bytes.size() < sizeof header) return false;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64)
+    return false;
+  if (!is_piece(bytes, header.e_phoff, header.e_phnum * sizeof(Elf64_Phdr)) ||
+      !is_piece(bytes, header.e_shoff, header.e_shnum * sizeof(Elf64_Shdr)))
+    return false;
+  for (std::uint64_t i = 0; i < header.e_shnum; ++i) {
+    Elf64_Shdr section{};
+    std::memcpy(&section, bytes.data() + header.e_shoff + i * sizeof section, sizeof section);
+    if (section.sh_type != SHT_NOBITS && !is_piece(bytes, section.sh_offset, section.sh_size)) return false;
+  }
+  return true;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <span>
 
@@ -19,6 +20,7 @@ constexpr uint32_t kContainerMagic = 0xba55ed50;
 constexpr uint32_t kOldContainerMagic = 0x1ee55a01;
 constexpr uint32_t kPrelinkedWrapper = 2;
 constexpr uint16_t kKindPtx = 1;
+constexpr uint16_t kKindCubin = 2;
 constexpr uint64_t kFlagLz4 = 0x2000;
 constexpr uint64_t kFlagZstd = 0x8000;
 
@@ -103,20 +105,27 @@ std::vector<Found> entries(const std::byte* begin, JitLog* log) {
   return result;
 }
 
-std::string text_of(const Found& found, JitLog* log) {
+std::string payload_of(const Found& found, JitLog* log) {
   const Entry& entry = found.entry;
-  std::string text;
-  if (entry.flags & (kFlagLz4 | kFlagZstd)) {
-    auto stored = found.payload.first(std::min<size_t>(entry.compressed_size, found.payload.size()));
-    auto decoded = entry.flags & kFlagLz4 ? lz4_decode(stored, entry.uncompressed_size)
-                                          : zstd_decode(stored, entry.uncompressed_size);
-    if (!decoded) refuse(log, CUDA_ERROR_INVALID_IMAGE, "the compressed PTX in this fat binary is damaged");
-    text = std::move(*decoded);
-  } else {
-    text.assign(reinterpret_cast<const char*>(found.payload.data()), found.payload.size());
-  }
+  if (!(entry.flags & (kFlagLz4 | kFlagZstd)))
+    return {reinterpret_cast<const char*>(found.payload.data()), found.payload.size()};
+  auto stored = found.payload.first(std::min<size_t>(entry.compressed_size, found.payload.size()));
+  auto decoded = entry.flags & kFlagLz4 ? lz4_decode(stored, entry.uncompressed_size)
+                                        : zstd_decode(stored, entry.uncompressed_size);
+  if (!decoded) refuse(log, CUDA_ERROR_INVALID_IMAGE, "the compressed code in this fat binary is damaged");
+  return std::move(*decoded);
+}
+
+std::string text_of(const Found& found, JitLog* log) {
+  std::string text = payload_of(found, log);
   text.resize(std::strlen(text.c_str()));  // payloads are padded with NULs
   return text;
+}
+
+CubinBytes cubin_of(const Found& found, JitLog* log) {
+  const std::string payload = payload_of(found, log);
+  const auto* begin = reinterpret_cast<const std::byte*>(payload.data());
+  return {begin, begin + payload.size()};
 }
 
 std::string describe(const std::set<uint32_t>& cubins, const std::set<uint32_t>& ptx) {
@@ -126,21 +135,35 @@ std::string describe(const std::set<uint32_t>& cubins, const std::set<uint32_t>&
   return text.empty() ? " nothing" : text;
 }
 
-std::string newest_ptx(const std::byte* container, int device, JitLog* log) {
+// What one container has for a device: the newest of each kind.
+struct Choice {
+  std::optional<Found> ptx;
+  std::optional<Found> cubin;
+};
+
+void prefer_newer(std::optional<Found>* best, const Found& found) {
+  if (!*best || found.entry.sm > (*best)->entry.sm) *best = found;
+}
+
+Choice choose(const std::byte* container, std::array<int, 2> compute_capability, JitLog* log) {
+  const int device = compute_capability[0] * 10 + compute_capability[1];
   std::set<uint32_t> cubins, ptx;
-  std::vector<Found> all = entries(container, log);
-  const Found* best = nullptr;
-  for (const Found& found : all) {
-    (found.entry.kind == kKindPtx ? ptx : cubins).insert(found.entry.sm);
-    if (found.entry.kind != kKindPtx || found.entry.sm > static_cast<uint32_t>(device)) continue;
-    if (!best || found.entry.sm > best->entry.sm) best = &found;
+  Choice choice;
+  for (const Found& found : entries(container, log)) {
+    const int sm = static_cast<int>(std::min<uint32_t>(found.entry.sm, 0xffff));
+    if (found.entry.kind == kKindPtx) {
+      ptx.insert(found.entry.sm);
+      if (sm <= device) prefer_newer(&choice.ptx, found);
+    } else if (found.entry.kind == kKindCubin) {
+      cubins.insert(found.entry.sm);
+      if (cubin_serves(sm, compute_capability)) prefer_newer(&choice.cubin, found);
+    }
   }
-  if (!best) {
+  if (!choice.ptx && !choice.cubin) {
     refuse(log, CUDA_ERROR_NO_BINARY_FOR_GPU,
-           "softgpu executes PTX for sm_" + std::to_string(device) + " or older; this fat binary holds" +
-               describe(cubins, ptx));
+           "the device is sm_" + std::to_string(device) + "; this fat binary holds" + describe(cubins, ptx));
   }
-  return text_of(*best, log);
+  return choice;
 }
 
 }  // namespace
@@ -150,12 +173,21 @@ bool is_fatbin(const void* image) {
   return magic == kWrapperMagic || magic == kContainerMagic || magic == kOldContainerMagic;
 }
 
-std::vector<std::string> fatbin_ptx(const void* image, std::array<int, 2> compute_capability, JitLog* log) {
-  int device = compute_capability[0] * 10 + compute_capability[1];
-  std::vector<std::string> texts;
-  for (const std::byte* container : containers(image)) texts.push_back(newest_ptx(container, device, log));
-  if (texts.empty()) refuse(log, CUDA_ERROR_INVALID_IMAGE, "the fat binary is empty");
-  return texts;
+Code read_fatbin(const void* image, std::array<int, 2> compute_capability, JitLog* log) {
+  std::vector<Choice> choices;
+  for (const std::byte* container : containers(image))
+    choices.push_back(choose(container, compute_capability, log));
+  if (choices.empty()) refuse(log, CUDA_ERROR_INVALID_IMAGE, "the fat binary is empty");
+  Code code;
+  const bool all_ptx = std::all_of(choices.begin(), choices.end(),
+                                   [](const Choice& choice) { return choice.ptx.has_value(); });
+  for (const Choice& choice : choices) {
+    if (all_ptx)
+      code.ptx.push_back(text_of(*choice.ptx, log));
+    else if (choice.cubin)
+      code.cubins.push_back(cubin_of(*choice.cubin, log));
+  }
+  return code;
 }
 
 }  // namespace softgpu::driver

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string_view>
 
+#include "elf_file.h"
 #include "fatbin.h"
 
 namespace softgpu::driver {
@@ -68,23 +69,47 @@ void check_target(std::string_view ptx, std::array<int, 2> compute_capability, J
              std::to_string(device));
 }
 
-}  // namespace
-
-std::vector<std::string> ptx_texts(const void* image, size_t size, std::array<int, 2> compute_capability,
-                                   JitLog* log) {
-  if (is_fatbin(image)) return fatbin_ptx(image, compute_capability, log);
-  if (std::memcmp(image, "\177ELF", 4) == 0) {
+Code read_elf(const void* image, size_t size, std::array<int, 2> compute_capability, JitLog* log) {
+  const auto* begin = static_cast<const std::byte*>(image);
+  CubinBytes cubin(begin, begin + (size ? size : ElfFile::measure(image)));
+  const int target = cubin_target(cubin);
+  if (target == 0) refuse(log, CUDA_ERROR_INVALID_IMAGE, "the image is an ELF file, but no cubin");
+  if (!cubin_serves(target, compute_capability)) {
     refuse(log, CUDA_ERROR_NO_BINARY_FOR_GPU,
-           "softgpu executes PTX: this image is a cubin (machine code) and has no PTX in it");
+           "this cubin is for sm_" + std::to_string(target) + ", and the device is sm_" +
+               std::to_string(compute_capability[0] * 10 + compute_capability[1]));
   }
+  return {{}, {std::move(cubin)}};
+}
+
+std::vector<std::string> read_text(const void* image, size_t size, std::array<int, 2> compute_capability,
+                                   JitLog* log) {
   const char* begin = static_cast<const char*>(image);
   std::string_view text(begin, size ? strnlen(begin, size) : std::strlen(begin));
   if (!looks_like_text(text))
-    refuse(log, CUDA_ERROR_INVALID_IMAGE, "the image is neither PTX nor a fat binary");
+    refuse(log, CUDA_ERROR_INVALID_IMAGE, "the image is neither PTX nor a cubin nor a fat binary");
   std::vector<std::string> texts =
       text.starts_with(kLinkedMagic) ? split_linked(text, log) : std::vector<std::string>{std::string(text)};
   for (const std::string& ptx : texts) check_target(ptx, compute_capability, log);
   return texts;
+}
+
+}  // namespace
+
+Code read_image(const void* image, size_t size, std::array<int, 2> compute_capability, JitLog* log) {
+  if (is_fatbin(image)) return read_fatbin(image, compute_capability, log);
+  if (std::memcmp(image, "\177ELF", 4) == 0) return read_elf(image, size, compute_capability, log);
+  return {read_text(image, size, compute_capability, log), {}};
+}
+
+std::vector<std::string> ptx_texts(const void* image, size_t size, std::array<int, 2> compute_capability,
+                                   JitLog* log) {
+  Code code = read_image(image, size, compute_capability, log);
+  if (code.ptx.empty()) {
+    refuse(log, CUDA_ERROR_NO_BINARY_FOR_GPU,
+           "softgpu links PTX: this image is machine code and has no PTX in it");
+  }
+  return std::move(code.ptx);
 }
 
 std::string join_linked(const std::vector<std::string>& texts) {

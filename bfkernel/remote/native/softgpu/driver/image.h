@@ -9,13 +9,21 @@
 #include <vector>
 
 #include "api.h"
+#include "cubin.h"
 #include "engine/engine.h"
 
 namespace softgpu::driver {
 
-// The PTX texts that make up an image, to be linked together. Throws INVALID_IMAGE, NO_BINARY_FOR_GPU
-// (nothing in it is PTX for this device) or INVALID_PTX, with one line in log->error that says why. `size` is
-// 0 where the caller did not tell; images then end by themselves.
+// What of an image this device can use: PTX texts, to be linked together, or else machine code.
+struct Code {
+  std::vector<std::string> ptx;
+  std::vector<CubinBytes> cubins;  // only where there is no PTX
+};
+
+// Throws INVALID_IMAGE, NO_BINARY_FOR_GPU (nothing in it is for this device) or INVALID_PTX, with one line in
+// log->error that says why. `size` is 0 where the caller did not tell; images then end by themselves.
+Code read_image(const void* image, size_t size, std::array<int, 2> compute_capability, JitLog* log);
+// The same where nothing but PTX will do.
 std::vector<std::string> ptx_texts(const void* image, size_t size, std::array<int, 2> compute_capability,
                                    JitLog* log);
 

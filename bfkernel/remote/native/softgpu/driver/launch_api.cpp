@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Launching kernels.
 #include <atomic>
+#include <cstdio>
 #include <cstring>
 #include <tuple>
 #include <vector>
@@ -83,6 +84,20 @@ void check_cooperative(const Device& device, const Function& function, const Lau
   require(grid <= uint64_t(blocks) * device.multiprocessors, CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE);
 }
 
+// Machine code can be looked up, so that libraries start; it is here that it turns out not to run.
+void check_executable(const Device& device, const Function& function) {
+  const KernelInfo& info = softgpu::info(*function.kernel);
+  if (!info.machine_code) return;
+  if (!function.settings->refused.exchange(true)) {
+    std::fprintf(
+        stderr,
+        "softgpu: kernel %s is machine code for sm_%d without PTX beside it; device %d is emulated and "
+        "executes PTX only\n",
+        info.name.c_str(), info.ptx_version, device.ordinal);
+  }
+  fail(CUDA_ERROR_NO_BINARY_FOR_GPU);
+}
+
 void run(const std::shared_ptr<Context>& context, const Launch& launch) {
   LaunchConfig config = launch.config;
   config.params = launch.params;
@@ -109,6 +124,7 @@ void launch(Context& current, CUfunction f, const Shape& shape, CUstream stream_
   require(launch.module->context.lock() == context, CUDA_ERROR_INVALID_HANDLE);
   const KernelInfo& info = softgpu::info(*launch.function->kernel);
   const Device& device = context->device;
+  check_executable(device, *launch.function);
   LaunchConfig& config = launch.config;
   std::copy_n(shape.grid, 3, config.grid.begin());
   std::copy_n(shape.block, 3, config.block.begin());

@@ -49,8 +49,9 @@ std::shared_ptr<const Program> compile_image(const void* image, std::array<int, 
   JitOptions jit(option_count, options, values);
   JitLog log;
   try {
+    Code code = read_image(image, 0, compute_capability, &log);
     std::shared_ptr<const Program> program =
-        compile_shared(ptx_texts(image, 0, compute_capability, &log), &log);
+        code.ptx.empty() ? cubin_program(code.cubins, &log) : compile_shared(code.ptx, &log);
     jit.report(log);
     return program;
   } catch (const Failure&) {
@@ -81,15 +82,14 @@ void Module::add_functions(const std::shared_ptr<Module>& self) {
     function->kernel = find_kernel(*program_, name);
     function->name = name;
     registry<Function>().add<CUfunction>(function);
+    by_name_.emplace(name, function);
     functions_.push_back(std::move(function));
   }
 }
 
 std::shared_ptr<Function> Module::function(const std::string& name) const {
-  for (const auto& function : functions_) {
-    if (function->name == name) return function;
-  }
-  return nullptr;
+  auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
 }
 
 const Module::Global* Module::global(const std::string& name) const {

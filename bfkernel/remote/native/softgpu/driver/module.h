@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "context.h"
@@ -22,6 +23,7 @@ struct FunctionSettings {
   std::atomic<int> cache_config{CU_FUNC_CACHE_PREFER_NONE};
   std::atomic<int> non_portable_cluster{0};
   std::atomic<int> cluster_policy{0};
+  std::atomic<bool> refused{false};  // a launch was refused because it is machine code, and said so
 };
 
 struct Function {
@@ -60,6 +62,7 @@ class Module {
   std::unique_ptr<Instance> instance_;
   std::map<std::string, Global> globals_;
   std::vector<std::shared_ptr<Function>> functions_;
+  std::unordered_map<std::string, std::shared_ptr<Function>> by_name_;
 };
 
 // Compiles, or finds the same program compiled before in this process. Throws INVALID_PTX with log->error

@@ -39,6 +39,7 @@ struct KernelInfo {
   int max_threads_per_block = 1024;
   std::array<int, 3> required_block = {0, 0, 0};  // .reqntid, 0 where absent
   int ptx_version = 0;                            // 10 * major + minor of .target, e.g. 80
+  bool machine_code = false;                      // known by name only: it cannot be launched
 };
 
 struct GlobalInfo {
@@ -87,11 +88,20 @@ struct FaultReport {
 
 class Program;
 class Kernel;  // lives as long as its Program
+class TextureTable;
 
 // Device functions, constants and globals of one or more PTX texts, linked. Immutable and shareable.
 // Returns null with log->error filled in when a text does not parse, holds an instruction that the engine
 // does not know, or leaves a symbol unresolved.
 std::shared_ptr<const Program> compile(std::span<const std::string> ptx_texts, JitLog* log);
+
+struct OpaqueGlobal {
+  GlobalInfo info;
+  std::vector<uint8_t> bytes;  // first value; zeros beyond it
+};
+// A program of which only the description is known: its kernels can be found, but not launched.
+std::shared_ptr<const Program> opaque_program(std::vector<KernelInfo> kernels,
+                                              std::vector<OpaqueGlobal> globals);
 
 std::vector<GlobalInfo> globals(const Program& program);
 std::vector<std::string> kernel_names(const Program& program);
@@ -133,6 +143,7 @@ struct LaunchConfig {
   // device code returns null.
   uint64_t heap_begin = 0;
   uint64_t heap_end = 0;
+  const TextureTable* textures = nullptr;  // what handles of textures and surfaces mean; see texture.h
 };
 
 // Runs the grid to its end on the engine's thread pool (all cores); returns the first fault.

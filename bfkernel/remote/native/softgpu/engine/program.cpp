@@ -76,6 +76,25 @@ std::shared_ptr<const Program> compile(std::span<const std::string> ptx_texts, J
   }
 }
 
+std::shared_ptr<const Program> opaque_program(std::vector<KernelInfo> kernels,
+                                              std::vector<OpaqueGlobal> globals) {
+  auto program = std::make_shared<Program>();
+  for (KernelInfo& kernel : kernels) {
+    auto function = std::make_unique<Function>();
+    function->name = kernel.name;
+    function->entry = true;
+    function->info = std::move(kernel);
+    auto named = std::make_unique<Kernel>();
+    named->function = function.get();
+    if (!program->kernels.emplace(function->name, named.get()).second) continue;  // a second of that name
+    program->kernel_list.push_back(std::move(named));
+    program->functions.push_back(std::move(function));
+  }
+  for (OpaqueGlobal& global : globals)
+    program->globals.push_back({std::move(global.info), std::move(global.bytes), {}});
+  return program;
+}
+
 std::vector<GlobalInfo> globals(const Program& program) {
   std::vector<GlobalInfo> out;
   for (const GlobalData& g : program.globals) out.push_back(g.info);
