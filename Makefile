@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 NATIVE_SOURCES := CMakeLists.txt $(shell find bfkernel/remote/native bfkernel/remote/cuda -name '*.cpp' -o -name '*.h' -o -name '*.spec' -o -name '*.py' -o -name CMakeLists.txt -o -name '*.map' 2>/dev/null)
 CPP_FILES := $(shell git ls-files -co --exclude-standard 'bfkernel/**/*.cpp' 'bfkernel/**/*.h' 'tests/native/**/*.cpp' 'tests/native/**/*.h' 2>/dev/null)
 
-.PHONY: help demo test test-slow test-sanitize lint format bench lab clean build
+.PHONY: help demo test test-slow test-sanitize lint format bench lab clean build numba-suite
 
 help:                ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -23,6 +23,9 @@ test: build          ## the tests (without those that take minutes)
 
 test-slow: build     ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+numba-suite: build $(VENV)-numba/.requirements ## numba-cuda's own tests, on leases of an emulated GPU (10 minutes)
+	$(BIN)/python -m tests.numba_suite
 
 test-sanitize: build ## native tests under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
 	$(BIN)/python -m tests.native.sanitize
@@ -61,5 +64,10 @@ $(VENV)/.native: $(VENV)/.requirements $(NATIVE_SOURCES)
 	$(PIP) install --no-build-isolation --no-deps -e .
 	@touch $@
 
+$(VENV)-numba/.requirements: tests/numba_suite/requirements.txt | $(VENV)/.prerequisites
+	$(PYTHON) -m venv $(VENV)-numba
+	$(VENV)-numba/bin/python -m pip --disable-pip-version-check -q install -r $<
+	@touch $@
+
 clean:               ## forget everything that was built or installed
-	rm -rf $(VENV) build dist bfkernel/lib .demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-numba build dist bfkernel/lib .demo .pytest_cache .mypy_cache .ruff_cache

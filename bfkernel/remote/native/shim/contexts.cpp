@@ -46,6 +46,7 @@ void learn_limits(ContextObject* context) {
     context->limits.grid[i] = dimension(CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X + i);
   }
   context->limits.threads = get(CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
+  context->limits.registers = get(CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_BLOCK);
 }
 
 void end(ContextObject* context) {

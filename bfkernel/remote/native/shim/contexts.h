@@ -16,6 +16,7 @@ struct LaunchLimits {
   std::array<uint32_t, 3> grid;
   std::array<uint32_t, 3> block;
   uint32_t threads;
+  uint32_t registers;
 };
 
 struct ContextObject : Object {

@@ -18,6 +18,14 @@ struct Grid {
   CUstream stream;
 };
 
+// What a block of more threads than the kernel takes fails with: too few registers, or its launch bounds.
+CUresult excess(uint64_t threads, const FunctionObject* function, const LaunchLimits& limits) {
+  const auto& attributes = function->attributes;
+  const uint64_t each =
+      attributes.size() > CU_FUNC_ATTRIBUTE_NUM_REGS ? attributes[CU_FUNC_ATTRIBUTE_NUM_REGS] : 0;
+  return each * threads > limits.registers ? CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES : CUDA_ERROR_INVALID_VALUE;
+}
+
 // As the driver does, what cannot run at all is refused at once; the rest shows at a later call.
 void check(const Grid& at, const FunctionObject* function, const LaunchLimits& limits) {
   for (int i = 0; i < 3; ++i) {
@@ -30,7 +38,7 @@ void check(const Grid& at, const FunctionObject* function, const LaunchLimits& l
   const auto known = [&](size_t index) { return index < attributes.size() && attributes[index] > 0; };
   if (known(CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK))
     require(threads <= static_cast<uint64_t>(attributes[CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK]),
-            CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);
+            excess(threads, function, limits));
   if (known(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES))
     require(
         at.shared_bytes <= static_cast<uint32_t>(attributes[CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES]),

@@ -70,7 +70,7 @@ void check_shape(const Device& device, const KernelInfo& info, const LaunchConfi
   }
   uint64_t threads = uint64_t{config.block[0]} * config.block[1] * config.block[2];
   require(threads <= static_cast<uint64_t>(device.limits.max_threads_per_block));
-  require(threads <= static_cast<uint64_t>(info.max_threads_per_block), CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);
+  require(threads <= static_cast<uint64_t>(info.max_threads_per_block));
   if (info.required_block[0] == 0) return;
   for (int axis = 0; axis < 3; ++axis) {
     require(config.block[axis] == static_cast<uint32_t>(std::max(info.required_block[axis], 1)));

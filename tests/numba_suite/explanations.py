@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Why tests of numba-cuda fail here: by name, or by the first part of several names."""
+
+from __future__ import annotations
+
+EXPLANATIONS = {
+    "cudadrv.test_linker.TestLinker.test_set_registers_": (
+        "softgpu executes PTX as it stands: it allocates no hardware registers, so it reports its own "
+        "count and a limit on registers changes nothing. A GPU's compiler obeys the limit."
+    ),
+    "cudapy.test_caching.CUDAAndCPUCachingTest.test_cpu_and_cuda_": (
+        "Not about the GPU: numba 0.68 stamps a cache index with a hash of the source, numba-cuda 0.30 with "
+        "its time and size, and each drops the index of the other, which the test wants to be shared."
+    ),
+}
+
+
+def why(name: str) -> str:
+    """Return the explanation of a failed test; an empty one where there is none."""
+    return next((text for start, text in EXPLANATIONS.items() if name.startswith(start)), "")
