@@ -85,10 +85,11 @@ void Scheduler::wait(const Ticket& ticket) {
   const std::shared_ptr<Queue>& queue = ticket.queue;
   Lock lock(mutex_);
   while (queue->completed_ < ticket.sequence) {
-    if (!queue->claimed_ && runnable(queue)) {
+    if (!queue->claimed_ && for_any_thread(*queue) && runnable(queue)) {
       run_head(queue, lock);
       continue;
     }
+    offer(queue);
     // Whatever holds the queue up is listed, claimed or polled, so a pool thread will get it going.
     ++queue->waiters_;
     queue->progress_.wait(lock);
@@ -145,6 +146,10 @@ bool Scheduler::runnable(const std::shared_ptr<Queue>& queue) {
   return true;
 }
 
+bool Scheduler::for_any_thread(const Queue& queue) const {
+  return queue.pending_.empty() || !queue.pending_.front().calls_program;
+}
+
 // Lists the queue for the pool if its head can run.
 void Scheduler::offer(const std::shared_ptr<Queue>& queue) {
   if (queue->claimed_ || queue->listed_ || !runnable(queue)) return;
@@ -188,7 +193,8 @@ void Scheduler::work() {
   Lock lock(mutex_);
   while (true) {
     if (std::shared_ptr<Queue> queue = next()) {
-      if (!polled_.empty()) ensure_thread();  // somebody has to go on asking meanwhile
+      // Somebody has to take what else is ready, and to go on asking, while this thread is busy.
+      if (!ready_.empty() || !polled_.empty()) ensure_thread();
       run_head(queue, lock);
       offer(queue);
       continue;

@@ -3,7 +3,7 @@
 //
 // An operation waits for tickets (points in other queues), never for a thread: a queue whose head cannot run
 // yet is parked and costs nothing. A thread that waits for a queue runs the queue's work itself if nobody
-// does.
+// does, unless that work is the program's own function: a thread inside a driver call runs none of those.
 #pragma once
 
 #include <atomic>
@@ -30,6 +30,7 @@ struct Operation {
   std::function<void()> run;  // must not throw
   std::vector<Ticket> after;
   std::function<bool()> ready;  // if set, asked again and again until it says yes
+  bool calls_program = false;   // run() calls the program's own code: only on a thread of the scheduler's
 };
 
 // One in-order queue. All fields belong to the scheduler and are guarded by its mutex.
@@ -74,6 +75,7 @@ class Scheduler {
   void run_head(const std::shared_ptr<Queue>& queue, Lock& lock);
   void advance(const std::shared_ptr<Queue>& queue);
   bool runnable(const std::shared_ptr<Queue>& queue);
+  bool for_any_thread(const Queue& queue) const;
   void offer(const std::shared_ptr<Queue>& queue);
   void ask_again();
   std::shared_ptr<Queue> next();

@@ -39,15 +39,19 @@ Ticket submit(Stream& stream, std::function<void()> run, std::vector<Ticket> aft
   std::lock_guard lock(context->order_mutex);
   context->order(stream, &after);
   return Scheduler::instance().submit(
-      stream.queue, {in_context(*context, std::move(run)), std::move(after), std::move(ready)});
+      stream.queue, {in_context(*context, std::move(run)), std::move(after), std::move(ready), false});
 }
 
-Ticket submit_always(Stream& stream, std::function<void()> run) {
+Ticket submit_call_always(Stream& stream, std::function<void()> call) {
   std::shared_ptr<Context> context = owner(stream);
   std::lock_guard lock(context->order_mutex);
   std::vector<Ticket> after;
   context->order(stream, &after);
-  return Scheduler::instance().submit(stream.queue, {std::move(run), std::move(after), {}});
+  return Scheduler::instance().submit(stream.queue, {std::move(call), std::move(after), {}, true});
+}
+
+Ticket submit_call(Stream& stream, std::function<void()> call) {
+  return submit_call_always(stream, in_context(*owner(stream), std::move(call)));
 }
 
 namespace {

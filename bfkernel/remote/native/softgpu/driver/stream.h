@@ -33,8 +33,10 @@ std::shared_ptr<Context> owner(const Stream& stream);
 // (but what waits for it goes on, and finds the context's error).
 Ticket submit(Stream& stream, std::function<void()> run, std::vector<Ticket> after = {},
               std::function<bool()> ready = {});
-// The same for work that is done even in a faulted context.
-Ticket submit_always(Stream& stream, std::function<void()> run);
+// Submits a call of the program's own function. It is made on a thread of the driver's.
+Ticket submit_call(Stream& stream, std::function<void()> call);
+// The same for a call that is made even in a faulted context.
+Ticket submit_call_always(Stream& stream, std::function<void()> call);
 // Submits and returns when it has run: on the calling thread if the stream is idle.
 void run_and_wait(Stream& stream, const std::function<void()>& run);
 // Runs now if the stream is idle and nothing stands before it, else submits; for work that is quicker done

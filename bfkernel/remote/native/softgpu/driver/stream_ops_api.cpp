@@ -81,7 +81,7 @@ void run(Context& context, Stream& stream, const CUstreamBatchMemOpParams& op) {
 SOFTGPU_API cuLaunchHostFunc(CUstream hStream, CUhostFn fn, void* userData) {
   return with_context([&](Context& context) {
     require(fn != nullptr);
-    submit(*resolve_stream(context, hStream), [fn, userData] { fn(userData); });
+    submit_call(*resolve_stream(context, hStream), [fn, userData] { fn(userData); });
   });
 }
 
@@ -98,7 +98,7 @@ SOFTGPU_API cuStreamAddCallback(CUstream hStream, CUstreamCallback callback, voi
     auto run = [callback, userData, hStream, owner = owner(*stream)] {
       callback(hStream, owner->fault(), userData);
     };
-    submit_always(*stream, run);
+    submit_call_always(*stream, run);
   });
 }
 
