@@ -26,6 +26,7 @@ def dispatch(specification: Specification) -> str:
 // A call that this driver does not have answers CUDA_ERROR_NOT_SUPPORTED. *known is false for other opcodes.
 inline CUresult dispatch_generated(Session& session, uint16_t opcode, wire::Decoder& in, wire::Encoder& out,
                                    bool* known) {{
+  using wire::dimensions;
   using wire::Kind;
   using wire::pitched;
   using wire::rows;

@@ -9,7 +9,8 @@ from .conftest import Run
 
 
 @pytest.mark.parametrize(
-    "program", ["copies.py", "copies_3d.py", "threads.py", "forks.py", "faults.py", "memory.py"]
+    "program",
+    ["copies.py", "copies_3d.py", "threads.py", "forks.py", "faults.py", "memory.py", "plain_calls.py"],
 )
 def test_program(leased: Run, program: str) -> None:
     result = leased(program)

@@ -238,7 +238,7 @@ TEST(modules_come_with_their_tables_and_logs) {
   CHECK_EQUAL(table.kernels[0].attributes.at(CU_FUNC_ATTRIBUTE_NUM_REGS), CU_FUNC_ATTRIBUTE_NUM_REGS);
   const auto broken = one.client.load(kModule + 1, "broken");
   CHECK_EQUAL(broken.header.result, CUDA_ERROR_INVALID_PTX);
-  CHECK(broken.as<wire::LoadReply>().error_log == "line 1: broken");
+  CHECK(broken.as<wire::LoadReply>().report.error_log == "line 1: broken");
   // A launch that brings less than the kernel takes does not reach the driver.
   wire::Launch launch;
   launch.function = kSleep;

@@ -274,6 +274,24 @@ CUresult cuCtxGetFlags(unsigned int* flags) {
   return CUDA_SUCCESS;
 }
 
+// How the host waits is the worker's own affair.
+CUresult cuCtxSetFlags(unsigned int flags) {
+  require((flags & ~static_cast<unsigned>(CU_CTX_FLAGS_MASK)) == 0, CUDA_ERROR_INVALID_VALUE);
+  contexts::current()->flags = flags;
+  return CUDA_SUCCESS;
+}
+
+// Nothing narrows a context down: it has all multiprocessors.
+CUresult cuCtxGetExecAffinity(CUexecAffinityParam* pExecAffinity, CUexecAffinityType type) {
+  require(pExecAffinity);
+  require(type == CU_EXEC_AFFINITY_TYPE_SM_COUNT, CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY);
+  const CUdevice device = contexts::current()->visible_device;
+  pExecAffinity->type = type;
+  pExecAffinity->param.smCount.val =
+      static_cast<unsigned>(devices::attribute(device, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT));
+  return CUDA_SUCCESS;
+}
+
 CUresult cuCtxGetId(CUcontext ctx, unsigned long long* ctxId) {
   require(ctxId);
   *ctxId = context_of(ctx)->id;

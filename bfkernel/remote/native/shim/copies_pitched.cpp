@@ -173,7 +173,30 @@ CUresult copy_3d(const Params* p, CUstream stream, Order order) {
   return copy(box, stream, order);
 }
 
+// Where a batch's copy goes to or comes from. Elements are bytes where no array says otherwise.
+Side side(const CUmemcpy3DOperand& operand, const CUextent3D& extent) {
+  require(operand.type == CU_MEMCPY_OPERAND_TYPE_POINTER, CUDA_ERROR_NOT_SUPPORTED);
+  const auto& at = operand.op.ptr;
+  require(at.rowLength == 0 || at.rowLength >= extent.width, CUDA_ERROR_INVALID_VALUE);
+  require(at.layerHeight == 0 || at.layerHeight >= extent.height, CUDA_ERROR_INVALID_VALUE);
+  Side out;
+  out.device = memory::is_device(at.ptr);
+  out.address = at.ptr;
+  out.pitch = at.rowLength ? at.rowLength : extent.width;
+  out.slice_pitch = wire::rows(out.pitch, at.layerHeight ? at.layerHeight : extent.height);
+  return out;
+}
+
 }  // namespace
+
+void copy_operation(const CUDA_MEMCPY3D_BATCH_OP& operation, CUstream stream) {
+  const CUextent3D& extent = operation.extent;
+  require(extent.width > 0 && extent.height > 0 && extent.depth > 0, CUDA_ERROR_INVALID_VALUE);
+  const Box box{side(operation.dst, extent), side(operation.src, extent), extent.width, extent.height,
+                extent.depth};
+  copy(box, stream, Order::async);
+}
+
 }  // namespace shim::copies
 
 namespace shim::api {

@@ -292,6 +292,16 @@ CUresult cuDeviceGetP2PAttribute(int* value, CUdevice_P2PAttribute attrib, CUdev
   return CUDA_SUCCESS;
 }
 
+// No atomic operation of the GPU's reaches the client's memory.
+CUresult cuDeviceGetHostAtomicCapabilities(unsigned int* capabilities, const CUatomicOperation* operations,
+                                           unsigned int count, CUdevice dev) {
+  require(capabilities);
+  require(operations);
+  devices::lease_ordinal(dev);
+  std::fill_n(capabilities, count, 0u);
+  return CUDA_SUCCESS;
+}
+
 CUresult cuDeviceGetExecAffinitySupport(int* pi, CUexecAffinityType, CUdevice dev) {
   require(pi);
   devices::lease_ordinal(dev);

@@ -5,7 +5,7 @@ namespace shim {
 
 CUresult absent(const char* name) {
   return guarded(name, [&] {
-    log::say_once(std::string(name) + " is not supported yet: the call answers CUDA_ERROR_NOT_SUPPORTED");
+    log::say_once(std::string(name) + " is not supported: the call answers CUDA_ERROR_NOT_SUPPORTED");
     return CUDA_ERROR_NOT_SUPPORTED;
   });
 }

@@ -29,7 +29,10 @@ struct Object {
 
 inline constexpr uint64_t kObjectTag = 0x6C656E72656B6662;  // "bfkernel"
 
-struct StreamObject : Object {};
+struct StreamObject : Object {
+  unsigned flags = 0;
+  int priority = 0;
+};
 struct EventObject : Object {};
 struct PoolObject : Object {
   int device = 0;  // lease ordinal

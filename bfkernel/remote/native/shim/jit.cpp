@@ -9,17 +9,24 @@
 namespace shim {
 namespace {
 
-// Options whose value is an address in the program: lists of symbols, mostly unused.
-bool points(CUjit_option option) {
+// Which kernels and variables a program will use: a hint to leave out the others, which costs nothing to
+// ignore. Its lists of names would have to travel for that.
+bool is_hint(CUjit_option option) {
   switch (option) {
-    case CU_JIT_GLOBAL_SYMBOL_NAMES:
-    case CU_JIT_GLOBAL_SYMBOL_ADDRESSES:
     case CU_JIT_REFERENCED_KERNEL_NAMES:
+    case CU_JIT_REFERENCED_KERNEL_COUNT:
     case CU_JIT_REFERENCED_VARIABLE_NAMES:
+    case CU_JIT_REFERENCED_VARIABLE_COUNT:
       return true;
     default:
       return false;
   }
+}
+
+// Symbols that the program places at addresses of its own process.
+bool places_symbols(CUjit_option option) {
+  return option == CU_JIT_GLOBAL_SYMBOL_NAMES || option == CU_JIT_GLOBAL_SYMBOL_ADDRESSES ||
+         option == CU_JIT_GLOBAL_SYMBOL_COUNT;
 }
 
 uint32_t number(void* value) { return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(value)); }
@@ -46,12 +53,14 @@ Jit::Jit(unsigned count, CUjit_option* options, void** values) {
         wire_.error_log_size = number(values[i]);
         error_.size = &values[i];
         break;
+      case CU_JIT_THREADS_PER_BLOCK:
       case CU_JIT_WALL_TIME:
-        wall_time_ = &values[i];
-        break;
+        outputs_.emplace_back(options[i], &values[i]);
+        [[fallthrough]];
       default:
-        require(!points(options[i]) || !values[i], CUDA_ERROR_NOT_SUPPORTED);
-        if (!points(options[i]))
+        if (is_hint(options[i])) break;
+        require(!places_symbols(options[i]) || !values[i], CUDA_ERROR_NOT_SUPPORTED);
+        if (!places_symbols(options[i]))
           wire_.options.push_back({static_cast<uint32_t>(options[i]), reinterpret_cast<uint64_t>(values[i])});
     }
   }
@@ -65,10 +74,12 @@ void Jit::Log::fill(const std::string& text, uint32_t room) const {
   if (size) *size = reinterpret_cast<void*>(length);
 }
 
-void Jit::deliver(const std::string& info, const std::string& error) const {
-  info_.fill(info, wire_.info_log_size);
-  error_.fill(error, wire_.error_log_size);
-  if (wall_time_) *wall_time_ = nullptr;  // a float, and the time went by elsewhere
+void Jit::deliver(const wire::JitReport& report) const {
+  info_.fill(report.info_log, wire_.info_log_size);
+  error_.fill(report.error_log, wire_.error_log_size);
+  for (const wire::JitOption& output : report.outputs)
+    for (const auto& [option, value] : outputs_)
+      if (option == output.option) *value = reinterpret_cast<void*>(output.value);
 }
 
 }  // namespace shim

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "shim/cuda_api.h"
 #include "wire/messages.h"
@@ -16,8 +18,8 @@ class Jit {
 
   const wire::JitOptions& wire() const { return wire_; }
 
-  // Fills the program's buffers, and the options that report how much was written.
-  void deliver(const std::string& info, const std::string& error) const;
+  // Fills the program's log buffers, and the options whose values come back.
+  void deliver(const wire::JitReport& report) const;
 
  private:
   struct Log {
@@ -29,7 +31,7 @@ class Jit {
   wire::JitOptions wire_;
   Log info_;
   Log error_;
-  void** wall_time_ = nullptr;
+  std::vector<std::pair<uint32_t, void**>> outputs_;  // option, where its value stands
 };
 
 }  // namespace shim

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "shim/api.h"
+#include "shim/launch_attributes.h"
 #include "shim/modules.h"
 #include "shim/request.h"
 
@@ -101,33 +102,6 @@ CUresult launch(CUfunction f, const Grid& at, void** params, void** extra,
   return CUDA_SUCCESS;
 }
 
-wire::LaunchAttribute attribute(CUlaunchAttributeID id, const CUlaunchAttributeValue& value) {
-  wire::LaunchAttribute out;
-  out.id = static_cast<uint32_t>(id);
-  static_assert(sizeof value == sizeof out.value);
-  std::memcpy(out.value.data(), &value, sizeof value);
-  return out;
-}
-
-// Attributes that are plain numbers travel; those that hold handles are not forwarded yet.
-bool travels(CUlaunchAttributeID id) {
-  switch (id) {
-    case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
-    case CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY:
-    case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
-    case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
-    case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
-    case CU_LAUNCH_ATTRIBUTE_PRIORITY:
-    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
-    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
-    case CU_LAUNCH_ATTRIBUTE_PREFERRED_CLUSTER_DIMENSION:
-    case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 namespace api {
@@ -148,23 +122,16 @@ CUresult cuLaunchCooperativeKernel(CUfunction f, unsigned int gridDimX, unsigned
   cooperative.cooperative = 1;
   return launch(f,
                 {{gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes, hStream},
-                kernelParams, nullptr, {attribute(CU_LAUNCH_ATTRIBUTE_COOPERATIVE, cooperative)});
+                kernelParams, nullptr, {to_wire(CU_LAUNCH_ATTRIBUTE_COOPERATIVE, cooperative)});
 }
 
 CUresult cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction f, void** kernelParams, void** extra) {
   require(config);
-  std::vector<wire::LaunchAttribute> attributes;
-  for (unsigned i = 0; i < config->numAttrs; ++i) {
-    const CUlaunchAttribute& from = config->attrs[i];
-    if (from.id == CU_LAUNCH_ATTRIBUTE_IGNORE) continue;
-    require(travels(from.id), CUDA_ERROR_NOT_SUPPORTED);
-    attributes.push_back(attribute(from.id, from.value));
-  }
   const Grid at{{config->gridDimX, config->gridDimY, config->gridDimZ},
                 {config->blockDimX, config->blockDimY, config->blockDimZ},
                 config->sharedMemBytes,
                 config->hStream};
-  return launch(f, at, kernelParams, extra, std::move(attributes));
+  return launch(f, at, kernelParams, extra, to_wire(config->attrs, config->numAttrs));
 }
 
 }  // namespace api

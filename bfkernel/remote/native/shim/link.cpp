@@ -27,8 +27,7 @@ CUresult add(CUlinkState state, CUjitInputType type, wire::Bytes data, const cha
   Pending pending;
   const CUresult result = request.wait(pending);
   if (!pending.payload.empty()) {
-    const auto logs = wire::Decoder(pending.payload).take<wire::LogReply>();
-    link->jit.deliver(logs.info_log, logs.error_log);
+    link->jit.deliver(wire::Decoder(pending.payload).take<wire::JitReport>());
   }
   return result;
 }
@@ -72,7 +71,7 @@ CUresult cuLinkComplete(CUlinkState state, void** cubinOut, size_t* sizeOut) {
   const CUresult result = request.wait(pending);
   if (!pending.payload.empty()) {
     const auto reply = wire::Decoder(pending.payload).take<wire::LinkComplete::Reply>();
-    link->jit.deliver(reply.info_log, reply.error_log);
+    link->jit.deliver(reply.report);
     link->image.assign(reply.image.begin(), reply.image.end());
     if (sizeOut) *sizeOut = link->image.size();
     link->image.resize(link->image.size() + 1);  // PTX is handed back as text, and text ends in NUL

@@ -7,11 +7,22 @@
 #include <mutex>
 #include <set>
 
+#include "shim/logs.h"
+
 namespace shim::log {
 namespace {
 
 std::atomic<uint64_t> posted{0};
 std::atomic<uint64_t> waiting_calls{0};
+
+// One line on standard error.
+void write_line(std::string_view line) {
+  std::string text = "[bfkernel] ";
+  text += line;
+  text += '\n';
+  // One write, so that lines of several threads and processes do not mix.
+  [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, text.data(), text.size());
+}
 
 struct Settings {
   bool stats = false;
@@ -22,18 +33,15 @@ struct Settings {
   }
   ~Settings() {
     if (stats)
-      say(std::to_string(posted) + " posted and " + std::to_string(waiting_calls) + " waiting calls");
+      write_line(std::to_string(posted) + " posted and " + std::to_string(waiting_calls) + " waiting calls");
   }
 } settings;
 
 }  // namespace
 
 void say(std::string_view line) {
-  std::string text = "[bfkernel] ";
-  text += line;
-  text += '\n';
-  // One write, so that lines of several threads and processes do not mix.
-  [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, text.data(), text.size());
+  write_line(line);
+  logs::add(CU_LOG_LEVEL_ERROR, line);
 }
 
 void say_once(const std::string& line) {
@@ -50,7 +58,7 @@ void trace(const char* name, const std::string& arguments, CUresult result, std:
   char tail[64];
   snprintf(tail, sizeof tail, ") = %d  %.1f us", static_cast<int>(result),
            static_cast<double>(took.count()) / 1e3);
-  say(std::string(name) + "(" + arguments + tail);
+  write_line(std::string(name) + "(" + arguments + tail);
 }
 
 void count(bool waiting) { (waiting ? waiting_calls : posted).fetch_add(1, std::memory_order_relaxed); }

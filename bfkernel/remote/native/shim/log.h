@@ -16,7 +16,7 @@ namespace shim::log {
 
 inline bool tracing = false;  // set once, while the library is loaded
 
-// One line "[bfkernel] …".
+// One line "[bfkernel] …", kept in the log that a program can read.
 void say(std::string_view line);
 // The same, but each text once a process.
 void say_once(const std::string& line);

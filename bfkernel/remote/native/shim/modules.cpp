@@ -4,6 +4,7 @@
 #include "shim/api.h"
 #include "shim/image.h"
 #include "shim/jit.h"
+#include "shim/logs.h"
 #include "shim/memory.h"
 #include "shim/request.h"
 
@@ -19,8 +20,11 @@ wire::LoadReply load(const Message& message, const Jit& jit, Context need) {
   const CUresult result = request.wait(pending);
   wire::LoadReply reply;
   if (!pending.payload.empty()) reply = wire::Decoder(pending.payload).take<wire::LoadReply>();
-  jit.deliver(reply.info_log, reply.error_log);
-  require(result == CUDA_SUCCESS, result);
+  jit.deliver(reply.report);
+  if (result != CUDA_SUCCESS) {
+    logs::add(CU_LOG_LEVEL_ERROR, "loading code failed: " + reply.report.error_log);
+    throw Failure{result};
+  }
   return reply;
 }
 

@@ -36,6 +36,20 @@ CUmemoryPool current_pool(int device) {
   return default_pool(device);
 }
 
+// The GPU of the lease where a location is one that has pools.
+int pool_device(const CUmemLocation* location, CUmemAllocationType type) {
+  require(location);
+  require(location->type == CU_MEM_LOCATION_TYPE_DEVICE && type == CU_MEM_ALLOCATION_TYPE_PINNED,
+          CUDA_ERROR_NOT_SUPPORTED);
+  return devices::lease_ordinal(location->id);
+}
+
+void choose_pool(int device, CUmemoryPool pool) {
+  require(object_of(pool)->device == device, CUDA_ERROR_INVALID_VALUE);
+  const std::lock_guard lock(mutex);
+  chosen[device] = pool;
+}
+
 CUresult allocate(CUdeviceptr* dptr, size_t bytesize, CUmemoryPool pool, CUstream stream) {
   require(dptr);
   require(bytesize > 0, CUDA_ERROR_INVALID_VALUE);
@@ -162,10 +176,24 @@ CUresult cuDeviceGetMemPool(CUmemoryPool* pool, CUdevice dev) {
 }
 
 CUresult cuDeviceSetMemPool(CUdevice dev, CUmemoryPool pool) {
-  const int device = devices::lease_ordinal(dev);
-  require(object_of(pool)->device == device, CUDA_ERROR_INVALID_VALUE);
-  const std::lock_guard lock(mutex);
-  chosen[device] = pool;
+  choose_pool(devices::lease_ordinal(dev), pool);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemGetDefaultMemPool(CUmemoryPool* pool_out, CUmemLocation* location, CUmemAllocationType type) {
+  require(pool_out);
+  *pool_out = default_pool(pool_device(location, type));
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemGetMemPool(CUmemoryPool* pool, CUmemLocation* location, CUmemAllocationType type) {
+  require(pool);
+  *pool = current_pool(pool_device(location, type));
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemSetMemPool(CUmemLocation* location, CUmemAllocationType type, CUmemoryPool pool) {
+  choose_pool(pool_device(location, type), pool);
   return CUDA_SUCCESS;
 }
 

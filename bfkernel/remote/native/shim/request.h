@@ -18,6 +18,7 @@
 
 namespace shim {
 
+using wire::dimensions;
 using wire::Opcode;
 using wire::pitched;
 using wire::rows;

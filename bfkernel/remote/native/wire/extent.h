@@ -29,6 +29,13 @@ inline uint64_t pitched(uint64_t pitch, uint64_t size, uint64_t width, uint64_t 
   return out;
 }
 
+// How many numbers describe a tensor of this rank, `less` fewer than it has dimensions. None for a rank that
+// no tensor has: the driver will say so.
+inline uint64_t dimensions(uint32_t rank, uint32_t less) {
+  constexpr uint32_t kMostDimensions = 5;
+  return rank <= kMostDimensions && rank > less ? rank - less : 0;
+}
+
 // A count of elements of `size` bytes that may come back in one reply.
 inline uint64_t capped(uint64_t count, uint64_t size) {
   if (rows(size, count) > kMaxPayload) throw Malformed("a reply would be too large");

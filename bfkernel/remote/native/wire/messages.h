@@ -2,8 +2,7 @@
 // The messages that are written by hand on both sides; all others are generated, one for each driver call.
 //
 // A message without a Reply is answered, if it is waiting, by a header alone. A reply whose result is an
-// error has an empty payload, except for the replies that carry logs (LoadReply, LogReply,
-// LinkComplete::Reply).
+// error has an empty payload, except for the replies that carry a JitReport.
 #pragma once
 
 #include <array>
@@ -255,6 +254,13 @@ struct JitOptions {
   uint32_t error_log_size = 0;
   BFKERNEL_FIELDS(options, info_log_size, error_log_size)
 };
+// What the compiler says: its logs, and the values of the options that it sets.
+struct JitReport {
+  std::string info_log;
+  std::string error_log;
+  std::vector<JitOption> outputs;
+  BFKERNEL_FIELDS(info_log, error_log, outputs)
+};
 struct KernelParam {
   uint32_t offset = 0;
   uint32_t size = 0;
@@ -270,13 +276,12 @@ struct KernelEntry {
   BFKERNEL_FIELDS(name, params_known, params, attributes)
 };
 enum class Image : uint8_t { ptx, elf, fatbin };
-// What a load returns, on failure with the logs only.
+// What a load returns, on failure with the report only.
 struct LoadReply {
   uint8_t table_complete = 0;  // 0: the driver cannot list its kernels; FunctionLookup finds them
   std::vector<KernelEntry> kernels;
-  std::string info_log;
-  std::string error_log;
-  BFKERNEL_FIELDS(table_complete, kernels, info_log, error_log)
+  JitReport report;
+  BFKERNEL_FIELDS(table_complete, kernels, report)
 };
 // A fat binary travels as its container (header and entries); PTX without its terminating NUL.
 struct ModuleLoad {
@@ -331,11 +336,6 @@ struct ModuleGlobal {
   };
 };
 
-struct LogReply {
-  std::string info_log;
-  std::string error_log;
-  BFKERNEL_FIELDS(info_log, error_log)
-};
 struct LinkCreate {
   BFKERNEL_MESSAGE(LinkCreate);
   uint64_t link = 0;
@@ -350,17 +350,16 @@ struct LinkAddData {
   JitOptions jit;
   Bytes data;
   BFKERNEL_FIELDS(link, type, name, jit, data)
-  using Reply = LogReply;
+  using Reply = JitReport;
 };
 struct LinkComplete {
   BFKERNEL_MESSAGE(LinkComplete);
   uint64_t link = 0;
   BFKERNEL_FIELDS(link)
   struct Reply {
-    std::string info_log;
-    std::string error_log;
+    JitReport report;
     Bytes image;
-    BFKERNEL_FIELDS(info_log, error_log, image)
+    BFKERNEL_FIELDS(report, image)
   };
 };
 struct LinkDestroy {

@@ -20,6 +20,7 @@ Call call_of(std::uint16_t opcode) {
     add_module_calls(all);
     add_link_calls(all);
     add_launch_calls(all);
+    add_stream_calls(all);
     add_synchronise_calls(all);
     return all;
   }();

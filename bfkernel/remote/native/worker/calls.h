@@ -89,6 +89,7 @@ void add_copy_calls(CallTable& table);
 void add_module_calls(CallTable& table);
 void add_link_calls(CallTable& table);
 void add_launch_calls(CallTable& table);
+void add_stream_calls(CallTable& table);
 void add_synchronise_calls(CallTable& table);
 
 }  // namespace worker

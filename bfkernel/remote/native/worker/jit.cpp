@@ -14,6 +14,7 @@ bool is_number(std::uint32_t option) {
   switch (option) {
     case CU_JIT_MAX_REGISTERS:
     case CU_JIT_THREADS_PER_BLOCK:
+    case CU_JIT_WALL_TIME:
     case CU_JIT_OPTIMIZATION_LEVEL:
     case CU_JIT_TARGET_FROM_CUCONTEXT:
     case CU_JIT_TARGET:
@@ -33,10 +34,17 @@ bool is_number(std::uint32_t option) {
     case CU_JIT_MIN_CTA_PER_SM:
     case CU_JIT_MAX_THREADS_PER_BLOCK:
     case CU_JIT_OVERRIDE_DIRECTIVE_VALUES:
+    case CU_JIT_SPLIT_COMPILE:
+    case CU_JIT_BINARY_LOADER_THREAD_COUNT:
       return true;
     default:
       return false;
   }
+}
+
+// The driver writes the value back.
+bool is_output(std::uint32_t option) {
+  return option == CU_JIT_THREADS_PER_BLOCK || option == CU_JIT_WALL_TIME;
 }
 
 std::string text(const std::vector<char>& log) {
@@ -66,7 +74,13 @@ void Jit::add_log(CUjit_option buffer, CUjit_option size, std::vector<char>& log
   add(size, reinterpret_cast<void*>(log.size()));
 }
 
-std::string Jit::info_log() const { return text(info_); }
-std::string Jit::error_log() const { return text(error_); }
+wire::JitReport Jit::report() const {
+  wire::JitReport out{text(info_), text(error_), {}};
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    const auto option = static_cast<std::uint32_t>(names_[i]);
+    if (is_output(option)) out.outputs.push_back({option, reinterpret_cast<std::uint64_t>(values_[i])});
+  }
+  return out;
+}
 
 }  // namespace worker

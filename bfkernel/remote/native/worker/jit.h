@@ -21,8 +21,7 @@ class Jit {
   unsigned count() const { return static_cast<unsigned>(names_.size()); }
   CUjit_option* names() { return names_.data(); }
   void** values() { return values_.data(); }
-  std::string info_log() const;
-  std::string error_log() const;
+  wire::JitReport report() const;
 
  private:
   void add(CUjit_option name, void* value);

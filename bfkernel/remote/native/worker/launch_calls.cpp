@@ -5,29 +5,10 @@
 #include <cstring>
 
 #include "worker/calls.h"
+#include "worker/launch_attributes.h"
 
 namespace worker {
 namespace {
-
-// Attributes whose values hold no pointer to host memory and no handle.
-bool plain(std::uint32_t attribute) {
-  switch (attribute) {
-    case CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW:
-    case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
-    case CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY:
-    case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
-    case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
-    case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
-    case CU_LAUNCH_ATTRIBUTE_PRIORITY:
-    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
-    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
-    case CU_LAUNCH_ATTRIBUTE_PREFERRED_CLUSTER_DIMENSION:
-    case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
-      return true;
-    default:
-      return false;
-  }
-}
 
 constexpr std::size_t kMostParamBytes = 32764;  // CUDA's own limit on what a kernel takes
 
@@ -36,8 +17,7 @@ CUresult launch(Session& session, const wire::Launch& message) {
   if (entry.handle == nullptr) return CUDA_ERROR_INVALID_HANDLE;
   const auto function = static_cast<CUfunction>(entry.handle);
   const CUstream stream = session.handle<CUstream>(wire::Kind::stream, message.stream);
-  if (message.params.size() > kMostParamBytes || message.attributes.size() > 32)
-    return CUDA_ERROR_INVALID_VALUE;
+  if (message.params.size() > kMostParamBytes) return CUDA_ERROR_INVALID_VALUE;
   if (entry.param_bytes > static_cast<std::int64_t>(message.params.size())) return CUDA_ERROR_INVALID_VALUE;
 
   // A driver that knows better than we how much the kernel takes finds zeros, not memory of ours. The copy
@@ -60,22 +40,11 @@ CUresult launch(Session& session, const wire::Launch& message) {
     return call(driver.cuLaunchKernel, function, gx, gy, gz, bx, by, bz, message.shared_bytes, stream,
                 static_cast<void**>(nullptr), packed);
   }
-  std::array<CUlaunchAttribute, 32> attributes{};
-  for (std::size_t i = 0; i < message.attributes.size(); ++i) {
-    const wire::LaunchAttribute& from = message.attributes[i];
-    if (!plain(from.id)) return CUDA_ERROR_NOT_SUPPORTED;
-    attributes[i].id = static_cast<CUlaunchAttributeID>(from.id);
-    static_assert(sizeof attributes[i].value == sizeof from.value);
-    std::memcpy(&attributes[i].value, from.value.data(), from.value.size());
-  }
-  CUlaunchConfig config{};
-  config.gridDimX = gx, config.gridDimY = gy, config.gridDimZ = gz;
-  config.blockDimX = bx, config.blockDimY = by, config.blockDimZ = bz;
-  config.sharedMemBytes = message.shared_bytes;
-  config.hStream = stream;
-  config.attrs = attributes.data();
-  config.numAttrs = static_cast<unsigned>(message.attributes.size());
-  return call(driver.cuLaunchKernelEx, &config, function, static_cast<void**>(nullptr), packed);
+  LaunchConfig launch(session, message.attributes);
+  launch.set_shape(message.grid, message.block);
+  launch.config.sharedMemBytes = message.shared_bytes;
+  launch.config.hStream = stream;
+  return call(driver.cuLaunchKernelEx, &launch.config, function, static_cast<void**>(nullptr), packed);
 }
 
 }  // namespace

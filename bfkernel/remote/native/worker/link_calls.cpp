@@ -41,7 +41,7 @@ void link_add_data(Session& session, const wire::FrameHeader& request, const wir
     const CUresult result = call(session.driver().cuLinkAddData_v2, link->state,
                                  static_cast<CUjitInputType>(type), static_cast<void*>(data->data()),
                                  data->size(), name.c_str(), jit.count(), jit.names(), jit.values());
-    session.answer(request, result, {encoded(wire::LogReply{link->jit.info_log(), link->jit.error_log()})});
+    session.answer(request, result, {encoded(link->jit.report())});
   });
 }
 
@@ -52,7 +52,7 @@ void link_complete(Session& session, const wire::FrameHeader& request, const wir
     void* image = nullptr;
     std::size_t size = 0;
     const CUresult result = call(session.driver().cuLinkComplete, link->state, &image, &size);
-    wire::LinkComplete::Reply reply{link->jit.info_log(), link->jit.error_log(), {}};
+    wire::LinkComplete::Reply reply{link->jit.report(), {}};
     if (result == CUDA_SUCCESS) reply.image = {static_cast<const std::byte*>(image), size};
     session.answer(request, result, {encoded(reply)});
   });

@@ -18,17 +18,13 @@ void answer_loaded(Session& session, const wire::FrameHeader& request, const Cod
     // FunctionLookup will ask name by name, and may need what the text says.
     session.keep_layouts(owner.id, layouts);
   }
-  if (jit != nullptr) {
-    reply.info_log = jit->info_log();
-    reply.error_log = jit->error_log();
-  }
+  if (jit != nullptr) reply.report = jit->report();
   session.answer(request, CUDA_SUCCESS, {encoded(reply)});
 }
 
 void answer_failed(Session& session, const wire::FrameHeader& request, CUresult result, const Jit& jit) {
   wire::LoadReply reply;
-  reply.info_log = jit.info_log();
-  reply.error_log = jit.error_log();
+  reply.report = jit.report();
   session.answer(request, result, {encoded(reply)});
 }
 
