@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Calls that answer from what the client knows, or take plain numbers along: streams, pools, batches, logs."""
+"""Calls answered from what the client knows, or that take plain numbers along."""
 
 from __future__ import annotations
 
@@ -154,7 +154,8 @@ def logs_tell_what_went_wrong() -> None:
     call("cuLogsRegisterCallback", callback, None, byref(handle))
     call("cuLogsCurrent", byref(iterator), 0)
     assert cuda.cuModuleLoadData(byref(Handle()), PTX.replace(b"ld.param", b"no.param")) != 0
-    assert heard and heard[0][0] == 0
+    assert heard
+    assert heard[0][0] == 0
     buffer = ctypes.create_string_buffer(4096)
     before = c_uint(iterator.value)
     call("cuLogsDumpToMemory", byref(iterator), buffer, byref(size), 0)
