@@ -15,7 +15,8 @@
 
 namespace softgpu::driver {
 
-constexpr int kDriverVersion = 13000;
+// The newest that there is here, so that libraries do not warn of PTX that is newer than the driver.
+constexpr int kDriverVersion = CUDA_VERSION;
 
 // Inside the library a refusal is an exception, so that checks read as one line each; at the ABI it is a
 // code.
