@@ -9,8 +9,8 @@ EXPLANATIONS = {
         "count and a limit on registers changes nothing. A GPU's compiler obeys the limit."
     ),
     "cudapy.test_warning.TestWarnings.test_efficient_launch_configuration": (
-        "The test wants no warning at all, and numba-cuda warns that nvJitLink is not installed. It is left out of "
-        "the environment so that PTX reaches the driver."
+        "The test wants no warning at all, and numba-cuda warns that nvJitLink is not installed. It is left "
+        "out of the environment so that PTX reaches the driver."
     ),
     "cudapy.test_caching.CUDAAndCPUCachingTest.test_cpu_and_cuda_": (
         "Not about the GPU: numba 0.68 stamps a cache index with a hash of the source, numba-cuda 0.30 with "
