@@ -30,7 +30,7 @@ _WORKER = """\
 import argparse, ctypes, json, mmap, os, signal, socket, struct
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 p = argparse.ArgumentParser()
-for name in ("--socket-fd", "--ledger-fd", "--slot"):
+for name in ("--socket-fd", "--ledger-fd", "--control-fd", "--slot"):
     p.add_argument(name, type=int)
 p.add_argument("--driver"); p.add_argument("--lease"); p.add_argument("--limit", type=int, action="append")
 o = p.parse_args()

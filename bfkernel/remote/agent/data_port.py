@@ -86,6 +86,10 @@ class DataPort:
                 greeting = await read_greeting(connection)
                 grant = self._gate.admit(greeting.token)
                 who = {"peer": peer, "program": greeting.program, "client_pid": greeting.pid}
+                if greeting.join:
+                    log.info(event("further-connection", lease=grant.lease, role=greeting.role, **who))
+                    self._workers.join(grant, greeting.join, greeting.role, connection)
+                    return
                 log.info(event("connection", lease=grant.lease, user=grant.user, **who))
                 self._workers.start(grant, connection)
             except RefusalError as refusal:

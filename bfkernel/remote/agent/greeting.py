@@ -27,6 +27,7 @@ class RefusalCode(str, Enum):
     PROTOCOL = "protocol"
     TOKEN = "token"  # noqa: S105 - the token is what is wrong
     LEASE_ENDED = "lease-ended"
+    NO_SUCH_WORKER = "no-such-worker"
     TOO_MANY_WORKERS = "too-many-workers"
     WORKER_FAILED = "worker-failed"
 
@@ -41,11 +42,17 @@ class RefusalError(Exception):
 
 @dataclass(frozen=True)
 class Greeting:
-    """What the shim says of itself. ``pid`` and ``program`` are for logs only."""
+    """What the shim says of itself. ``pid`` and ``program`` are for logs only.
+
+    With ``join``, the key that its worker gave it, this is a further connection to that worker, and ``role``
+    tells the worker what for.
+    """
 
     token: str
     pid: int
     program: str
+    join: str = ""
+    role: str = ""
 
 
 async def read_greeting(connection: socket.socket) -> Greeting:
@@ -102,7 +109,11 @@ def _parse(body: bytes) -> Greeting:
         fields = json.loads(body)
         protocol = fields["protocol"]
         greeting = Greeting(
-            str(fields["token"]), int(fields.get("pid", 0)), str(fields.get("program", ""))[:200]
+            str(fields["token"]),
+            int(fields.get("pid", 0)),
+            str(fields.get("program", ""))[:200],
+            str(fields.get("join", ""))[:200],
+            str(fields.get("role", ""))[:200],
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise RefusalError(

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+import json
 import logging
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -38,6 +41,10 @@ class Worker:
     lease: str
     slot: int
     pidfd: int
+    #: what a client shows to join it; the worker tells it to its own client alone
+    join_key: str
+    #: over which it gets the connections that joined
+    control: socket.socket
 
 
 @dataclass
@@ -90,6 +97,25 @@ class Workers:
         self._on_change()
         return worker
 
+    def join(self, grant: Grant, key: str, role: str, connection: socket.socket) -> None:
+        """Hand a further connection to the worker of this lease that the key names.
+
+        Raises:
+            RefusalError: no worker of the lease has this key, or it takes no more.
+        """
+        lease = self._leases.get(grant.lease)
+        for worker in lease.running.values() if lease else ():
+            if not hmac.compare_digest(worker.join_key.encode(), key.encode()):
+                continue
+            connection.setblocking(True)
+            try:
+                socket.send_fds(worker.control, [json.dumps({"role": role}).encode()], [connection.fileno()])
+            except OSError:
+                connection.setblocking(False)
+                break
+            return
+        raise RefusalError(RefusalCode.NO_SUCH_WORKER, "The program's worker on the GPU server has ended.")
+
     def end(self, lease: str) -> None:
         """End the workers of a lease; they get a moment to end by themselves."""
         found = self._leases.get(lease)
@@ -135,6 +161,10 @@ class Workers:
                 RefusalCode.TOO_MANY_WORKERS, f"The lease has {SLOTS} programs on the GPU already: end some."
             )
         grant = lease.grant
+        join_key = secrets.token_hex(16)
+        control, workers_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        control.setblocking(False)
+        control.send(json.dumps({"join": join_key}).encode())
         arguments = [
             *(
                 str(self._executable),
@@ -142,6 +172,8 @@ class Workers:
                 str(connection.fileno()),
                 "--ledger-fd",
                 str(lease.ledger.fd),
+                "--control-fd",
+                str(workers_end.fileno()),
             ),
             *("--slot", str(slot), "--driver", self._inventory.library, "--lease", grant.lease),
         ]
@@ -155,17 +187,20 @@ class Workers:
                 arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=(connection.fileno(), lease.ledger.fd),
+                pass_fds=(connection.fileno(), lease.ledger.fd, workers_end.fileno()),
                 env={**self._inventory.environment, "CUDA_VISIBLE_DEVICES": visible},
                 start_new_session=True,
             )
         except OSError as error:
             connection.setblocking(False)
+            control.close()
             log.warning(event("worker-failed", lease=grant.lease, reason=error))
             raise RefusalError(
                 RefusalCode.WORKER_FAILED, "The GPU server could not start a worker; its log says why."
             ) from error
-        worker = Worker(process, grant.lease, slot, os.pidfd_open(process.pid))
+        finally:
+            workers_end.close()
+        worker = Worker(process, grant.lease, slot, os.pidfd_open(process.pid), join_key, control)
         lease.slots.add(slot)
         lease.running[process.pid] = worker
         log.info(event("worker-started", lease=grant.lease, pid=process.pid, slot=slot))
@@ -174,6 +209,7 @@ class Workers:
     def _exited(self, worker: Worker) -> None:
         asyncio.get_running_loop().remove_reader(worker.pidfd)
         os.close(worker.pidfd)
+        worker.control.close()
         outcome = _outcome(worker.process.wait())
         lease = self._leases[worker.lease]
         del lease.running[worker.process.pid]

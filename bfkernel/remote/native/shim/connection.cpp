@@ -55,7 +55,12 @@ void check_offer(const wire::json::Value& offer) {
         "bfkernel on the GPU server is another version than here: install the same one on both");
 }
 
-Window agree_on_window(int fd) {
+struct Agreement {
+  Window window;
+  std::string join_key;
+};
+
+Agreement agree_on_window(int fd) {
   for (int offers = 0; offers <= kWindowOffers; ++offers) {
     const wire::json::Value offer = wire::receive_greeting(fd, kGreetingTimeout);
     check_offer(offer);
@@ -63,7 +68,7 @@ Window agree_on_window(int fd) {
                         wire::parse_hex(offer["window_size"].text())};
     const bool mapped = reserve(window);
     wire::send_greeting(fd, {{"window", mapped ? "mapped" : "taken"}}, kGreetingTimeout);
-    if (mapped) return window;
+    if (mapped) return {window, offer["join"].text()};
   }
   throw std::runtime_error("no address range is free both here and on the GPU server");
 }
@@ -80,19 +85,26 @@ void report_loss(const std::string& why) {
   }
 }
 
+// Connects to the agent and says who we are, and what `more` adds to that.
+wire::Fd greet_agent(const lease::File& file, const wire::json::Object& more = {}) {
+  wire::Fd fd = wire::connect_tcp(file.agent, kConnectTimeout);
+  const int protocol = wire::kProtocolVersion;
+  wire::json::Object greeting{{"protocol", protocol},
+                              {"token", file.token},
+                              {"pid", static_cast<int64_t>(getpid())},
+                              {"program", program_name()}};
+  greeting.insert(more.begin(), more.end());
+  wire::send_greeting(fd.get(), greeting, kGreetingTimeout);
+  return fd;
+}
+
 Connection* make() {
   const lease::File file = lease::wait_for_grant();
   try {
-    wire::Fd fd = wire::connect_tcp(file.agent, kConnectTimeout);
-    const int protocol = wire::kProtocolVersion;
-    wire::send_greeting(fd.get(),
-                        {{"protocol", protocol},
-                         {"token", file.token},
-                         {"pid", static_cast<int64_t>(getpid())},
-                         {"program", program_name()}},
-                        kGreetingTimeout);
-    const Window window = agree_on_window(fd.get());
-    return new Connection(std::make_unique<Transport>(std::move(fd), report_loss), window);
+    wire::Fd fd = greet_agent(file);
+    Agreement agreement = agree_on_window(fd.get());
+    return new Connection(std::make_unique<Transport>(std::move(fd), report_loss), agreement.window,
+                          std::move(agreement.join_key));
   } catch (const std::exception& error) {
     lease::tell(file, error.what());
     throw Failure{CUDA_ERROR_DEVICE_UNAVAILABLE};
@@ -124,6 +136,22 @@ Connection& connection() {
   Connection* made = make();
   current.store(made, std::memory_order_release);
   return *made;
+}
+
+wire::Fd join(std::string_view role) {
+  const std::string key = connection().join_key();
+  require(!key.empty(), CUDA_ERROR_NOT_SUPPORTED);
+  const lease::File file = lease::read();
+  try {
+    wire::Fd fd = greet_agent(file, {{"join", key}, {"role", std::string(role)}});
+    const wire::json::Value answer = wire::receive_greeting(fd.get(), kGreetingTimeout);
+    if (!answer["ok"].truth())
+      throw std::runtime_error(answer["message"].text("the GPU server refused a further connection"));
+    return fd;
+  } catch (const std::exception& error) {
+    lease::tell(file, error.what());
+    throw Failure{CUDA_ERROR_DEVICE_UNAVAILABLE};
+  }
 }
 
 uint64_t next_id() { return last_id.fetch_add(1, std::memory_order_relaxed); }

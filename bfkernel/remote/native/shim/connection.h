@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "shim/transport.h"
 
@@ -21,14 +22,16 @@ struct Window {
 
 class Connection {
  public:
-  Connection(std::unique_ptr<Transport> transport, Window window)
-      : transport_(std::move(transport)), window_(window) {}
+  Connection(std::unique_ptr<Transport> transport, Window window, std::string join_key)
+      : transport_(std::move(transport)), window_(window), join_key_(std::move(join_key)) {}
   Transport& transport() { return *transport_; }
   const Window& window() const { return window_; }
+  const std::string& join_key() const { return join_key_; }
 
  private:
   std::unique_ptr<Transport> transport_;
   Window window_;
+  std::string join_key_;  // with which a further connection finds the same worker
 };
 
 // The connection, made if there is none yet: waits for the grant. Throws Failure; the next call tries again.
@@ -36,6 +39,9 @@ Connection& connection();
 
 // The connection if there is one, else null. Never waits.
 Connection* connected();
+
+// A further connection to the same worker, for what `role` says. Throws Failure.
+wire::Fd join(std::string_view role);
 
 // An id for a new object, unique in this process.
 uint64_t next_id();

@@ -6,6 +6,7 @@
 
 #include "shim/api.h"
 #include "shim/failure.h"
+#include "shim/host_functions.h"
 #include "shim/log.h"
 #include "shim/process.h"
 #include "shim/thread.h"
@@ -37,7 +38,9 @@ CUresult guarded(const char* name, Body&& body) noexcept {
 }
 
 template <class Body, class... A>
-[[gnu::noinline]] CUresult traced(const char* name, Body&& body, const A&... arguments) noexcept {
+[[gnu::noinline]] CUresult watched(Mode mode, const char* name, Body&& body, const A&... arguments) noexcept {
+  if (mode == Mode::normal && host_functions::running_here()) return CUDA_ERROR_NOT_PERMITTED;
+  if (!log::tracing) return guarded(name, body);
   const auto begin = std::chrono::steady_clock::now();
   const CUresult result = guarded(name, body);
   const auto took = std::chrono::steady_clock::now() - begin;
@@ -59,8 +62,8 @@ CUresult enter(const char* name, Body&& body, const A&... arguments) noexcept {
     if constexpr (mode == Mode::normal) {
       if (const CUresult result = process::check(); result != CUDA_SUCCESS) return result;
     }
-    if (log::tracing) [[unlikely]]
-      return traced(name, body, arguments...);
+    if (process::watched.load(std::memory_order_relaxed)) [[unlikely]]
+      return watched(mode, name, body, arguments...);
     return guarded(name, body);
   }
 }

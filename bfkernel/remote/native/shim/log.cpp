@@ -8,6 +8,7 @@
 #include <set>
 
 #include "shim/logs.h"
+#include "shim/process.h"
 
 namespace shim::log {
 namespace {
@@ -29,6 +30,7 @@ struct Settings {
   Settings() {
     const char* level = std::getenv("BFKERNEL_LOG");
     tracing = level && std::string_view(level) == "debug";
+    process::watched = tracing;
     stats = level && std::string_view(level) == "stats";
   }
   ~Settings() {

@@ -15,6 +15,9 @@ enum class State : int {
 };
 inline std::atomic<State> state{State::fresh};
 
+// Set where calls must be looked at one by one: they are traced, or there is a thread that must not make any.
+inline std::atomic<bool> watched{false};
+
 inline CUresult check() {
   return state.load(std::memory_order_acquire) == State::initialised ? CUDA_SUCCESS
                                                                      : CUDA_ERROR_NOT_INITIALIZED;

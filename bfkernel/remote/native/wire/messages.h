@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "wire/message.h"
@@ -77,6 +78,30 @@ struct ContextDestroy {
   BFKERNEL_MESSAGE(ContextDestroy);
   uint64_t context = 0;
   BFKERNEL_FIELDS(context)
+};
+
+// ---- functions of the client's program
+
+struct LaunchHostFunction {
+  BFKERNEL_MESSAGE(LaunchHostFunction);
+  uint64_t stream = 0;
+  uint64_t token = 0;
+  BFKERNEL_FIELDS(stream, token)
+};
+struct AddStreamCallback {
+  BFKERNEL_MESSAGE(AddStreamCallback);
+  uint64_t stream = 0;
+  uint64_t token = 0;
+  BFKERNEL_FIELDS(stream, token)
+};
+// worker → client, on the connection with this role: call the function, then answer with a header alone.
+inline constexpr std::string_view kHostFunctionsRole = "host-functions";
+struct HostCall {
+  BFKERNEL_MESSAGE(HostCall);
+  uint64_t token = 0;
+  uint32_t status = 0;  // for stream callbacks
+  uint8_t again = 0;    // 1: it belongs to a graph: it may be called again
+  BFKERNEL_FIELDS(token, status, again)
 };
 
 // ---- memory. The device is that of the frame's context.

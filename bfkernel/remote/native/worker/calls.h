@@ -91,5 +91,6 @@ void add_link_calls(CallTable& table);
 void add_launch_calls(CallTable& table);
 void add_stream_calls(CallTable& table);
 void add_synchronise_calls(CallTable& table);
+void add_host_function_calls(CallTable& table);
 
 }  // namespace worker

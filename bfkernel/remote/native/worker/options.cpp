@@ -44,11 +44,15 @@ void check(const Options& options) {
 }  // namespace
 
 Options parse_options(int argc, char** argv) {
-  static const option known[] = {
-      {"socket-fd", required_argument, nullptr, 's'},   {"ledger-fd", required_argument, nullptr, 'l'},
-      {"slot", required_argument, nullptr, 'k'},        {"driver", required_argument, nullptr, 'd'},
-      {"lease", required_argument, nullptr, 'i'},       {"limit", required_argument, nullptr, 'm'},
-      {"window-size", required_argument, nullptr, 'w'}, {nullptr, 0, nullptr, 0}};
+  static const option known[] = {{"socket-fd", required_argument, nullptr, 's'},
+                                 {"ledger-fd", required_argument, nullptr, 'l'},
+                                 {"control-fd", required_argument, nullptr, 'c'},
+                                 {"slot", required_argument, nullptr, 'k'},
+                                 {"driver", required_argument, nullptr, 'd'},
+                                 {"lease", required_argument, nullptr, 'i'},
+                                 {"limit", required_argument, nullptr, 'm'},
+                                 {"window-size", required_argument, nullptr, 'w'},
+                                 {nullptr, 0, nullptr, 0}};
   Options options;
   opterr = 0;
   optind = 1;
@@ -59,6 +63,9 @@ Options parse_options(int argc, char** argv) {
         break;
       case 'l':
         options.ledger_fd = descriptor(optarg, "--ledger-fd");
+        break;
+      case 'c':
+        options.control_fd = descriptor(optarg, "--control-fd");
         break;
       case 'k':
         options.slot = static_cast<unsigned>(number(optarg, "--slot"));

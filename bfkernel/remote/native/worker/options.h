@@ -12,6 +12,7 @@ namespace worker {
 struct Options {
   int socket_fd = -1;
   int ledger_fd = -1;
+  int control_fd = -1;  // the line to the agent; -1: none, and the client opens no further connections
   unsigned slot = 0;
   std::string driver;
   std::string lease;

@@ -46,7 +46,9 @@ Session::Session(const Options& options, const DriverTable& driver, Ledger& ledg
       devices_(leased_devices(driver, options.limits.size())),
       backing_(driver, devices_),
       card_(driver),
-      downloads_(driver) {}
+      downloads_(driver),
+      host_functions_([this] { shutdown(options_.socket_fd, SHUT_RDWR); }),
+      control_(options.control_fd) {}
 
 Session::~Session() = default;
 
@@ -54,6 +56,7 @@ Session::~Session() = default;
 
 void Session::greet() {
   std::vector<Window> rejected;
+  const std::string join_key = control_.join_key();
   for (unsigned offer = 0; offer < kWindowOffers; ++offer) {
     const Window window = reserve_window(driver_, options_.window_size, granularity(), offer);
     wire::send_greeting(options_.socket_fd,
@@ -61,6 +64,7 @@ void Session::greet() {
                          {"protocol", static_cast<int>(wire::kProtocolVersion)},
                          {"calls", wire::kSpecificationDigest},
                          {"lease", options_.lease},
+                         {"join", join_key},
                          {"window_base", wire::hex(window.base)},
                          {"window_size", wire::hex(window.size)}},
                         kGreetingTimeout);
@@ -83,11 +87,22 @@ void Session::use_window(const Window& window) {
   reclaimer_ = std::make_unique<Reclaimer>(*memory_, [this] { wait_for_gpu(); });
   connection_ = std::make_unique<Connection>(options_.socket_fd, [this] { ledger_.write_activity(); });
   reclaimer_->start();
+  control_.start([this](const std::string& role, wire::Fd joined) { join(role, std::move(joined)); });
   if (capture_ == nullptr) return;
   capture_->start([this](std::string_view text) {
     const wire::Bytes bytes = std::as_bytes(std::span(text));
     connection_->send({.opcode = wire::kOpcodeStdout}, std::span(&bytes, 1));
   });
+}
+
+// A further connection of this client's, which the agent has checked.
+void Session::join(const std::string& role, wire::Fd connection) {
+  const int fd = connection.get();
+  wire::tune_tcp(fd);
+  // The client sends nothing before it has read this, so the channel is there when it is needed.
+  if (role == wire::kHostFunctionsRole && host_functions_.attach(std::move(connection)))
+    return wire::send_greeting(fd, {{"ok", true}}, kGreetingTimeout);
+  throw wire::Malformed("its role is unknown, or taken");
 }
 
 // ---- frames

@@ -20,8 +20,10 @@
 #include "worker/backing.h"
 #include "worker/card_memory.h"
 #include "worker/connection.h"
+#include "worker/control.h"
 #include "worker/driver.h"
 #include "worker/handles.h"
+#include "worker/host_functions.h"
 #include "worker/lanes.h"
 #include "worker/ledger.h"
 #include "worker/memory.h"
@@ -152,6 +154,7 @@ class Session {
   void wait_for_gpu();
   void fail(const std::exception& error);
   void use_window(const Window& window);
+  void join(const std::string& role, wire::Fd connection);
 
   const Options& options_;
   const DriverTable& driver_;
@@ -176,6 +179,8 @@ class Session {
   std::map<std::uint64_t, Pool> pools_;
   std::map<std::uint64_t, std::shared_ptr<Link>> links_;
   std::vector<std::byte> reply_;
+  HostFunctions host_functions_;
+  Control control_;
   // Last, since what runs there uses everything above.
   std::unique_ptr<Reclaimer> reclaimer_;
   Lanes lanes_{[this](const std::exception& error) { fail(error); }};

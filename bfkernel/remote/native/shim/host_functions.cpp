@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shim/host_functions.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "shim/api.h"
+#include "shim/entry.h"
+#include "shim/request.h"
+#include "wire/frame.h"
+
+namespace shim::host_functions {
+namespace {
+
+struct Entry {
+  CUhostFn function = nullptr;
+  CUstreamCallback callback = nullptr;
+  CUstream stream = nullptr;
+  void* user = nullptr;
+  Lifetime lifetime = Lifetime::once;
+};
+
+// Never destroyed: the thread may still serve while the process ends.
+std::mutex& mutex = *new std::mutex;
+std::map<uint64_t, Entry>& entries = *new std::map<uint64_t, Entry>;
+uint64_t last_token = 0;
+std::mutex& opening = *new std::mutex;
+std::atomic<int> channel{-1};
+thread_local bool serving = false;
+
+std::optional<Entry> take(const wire::HostCall& call) {
+  const std::lock_guard lock(mutex);
+  const auto found = entries.find(call.token);
+  if (found == entries.end()) return std::nullopt;
+  const Entry entry = found->second;
+  if (entry.lifetime == Lifetime::once && call.again == 0) entries.erase(found);
+  return entry;
+}
+
+bool next(int fd, wire::FrameHeader& header, wire::HostCall& call) {
+  if (!wire::read_exact(fd, &header, sizeof header)) return false;
+  std::vector<std::byte> payload(std::min<size_t>(header.size, 64));
+  if (header.opcode != static_cast<uint16_t>(wire::HostCall::opcode) || payload.size() != header.size ||
+      !wire::read_exact(fd, payload.data(), payload.size()))
+    return false;
+  wire::Decoder in(payload);
+  in(call);
+  in.end();
+  return true;
+}
+
+bool answer(int fd, wire::FrameHeader header) {
+  header.size = 0;
+  wire::write_all(fd, &header, sizeof header);
+  return true;
+}
+
+// A connection that broke is shut; the worker then ends this program's session, which says so.
+template <class Step>
+bool or_close(int fd, Step step) {
+  try {
+    if (step()) return true;
+  } catch (const std::exception&) {
+    // Told by whoever finds the main connection closed.
+  }
+  shutdown(fd, SHUT_RDWR);
+  return false;
+}
+
+void run(const Entry& entry, CUresult status) {
+  if (entry.callback)
+    entry.callback(entry.stream, status, entry.user);
+  else
+    entry.function(entry.user);
+}
+
+void serve(int fd) {
+  pthread_setname_np(pthread_self(), "bfkernel-host");
+  serving = true;
+  wire::FrameHeader header;
+  wire::HostCall call;
+  while (or_close(fd, [&] { return next(fd, header, call); })) {
+    if (const auto entry = take(call)) run(*entry, static_cast<CUresult>(call.status));
+    if (!or_close(fd, [&] { return answer(fd, header); })) return;
+  }
+}
+
+void start_serving(int fd) {
+  // The program's signals are for its own threads.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread([fd] { serve(fd); }).detach();
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void open() {
+  if (channel >= 0) return;
+  const std::lock_guard lock(opening);
+  if (channel >= 0) return;
+  const int fd = join(wire::kHostFunctionsRole).release();
+  start_serving(fd);
+  channel = fd;
+  process::watched = true;
+}
+
+uint64_t add(const Entry& entry) {
+  open();
+  const std::lock_guard lock(mutex);
+  entries.emplace(++last_token, entry);
+  return last_token;
+}
+
+// The child has no such thread; the worker must see the connection end with the parent.
+const int fork_handler = pthread_atfork(nullptr, nullptr, [] {
+  if (const int fd = channel.exchange(-1); fd >= 0) close(fd);
+});
+
+}  // namespace
+
+uint64_t remember(CUhostFn function, void* user, Lifetime lifetime) {
+  require(function != nullptr, CUDA_ERROR_INVALID_VALUE);
+  return add({.function = function, .user = user, .lifetime = lifetime});
+}
+
+uint64_t remember(CUstreamCallback callback, CUstream stream, void* user) {
+  require(callback != nullptr, CUDA_ERROR_INVALID_VALUE);
+  return add({.callback = callback, .stream = stream, .user = user});
+}
+
+void forget(uint64_t token) {
+  const std::lock_guard lock(mutex);
+  entries.erase(token);
+}
+
+void settle(ContextObject* context) {
+  if (channel < 0 || !contexts::usable(context)) return;
+  Request request(Opcode::cuCtxSynchronize, Context::any);
+  request.in_context(context);
+  Pending pending;
+  request.wait(pending);
+}
+
+bool running_here() { return serving; }
+
+}  // namespace shim::host_functions
+
+namespace shim::api {
+
+CUresult cuLaunchHostFunc(CUstream hStream, CUhostFn fn, void* userData) {
+  const uint64_t stream = id_of(hStream);
+  Request request(Opcode::LaunchHostFunction, Context::any);
+  request.in_context(context_of(hStream));
+  request.fields(wire::LaunchHostFunction{
+      stream, host_functions::remember(fn, userData, host_functions::Lifetime::once)});
+  request.post();
+  return CUDA_SUCCESS;
+}
+
+// How the driver is to wait for the function is its own affair: here it always waits without spinning.
+CUresult cuLaunchHostFunc_v2(CUstream hStream, CUhostFn fn, void* userData, unsigned int) {
+  return api::cuLaunchHostFunc(hStream, fn, userData);
+}
+
+CUresult cuStreamAddCallback(CUstream hStream, CUstreamCallback callback, void* userData,
+                             unsigned int flags) {
+  require(flags == 0, CUDA_ERROR_INVALID_VALUE);
+  const uint64_t stream = id_of(hStream);
+  Request request(Opcode::AddStreamCallback, Context::any);
+  request.in_context(context_of(hStream));
+  request.fields(wire::AddStreamCallback{stream, host_functions::remember(callback, hStream, userData)});
+  request.post();
+  return CUDA_SUCCESS;
+}
+
+}  // namespace shim::api
