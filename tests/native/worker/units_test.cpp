@@ -248,10 +248,13 @@ TEST(memory_knows_what_is_the_clients) {
   CHECK(f.memory.contains(at, 1000) && f.memory.contains(at + 999, 1));
   CHECK(!f.memory.contains(at, 1025) && !f.memory.contains(at - 1, 2) && !f.memory.contains(at, UINT64_MAX));
   CHECK(!f.memory.contains(0, 1) && !f.memory.contains(UINT64_MAX, 1));
-  f.memory.add_foreign(7, 0x1234, 16);
+  f.memory.add_foreign(7, 1, 0x1234, 16);
+  f.memory.add_foreign(8, 2, 0x2345, 16);
   CHECK(f.memory.contains(0x1234, 16) && !f.memory.contains(0x1234, 17));
   f.memory.drop_foreign(7);
-  CHECK(!f.memory.contains(0x1234, 1));
+  CHECK(!f.memory.contains(0x1234, 1) && f.memory.contains(0x2345, 1));
+  f.memory.end_context(2);
+  CHECK(!f.memory.contains(0x2345, 1));
 }
 
 TEST(memory_maps_for_the_client) {

@@ -51,6 +51,7 @@ void learn_limits(ContextObject* context) {
 
 void end(ContextObject* context) {
   for (const auto& action : endings) action(context);
+  ++context->ends;
   context->live = false;
 }
 

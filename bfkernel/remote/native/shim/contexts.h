@@ -26,6 +26,7 @@ struct ContextObject : Object {
   unsigned flags = 0;
   int retains = 0;                            // of a primary context; of others the attach count
   std::atomic<bool> live{false};              // the worker has it
+  std::atomic<unsigned> ends{0};              // how often it has ended: a primary context lives again
   std::atomic<CUresult> fault{CUDA_SUCCESS};  // what broke the context: from then on all it answers
   LaunchLimits limits{};
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shim/modules.h"
 
+#include <utility>
+
 #include "shim/api.h"
 #include "shim/image.h"
 #include "shim/jit.h"
@@ -118,7 +120,11 @@ FunctionObject* CodeTable::add(const wire::KernelEntry& entry) {
 void CodeTable::clear() {
   const std::lock_guard lock(mutex);
   for (FunctionObject* function : kernels) store<FunctionObject>().release(function);
-  for (const uint64_t address : globals) memory::remove(address);
+  for (const memory::Allocation& global : globals) {
+    // Where its context has ended, the address may be another's by now.
+    const auto now = memory::find(global.address);
+    if (now && now->buffer_id == global.buffer_id) memory::remove(global.address);
+  }
   kernels.clear();
   by_name.clear();
   globals.clear();
@@ -143,8 +149,9 @@ void CodeTable::global(CUdeviceptr* address, size_t* size, const char* name) {
                  .origin = memory::Origin::global,
                  .context = context,
                  .device = context ? context->device : 0});
+    const auto added = memory::find(found.address);
     const std::lock_guard lock(mutex);
-    globals.push_back(found.address);
+    if (added) globals.push_back(*added);
   }
   if (address) *address = found.address;
   if (size) *size = found.size;
@@ -158,7 +165,7 @@ void release(CUmodule module) {
 
 void release(CUlibrary library) {
   LibraryObject* object = object_of(library);
-  for (const auto& [context, module] : object->modules) release(module);
+  for (const auto& [context, in_context] : object->modules) release(in_context.module);
   object->modules.clear();
   object->table.clear();
   store<LibraryObject>().release(object);
@@ -240,15 +247,17 @@ CUresult cuLibraryGetModule(CUmodule* pMod, CUlibrary library) {
   LibraryObject* object = object_of(library);
   ContextObject* context = contexts::current();
   const std::lock_guard lock(object->mutex);
-  CUmodule& module = object->modules[context];
-  if (!module) {
+  LibraryObject::InContext& in_context = object->modules[context];
+  if (in_context.module && in_context.ends != context->ends)  // it went with a context that was reset
+    release(std::exchange(in_context.module, nullptr));
+  if (!in_context.module) {
     CUmodule made = create<CUmodule>();
     ModuleObject* of = object_of(made);
     of->library = object;
     of->table.fill(of, call(wire::LibraryModule{object->id, of->id}, Context::current));
-    module = made;
+    in_context = {made, context->ends};
   }
-  *pMod = module;
+  *pMod = in_context.module;
   return CUDA_SUCCESS;
 }
 

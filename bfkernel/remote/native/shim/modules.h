@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shim/handles.h"
+#include "shim/memory.h"
 #include "wire/messages.h"
 
 namespace shim {
@@ -33,7 +34,7 @@ struct CodeTable {
   std::mutex mutex;
   std::vector<FunctionObject*> kernels;
   std::unordered_map<std::string, FunctionObject*> by_name;
-  std::vector<uint64_t> globals;  // addresses told to the program
+  std::vector<memory::Allocation> globals;  // whose addresses were told to the program
 
   void fill(Object* of, const wire::LoadReply& reply);
   void clear();
@@ -51,9 +52,13 @@ struct ModuleObject : Object {
 };
 
 struct LibraryObject : Object {
+  struct InContext {
+    CUmodule module = nullptr;
+    unsigned ends = 0;  // the context's, when the module was made
+  };
   CodeTable table;
   std::mutex mutex;
-  std::unordered_map<ContextObject*, CUmodule> modules;
+  std::unordered_map<ContextObject*, InContext> modules;
 };
 
 }  // namespace shim

@@ -57,6 +57,7 @@ void Session::end_context(std::uint64_t id) {
   memory_->end_context(id);
   ledger_.give(context->device, context->cost);
   context->uploads->abandon();
+  downloads_.note_ended_context();
   if (current_ == context) current_ = nullptr;
   const std::lock_guard lock(contexts_mutex_);
   contexts_.erase(id);

@@ -19,7 +19,7 @@ class Handles {
     wire::Kind kind = wire::Kind::none;
     void* handle = nullptr;
     std::uint64_t context = 0;      // the client's id of the context that the object ends with; 0: none
-    std::uint64_t owner = 0;        // functions: the module or library
+    std::uint64_t owner = 0;        // functions: the module or library; a library's modules: the library
     std::int64_t param_bytes = -1;  // functions: what a launch must bring at least; -1: not known
   };
 

@@ -139,6 +139,7 @@ void Memory::end_context(std::uint64_t context) {
     for (const auto& [address, block] : live_) {
       if (block.owner.context == context) ended.emplace_back(address, block);
     }
+    std::erase_if(foreign_, [context](const auto& item) { return item.second.context == context; });
   }
   for (auto& [address, block] : ended) {
     if (retire(address, &block)) reclaim(address, block);
@@ -269,9 +270,10 @@ CUresult Memory::unmap(std::uint64_t address, std::uint64_t size) {
   return CUDA_SUCCESS;
 }
 
-void Memory::add_foreign(std::uint64_t owner, std::uint64_t address, std::uint64_t size) {
+void Memory::add_foreign(std::uint64_t owner, std::uint64_t context, std::uint64_t address,
+                         std::uint64_t size) {
   const std::lock_guard lock(mutex_);
-  foreign_[address] = {size, owner};
+  foreign_[address] = {size, owner, context};
 }
 
 void Memory::drop_foreign(std::uint64_t owner) {

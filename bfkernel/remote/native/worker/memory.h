@@ -74,7 +74,7 @@ class Memory {
   bool retire(std::uint64_t address, Block* block);
   // Ends a retired block: its room may be used again.
   void reclaim(std::uint64_t address, const Block& block);
-  // Ends all live blocks of a context that is gone.
+  // Ends all live blocks of a context that is gone, and what its modules had.
   void end_context(std::uint64_t context);
   // A retired block goes to the client again, at the same address: for allocations in stream order.
   void revive(std::uint64_t address, const Block& block);
@@ -89,8 +89,8 @@ class Memory {
   CUresult unmap(std::uint64_t address, std::uint64_t size);
 
   // Memory of the driver's own that the client may touch: a module's global variable.
-  // Ends with its owner, a module or library.
-  void add_foreign(std::uint64_t owner, std::uint64_t address, std::uint64_t size);
+  // Ends with its owner, a module or library, and with its context.
+  void add_foreign(std::uint64_t owner, std::uint64_t context, std::uint64_t address, std::uint64_t size);
   void drop_foreign(std::uint64_t owner);
 
   // True where every byte of the range is the client's. What is not must not reach a driver that keeps device
@@ -120,6 +120,7 @@ class Memory {
   struct Foreign {
     std::uint64_t size;
     std::uint64_t owner;
+    std::uint64_t context;
   };
   struct Device {
     Packer small;                                   // inside chunks

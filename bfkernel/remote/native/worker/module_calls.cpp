@@ -62,7 +62,7 @@ void library_module(Session& session, const wire::FrameHeader& request, const wi
   CodeOwner owner{.id = message.module, .context = request.context};
   const CUresult result = call(session.driver().cuLibraryGetModule, &owner.module, library);
   if (result != CUDA_SUCCESS) return session.answer(request, result);
-  session.adopt(wire::Kind::module, owner.id, owner.module, 0, request.context);
+  session.adopt(wire::Kind::module, owner.id, owner.module, message.library, request.context);
   answer_loaded(session, request, owner, session.layouts(message.library), nullptr);
 }
 
@@ -96,7 +96,8 @@ CUresult module_global(Session& session, const wire::ModuleGlobal& message,
           ? call(driver.cuLibraryGetGlobal, &address, &size, owner.library, message.name.c_str())
           : call(driver.cuModuleGetGlobal_v2, &address, &size, owner.module, message.name.c_str());
   if (result != CUDA_SUCCESS) return result;
-  session.memory().add_foreign(message.owner, address, size);
+  const std::uint64_t context = owner.library != nullptr ? session.current().id : owner.context;
+  session.memory().add_foreign(message.owner, context, address, size);
   reply.address = address;
   reply.size = size;
   return CUDA_SUCCESS;

@@ -228,13 +228,24 @@ void* Session::drop(wire::Kind kind, std::uint64_t id) {
   if (kind == wire::Kind::stream) {
     for (const auto& [name, context] : contexts_) context->uploads->forget(static_cast<CUstream>(handle));
   }
-  if (kind == wire::Kind::module || kind == wire::Kind::library) {
-    handles_.drop_if([id](std::uint64_t, const Handles::Entry& entry) { return entry.owner == id; });
-    memory_->drop_foreign(id);
+  if (kind == wire::Kind::module || kind == wire::Kind::library) end_code(id);
+  return handle;
+}
+
+// A module or library takes its functions and variables along, and a library its modules in all contexts.
+void Session::end_code(std::uint64_t id) {
+  std::vector<std::uint64_t> modules;
+  handles_.drop_if([&](std::uint64_t owned, const Handles::Entry& entry) {
+    if (entry.owner != id) return false;
+    if (entry.kind == wire::Kind::module) modules.push_back(owned);
+    return true;
+  });
+  memory_->drop_foreign(id);
+  {
     const std::lock_guard lock(layouts_mutex_);
     layouts_.erase(id);
   }
-  return handle;
+  for (const std::uint64_t module : modules) end_code(module);
 }
 
 unsigned Session::ordinal(std::int32_t device) const {

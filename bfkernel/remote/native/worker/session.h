@@ -148,6 +148,7 @@ class Session {
 
  private:
   void* find(wire::Kind kind, std::uint64_t id);
+  void end_code(std::uint64_t id);
   void execute(const Request& request);
   void execute_generated(const Request& request);
   void bind(std::uint64_t context);

@@ -1,27 +1,33 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "worker/staging.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
-#include <cstdlib>
 #include <new>
 #include <utility>
 
 namespace worker {
 
-PinnedMemory::PinnedMemory(const DriverTable& driver, std::size_t size) : driver_(driver), size_(size) {
-  void* memory = nullptr;
-  pinned_ = call(driver_.cuMemHostAlloc, &memory, size, CU_MEMHOSTALLOC_PORTABLE) == CUDA_SUCCESS;
-  if (!pinned_) memory = std::aligned_alloc(4096, size);
-  if (memory == nullptr) throw std::bad_alloc();
+PinnedMemory::PinnedMemory(const DriverTable& driver, std::size_t size, unsigned ended_contexts)
+    : driver_(driver), size_(size) {
+  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
   data_ = static_cast<std::byte*>(memory);
+  pinned_at_ = ended_contexts;
+  call(driver_.cuMemHostRegister_v2, data_, size_, CU_MEMHOSTREGISTER_PORTABLE);
 }
 
 PinnedMemory::~PinnedMemory() {
-  if (pinned_) {
-    call(driver_.cuMemFreeHost, data_);
-  } else {
-    std::free(data_);
-  }
+  call(driver_.cuMemHostUnregister, data_);
+  munmap(data_, size_);
+}
+
+// What is still registered the driver refuses to register, and nothing is lost.
+void PinnedMemory::pin(unsigned ended_contexts) {
+  if (pinned_at_ == ended_contexts) return;
+  pinned_at_ = ended_contexts;
+  call(driver_.cuMemHostRegister_v2, data_, size_, CU_MEMHOSTREGISTER_PORTABLE);
 }
 
 UploadRing::~UploadRing() {
@@ -99,7 +105,8 @@ void EventPool::give(CUevent event) {
 }
 
 std::unique_ptr<PinnedMemory> DownloadBuffers::take(std::size_t size) {
-  if (size > kLarge) return std::make_unique<PinnedMemory>(driver_, size);
+  const unsigned ended_contexts = ended_contexts_;
+  if (size > kLarge) return std::make_unique<PinnedMemory>(driver_, size, ended_contexts);
   const bool small = size <= kSmall;
   auto& kept = small ? small_ : large_;
   std::size_t& count = small ? small_count_ : large_count_;
@@ -109,11 +116,13 @@ std::unique_ptr<PinnedMemory> DownloadBuffers::take(std::size_t size) {
   if (!kept.empty()) {
     auto buffer = std::move(kept.back());
     kept.pop_back();
+    lock.unlock();
+    buffer->pin(ended_contexts);
     return buffer;
   }
   ++count;
   lock.unlock();
-  return std::make_unique<PinnedMemory>(driver_, small ? kSmall : kLarge);
+  return std::make_unique<PinnedMemory>(driver_, small ? kSmall : kLarge, ended_contexts);
 }
 
 void DownloadBuffers::give(std::unique_ptr<PinnedMemory> buffer) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -14,12 +15,17 @@
 namespace worker {
 
 // Host memory that the GPU copies from and to without the driver's own detour: pinned where the driver pins.
+// It is the worker's own and only registered with the driver, so that it outlives the context in which that
+// happened: a lane may still be sending from it.
 class PinnedMemory {
  public:
-  PinnedMemory(const DriverTable& driver, std::size_t size);  // throws std::bad_alloc
+  // Throws std::bad_alloc.
+  PinnedMemory(const DriverTable& driver, std::size_t size, unsigned ended_contexts = 0);
   ~PinnedMemory();
   PinnedMemory(const PinnedMemory&) = delete;
   PinnedMemory& operator=(const PinnedMemory&) = delete;
+  // Registers it with the driver once more where that was done before the latest end of a context.
+  void pin(unsigned ended_contexts);
   std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }
 
@@ -27,7 +33,7 @@ class PinnedMemory {
   const DriverTable& driver_;
   std::byte* data_ = nullptr;
   const std::size_t size_;
-  bool pinned_ = false;
+  unsigned pinned_at_ = 0;
 };
 
 // The way of bytes from the socket to the device, for one context. Buffers are filled one after the other;
@@ -95,6 +101,8 @@ class DownloadBuffers {
   // A buffer of at least `size` bytes. Waits for one to come back when the client has many copies in flight.
   std::unique_ptr<PinnedMemory> take(std::size_t size);
   void give(std::unique_ptr<PinnedMemory> buffer);
+  // A context has ended, and perhaps the registration of these buffers with it.
+  void note_ended_context() { ++ended_contexts_; }
 
  private:
   static constexpr std::size_t kSmall = 64 << 10;
@@ -107,6 +115,7 @@ class DownloadBuffers {
   std::condition_variable back_;
   std::vector<std::unique_ptr<PinnedMemory>> small_, large_;
   std::size_t small_count_ = 0, large_count_ = 0;
+  std::atomic<unsigned> ended_contexts_{0};
 };
 
 }  // namespace worker
