@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shim/modules.h"
 
+#include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "shim/api.h"
@@ -188,9 +190,13 @@ CUresult cuModuleLoadFatBinary(CUmodule* module, const void* fatCubin) {
   return load_module(module, fatCubin, Jit());
 }
 
+// How the runtime treats its libraries' code. Lazily, as a driver without CUDA_MODULE_LOADING says: at once,
+// it would send the hundreds of megabytes of cuBLAS, of which a program uses a few kernels.
 CUresult cuModuleGetLoadingMode(CUmoduleLoadingMode* mode) {
   require(mode);
-  *mode = CU_MODULE_EAGER_LOADING;
+  const char* wish = std::getenv("CUDA_MODULE_LOADING");
+  const bool eager = wish && std::strcmp(wish, "EAGER") == 0;
+  *mode = eager ? CU_MODULE_EAGER_LOADING : CU_MODULE_LAZY_LOADING;
   return CUDA_SUCCESS;
 }
 

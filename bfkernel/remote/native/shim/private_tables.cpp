@@ -240,6 +240,27 @@ CUresult tools_object(void*, uint64_t which, void** out) {
 const auto profiling_table =
     table<64>({{4, slot(&tools_flag)}, {39, slot(&tools_zero)}, {51, slot(&tools_object)}}, kSucceed);
 
+// ---- the kernels of a module, one after the other: cuFFT finds the one in each of its modules so
+
+using KernelVisitor = void (*)(void* opaque, CUfunction kernel, CUmodule module);
+
+uint64_t visit_kernels(CUcontext, CUmodule module, KernelVisitor visit, void* opaque) {
+  uint64_t visited = 0;
+  guarded("visit_kernels", [&] {
+    require(visit != nullptr, CUDA_ERROR_INVALID_VALUE);
+    unsigned count = 0;
+    api::cuModuleGetFunctionCount(&count, module);
+    std::vector<CUfunction> kernels(count);
+    api::cuModuleEnumerateFunctions(kernels.data(), count, module);
+    for (CUfunction kernel : kernels) visit(opaque, kernel, module);
+    visited = count;
+    return CUDA_SUCCESS;
+  });
+  return visited;
+}
+
+const auto kernels_table = table<8>({{7, slot(&visit_kernels)}}, kNotForwarded);
+
 // ---- the runtime's check that the driver it talks to is consistent with itself
 
 CUresult integrity(uint32_t version, uint64_t seconds, uint64_t out[2]);
@@ -317,6 +338,8 @@ const Table kTables[] = {
      integrity_table.data()},
     {{0x21, 0x31, 0x8c, 0x60, 0x97, 0x14, 0x32, 0x48, 0x8c, 0xa6, 0x41, 0xff, 0x73, 0x24, 0xc8, 0xf2},
      profiling_table.data()},
+    {{0x6e, 0x16, 0x3f, 0xbe, 0xb9, 0x58, 0x44, 0x4d, 0x83, 0x5c, 0xe1, 0x82, 0xaf, 0xf1, 0x99, 0x1e},
+     kernels_table.data()},
 };
 
 }  // namespace

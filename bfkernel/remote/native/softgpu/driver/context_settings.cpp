@@ -72,6 +72,8 @@ SOFTGPU_API cuCtxGetLimit(size_t* pvalue, CUlimit limit) {
         *pvalue = limits.l2_fetch_granularity;
         break;
       case CU_LIMIT_PERSISTING_L2_CACHE_SIZE:
+      case CU_LIMIT_CIG_ENABLED:  // sharing with a graphics library: cuBLASLt asks
+      case CU_LIMIT_CIG_SHMEM_FALLBACK_ENABLED:
         *pvalue = 0;
         break;
       default:
