@@ -108,11 +108,16 @@ SOFTGPU_API cuLibraryGetGlobal(CUdeviceptr* dptr, size_t* bytes, CUlibrary libra
   });
 }
 
-// PTX marks managed variables; programs are not told apart by it here, so none is known by that name.
-SOFTGPU_API cuLibraryGetManaged(CUdeviceptr*, size_t*, CUlibrary library, const char*) {
-  return with_driver([&](Driver&) {
-    registry<Library>().get(library);
-    fail(CUDA_ERROR_NOT_FOUND);
+// A managed variable belongs to the library, not to one context; it lives in the current one's memory, which
+// all contexts reach.
+SOFTGPU_API cuLibraryGetManaged(CUdeviceptr* dptr, size_t* bytes, CUlibrary library, const char* name) {
+  return with_context([&](Context& context) {
+    require(name != nullptr);
+    std::shared_ptr<Module> module = registry<Library>().get(library)->module_in(context);
+    const Module::Global* global = module->global(name);
+    require(global != nullptr && global->managed, CUDA_ERROR_NOT_FOUND);
+    if (dptr) *dptr = global->address;
+    if (bytes) *bytes = global->size;
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include "advice.h"
 #include "pool.h"
 
 namespace softgpu::driver {
@@ -33,6 +34,7 @@ uint64_t allocate(Context& context, size_t size, RangeKind kind, unsigned flags,
 }
 
 void release(const Range& range) {
+  if (range.kind == RangeKind::managed) Advice::instance().forget(range.begin, range.end);
   if (from_arena(range)) {
     Driver::get().device(range.device).arena.free(range.begin, range.size());
     if (range.pool) range.pool->freed(range.size());

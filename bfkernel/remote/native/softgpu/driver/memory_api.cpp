@@ -34,14 +34,6 @@ SOFTGPU_API cuMemAlloc_v2(CUdeviceptr* dptr, size_t bytesize) {
   });
 }
 
-SOFTGPU_API cuMemAllocManaged(CUdeviceptr* dptr, size_t bytesize, unsigned int flags) {
-  return with_context([&](Context& context) {
-    require(dptr != nullptr && bytesize > 0);
-    require(flags == CU_MEM_ATTACH_GLOBAL || flags == CU_MEM_ATTACH_HOST);
-    *dptr = allocate(context, bytesize, RangeKind::managed, flags);
-  });
-}
-
 SOFTGPU_API cuMemAllocPitch_v2(CUdeviceptr* dptr, size_t* pPitch, size_t WidthInBytes, size_t Height,
                                unsigned int ElementSizeBytes) {
   return with_context([&](Context& context) {
@@ -73,27 +65,5 @@ SOFTGPU_API cuMemGetAddressRange_v2(CUdeviceptr* pbase, size_t* psize, CUdevicep
     require(range.has_value(), CUDA_ERROR_NOT_FOUND);
     if (pbase) *pbase = range->begin;
     if (psize) *psize = range->size();
-  });
-}
-
-// Managed memory is one piece of memory to all devices and the host: advice and prefetching change nothing.
-SOFTGPU_API cuMemAdvise_v2(CUdeviceptr devPtr, size_t count, CUmem_advise, CUmemLocation) {
-  return with_context([&](Context& context) { require_reachable(context, devPtr, count); });
-}
-
-SOFTGPU_API cuMemPrefetchAsync_v2(CUdeviceptr devPtr, size_t count, CUmemLocation, unsigned int flags,
-                                  CUstream hStream) {
-  return with_context([&](Context& context) {
-    require(flags == 0 && count > 0);
-    resolve_stream(context, hStream);
-    require_reachable(context, devPtr, count);
-  });
-}
-
-SOFTGPU_API cuStreamAttachMemAsync(CUstream hStream, CUdeviceptr dptr, size_t, unsigned int) {
-  return with_context([&](Context& context) {
-    resolve_stream(context, hStream);
-    std::optional<Range> range = AddressSpace::instance().find(dptr);
-    require(range && range->kind == RangeKind::managed);
   });
 }

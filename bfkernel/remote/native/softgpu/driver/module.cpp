@@ -65,8 +65,10 @@ Module::Module(const std::shared_ptr<Context>& context, std::shared_ptr<const Pr
   std::vector<uint64_t> addresses;
   try {
     for (const GlobalInfo& global : softgpu::globals(*program_)) {
-      addresses.push_back(allocate(*context, allocation_size(global), RangeKind::device, 0, true));
-      globals_[global.name] = {addresses.back(), global.size};
+      RangeKind kind = global.managed ? RangeKind::managed : RangeKind::device;
+      unsigned flags = global.managed ? CU_MEM_ATTACH_GLOBAL : 0;
+      addresses.push_back(allocate(*context, allocation_size(global), kind, flags, true));
+      globals_[global.name] = {addresses.back(), global.size, global.managed};
     }
   } catch (const Failure&) {
     for (uint64_t address : addresses) free_internal(address);

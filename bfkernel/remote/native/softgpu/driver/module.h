@@ -43,6 +43,7 @@ class Module {
   struct Global {
     uint64_t address;
     size_t size;
+    bool managed;
   };
   std::shared_ptr<Function> function(const std::string& name) const;  // null when there is none
   const Global* global(const std::string& name) const;

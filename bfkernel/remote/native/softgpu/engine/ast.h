@@ -60,6 +60,7 @@ struct Variable {
   bool unsized = false;  // name[]
   uint64_t elements = 1;
   bool pointer = false;  // .ptr
+  bool managed = false;  // .attribute(.managed)
   std::vector<InitItem> init;
   int line = 0;
 

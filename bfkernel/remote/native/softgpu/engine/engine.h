@@ -47,6 +47,7 @@ struct GlobalInfo {
   size_t size = 0;
   size_t alignment = 1;
   bool constant = false;  // .const rather than .global
+  bool managed = false;   // the host reads and writes it as well
 };
 
 // Which device memory a launch may touch. Implemented by the driver half; called from many threads at once.

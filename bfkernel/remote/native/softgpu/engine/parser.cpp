@@ -189,7 +189,7 @@ class Parser {
         v.lanes = t.text[2] - '0';
       } else if (t.is(".attribute")) {
         expect("(");
-        while (!accept(")")) take();
+        while (!accept(")")) v.managed |= take().is(".managed");
       } else if (parse_type(t.text, &v.type)) {
         typed = true;
       } else {
