@@ -23,10 +23,9 @@ def stubs(specification: Specification) -> str:
     functions = "\n".join(
         _stub(call) for call in specification.calls.values() if call.generated and not call.stub_by_hand
     )
-    return (
-        f'{BANNER}#include "shim/api.h"\n#include "shim/modules.h"\n#include "shim/request.h"\n\n'
-        f"namespace shim::api {{\n\n{functions}\n}}  // namespace shim::api\n"
-    )
+    headers = ("api", "arrays", "modules", "request")
+    includes = "".join(f'#include "shim/{header}.h"\n' for header in headers)
+    return f"{BANNER}{includes}\nnamespace shim::api {{\n\n{functions}\n}}  // namespace shim::api\n"
 
 
 def _stub(call: Call) -> str:

@@ -18,6 +18,8 @@ KINDS = {
     "CUfunction": "function",
     "CUkernel": "function",
     "CUmemoryPool": "pool",
+    "CUarray": "array",
+    "CUmipmappedArray": "mipmapped_array",
 }
 
 

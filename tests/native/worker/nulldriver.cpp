@@ -176,6 +176,8 @@ CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t size, CUs
 }
 CUresult cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D* copy, CUstream) {
   if (const CUresult result = ready()) return result;
+  if (copy->srcMemoryType == CU_MEMORYTYPE_ARRAY || copy->dstMemoryType == CU_MEMORYTYPE_ARRAY)
+    return CUDA_SUCCESS;
   const auto* source = copy->srcMemoryType == CU_MEMORYTYPE_HOST
                            ? static_cast<const char*>(copy->srcHost)
                            : reinterpret_cast<const char*>(copy->srcDevice);
@@ -286,6 +288,20 @@ CUresult cuLaunchKernel(CUfunction function, unsigned, unsigned, unsigned, unsig
 CUresult cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction function, void** params, void** extra) {
   return cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, config->hStream, params, extra);
 }
+
+// Arrays hold nothing: what reaches them is counted, copies are not made.
+CUresult cuArray3DCreate_v2(CUarray* array, const CUDA_ARRAY3D_DESCRIPTOR*) {
+  return *array = reinterpret_cast<CUarray>(new char), CUDA_SUCCESS;
+}
+CUresult cuArrayDestroy(CUarray array) { return delete reinterpret_cast<char*>(array), CUDA_SUCCESS; }
+CUresult cuTexObjectCreate(CUtexObject* object, const CUDA_RESOURCE_DESC*, const CUDA_TEXTURE_DESC*,
+                           const CUDA_RESOURCE_VIEW_DESC*) {
+  static std::atomic<CUtexObject> last{0};
+  return *object = ++last, CUDA_SUCCESS;
+}
+CUresult cuTexObjectDestroy(CUtexObject) { return CUDA_SUCCESS; }
+CUresult cuStreamBatchMemOp_v2(CUstream, unsigned, CUstreamBatchMemOpParams*, unsigned) { return ready(); }
+CUresult cuStreamSetAttribute(CUstream, CUstreamAttrID, const CUstreamAttrValue*) { return ready(); }
 
 // How many pieces of physical memory exist, for tests that look for leaks.
 long nulldriver_live_physical() { return live_physical; }

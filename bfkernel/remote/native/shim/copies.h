@@ -17,7 +17,4 @@ void on_device(uint64_t destination, uint64_t source, uint64_t size, CUstream st
 // Either side may be host or device: the address tells.
 void unified(uint64_t destination, uint64_t source, uint64_t size, CUstream stream, Order order);
 
-// One operation of a three-dimensional batch.
-void copy_operation(const CUDA_MEMCPY3D_BATCH_OP& operation, CUstream stream);
-
 }  // namespace shim::copies

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Batches of copies: each is made by itself. The host's memory has been read when the call returns, so every
 // order in which a batch may ask for its sources to be read is kept.
+#include <algorithm>
+
 #include "shim/api.h"
-#include "shim/copies.h"
+#include "shim/arrays.h"
+#include "shim/copies_box.h"
+#include "shim/memory.h"
 #include "shim/request.h"
 
 namespace shim::copies {
@@ -24,6 +28,42 @@ void check_attributes(const CUmemcpyAttributes* attrs, const size_t* indices, si
     check_order(attrs[i].srcAccessOrder);
     require(indices[i] < copies && (i == 0 || indices[i] > indices[i - 1]), CUDA_ERROR_INVALID_VALUE);
   }
+}
+
+uint64_t element_size(const CUmemcpy3DOperand& operand) {
+  require(operand.type == CU_MEMCPY_OPERAND_TYPE_POINTER || operand.type == CU_MEMCPY_OPERAND_TYPE_ARRAY,
+          CUDA_ERROR_INVALID_VALUE);
+  return operand.type == CU_MEMCPY_OPERAND_TYPE_ARRAY ? object_of(operand.op.array.array)->element_bytes()
+                                                      : 0;
+}
+
+Side side(const CUmemcpy3DOperand& operand, const CUextent3D& extent, uint64_t element) {
+  if (operand.type == CU_MEMCPY_OPERAND_TYPE_ARRAY) {
+    const CUoffset3D& offset = operand.op.array.offset;
+    return array_side(operand.op.array.array, wire::rows(offset.x, element), offset.y, offset.z);
+  }
+  const auto& at = operand.op.ptr;
+  require(at.rowLength == 0 || at.rowLength >= extent.width, CUDA_ERROR_INVALID_VALUE);
+  require(at.layerHeight == 0 || at.layerHeight >= extent.height, CUDA_ERROR_INVALID_VALUE);
+  Side out;
+  out.device = memory::is_device(at.ptr);
+  out.address = at.ptr;
+  out.pitch = wire::rows(at.rowLength ? at.rowLength : extent.width, element);
+  out.slice_pitch = wire::rows(out.pitch, at.layerHeight ? at.layerHeight : extent.height);
+  return out;
+}
+
+// Elements are those of the array that takes part, else bytes.
+void copy_operation(const CUDA_MEMCPY3D_BATCH_OP& operation, CUstream stream) {
+  const CUextent3D& extent = operation.extent;
+  require(extent.width > 0 && extent.height > 0 && extent.depth > 0, CUDA_ERROR_INVALID_VALUE);
+  const uint64_t to = element_size(operation.dst);
+  const uint64_t from = element_size(operation.src);
+  require(to == 0 || from == 0 || to == from, CUDA_ERROR_INVALID_VALUE);
+  const uint64_t element = std::max<uint64_t>({to, from, 1});
+  copy({side(operation.dst, extent, element), side(operation.src, extent, element),
+        wire::rows(extent.width, element), extent.height, extent.depth},
+       stream, Order::async);
 }
 
 // Runs copy by copy; `failed` learns which one did not work.

@@ -4,30 +4,13 @@
 #include <cstring>
 
 #include "shim/api.h"
-#include "shim/copies.h"
+#include "shim/arrays.h"
+#include "shim/copies_box.h"
 #include "shim/memory.h"
 #include "shim/request.h"
 
 namespace shim::copies {
 namespace {
-
-struct Side {
-  bool device = false;
-  uint64_t address = 0;  // of the first byte that is copied
-  uint64_t pitch = 0;
-  uint64_t slice_pitch = 0;
-
-  uint64_t at(uint64_t row, uint64_t slice) const { return address + row * pitch + slice * slice_pitch; }
-  wire::Pitched wire(uint64_t row, uint64_t slice) const { return {at(row, slice), pitch, slice_pitch}; }
-};
-
-struct Box {
-  Side destination;
-  Side source;
-  uint64_t width = 0;
-  uint64_t height = 0;
-  uint64_t depth = 0;
-};
 
 // A part of the box that fits a frame: whole slices, else whole rows of one slice.
 struct Part {
@@ -57,8 +40,8 @@ wire::Copy3D message(const Box& box, const Part& part, wire::Direction direction
   out.width_bytes = box.width;
   out.height = part.rows;
   out.depth = part.slices;
-  if (box.destination.device) out.destination = box.destination.wire(part.row, part.slice);
-  if (box.source.device) out.source = box.source.wire(part.row, part.slice);
+  box.destination.write(part.row, part.slice, &out.destination, &out.destination_array);
+  box.source.write(part.row, part.slice, &out.source, &out.source_array);
   return out;
 }
 
@@ -89,7 +72,18 @@ void fetch_part(const Box& box, const Part& part, uint64_t stream, Order order) 
                [&](std::byte* row, std::byte* at) { std::memcpy(row, at, box.width); });
 }
 
+bool fits(uint64_t begin, uint64_t size, uint64_t room) { return begin <= room && size <= room - begin; }
+
+void check_array(const Side& side, const Box& box) {
+  const ArrayObject& array = *side.array;
+  const bool inside = fits(side.x, box.width, array.row_bytes()) &&
+                      fits(side.y, box.height, std::max<size_t>(array.descriptor.Height, 1)) &&
+                      fits(side.z, box.depth, std::max<size_t>(array.descriptor.Depth, 1));
+  require(inside, CUDA_ERROR_INVALID_VALUE);
+}
+
 void check(const Side& side, const Box& box) {
+  if (side.array) return check_array(side, box);
   require(side.address != 0, CUDA_ERROR_INVALID_VALUE);
   require(box.height <= 1 || side.pitch >= box.width, CUDA_ERROR_INVALID_VALUE);
   if (!side.device) return;
@@ -98,6 +92,23 @@ void check(const Side& side, const Box& box) {
                                                wire::pitched(side.pitch, 1, box.width, box.height), &bytes);
   require(!overflow, CUDA_ERROR_INVALID_VALUE);
   memory::require_device(side.address, bytes);
+}
+
+}  // namespace
+
+void Side::write(uint64_t row, uint64_t slice, wire::Pitched* memory, wire::ArrayPlace* place) const {
+  if (array)
+    *place = {array->id, x, y + row, z + slice};
+  else if (device)
+    *memory = {at(row, slice), pitch, slice_pitch};
+}
+
+Side array_side(CUarray array, uint64_t x_bytes, uint64_t y, uint64_t z) {
+  Side out;
+  out.device = true;
+  out.array = object_of(array);
+  out.x = x_bytes, out.y = y, out.z = z;
+  return out;
 }
 
 CUresult copy(const Box& box, CUstream stream, Order order) {
@@ -127,6 +138,8 @@ CUresult copy(const Box& box, CUstream stream, Order order) {
   return CUDA_SUCCESS;
 }
 
+namespace {
+
 // The parameters of CUDA's structures, which are alike but for their names.
 struct Origin {
   CUmemorytype type;
@@ -137,7 +150,7 @@ struct Origin {
 };
 
 Side side(const Origin& from) {
-  require(from.type != CU_MEMORYTYPE_ARRAY, CUDA_ERROR_NOT_SUPPORTED);
+  if (from.type == CU_MEMORYTYPE_ARRAY) return array_side(from.array, from.x, from.y, from.z);
   Side out;
   const uint64_t base = from.type == CU_MEMORYTYPE_HOST ? reinterpret_cast<uint64_t>(from.host) : from.device;
   out.device = memory::is_device(base);
@@ -173,30 +186,7 @@ CUresult copy_3d(const Params* p, CUstream stream, Order order) {
   return copy(box, stream, order);
 }
 
-// Where a batch's copy goes to or comes from. Elements are bytes where no array says otherwise.
-Side side(const CUmemcpy3DOperand& operand, const CUextent3D& extent) {
-  require(operand.type == CU_MEMCPY_OPERAND_TYPE_POINTER, CUDA_ERROR_NOT_SUPPORTED);
-  const auto& at = operand.op.ptr;
-  require(at.rowLength == 0 || at.rowLength >= extent.width, CUDA_ERROR_INVALID_VALUE);
-  require(at.layerHeight == 0 || at.layerHeight >= extent.height, CUDA_ERROR_INVALID_VALUE);
-  Side out;
-  out.device = memory::is_device(at.ptr);
-  out.address = at.ptr;
-  out.pitch = at.rowLength ? at.rowLength : extent.width;
-  out.slice_pitch = wire::rows(out.pitch, at.layerHeight ? at.layerHeight : extent.height);
-  return out;
-}
-
 }  // namespace
-
-void copy_operation(const CUDA_MEMCPY3D_BATCH_OP& operation, CUstream stream) {
-  const CUextent3D& extent = operation.extent;
-  require(extent.width > 0 && extent.height > 0 && extent.depth > 0, CUDA_ERROR_INVALID_VALUE);
-  const Box box{side(operation.dst, extent), side(operation.src, extent), extent.width, extent.height,
-                extent.depth};
-  copy(box, stream, Order::async);
-}
-
 }  // namespace shim::copies
 
 namespace shim::api {

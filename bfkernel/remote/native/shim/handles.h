@@ -34,6 +34,8 @@ struct StreamObject : Object {
   int priority = 0;
 };
 struct EventObject : Object {};
+struct ArrayObject;
+struct MipmappedObject;
 struct PoolObject : Object {
   int device = 0;  // lease ordinal
 };
@@ -60,6 +62,8 @@ BFKERNEL_HANDLE(CUmodule, ModuleObject, module, CUDA_ERROR_INVALID_HANDLE);
 BFKERNEL_HANDLE(CUlibrary, LibraryObject, library, CUDA_ERROR_INVALID_HANDLE);
 BFKERNEL_HANDLE(CUfunction, FunctionObject, function, CUDA_ERROR_INVALID_HANDLE);
 BFKERNEL_HANDLE(CUkernel, FunctionObject, function, CUDA_ERROR_INVALID_HANDLE);
+BFKERNEL_HANDLE(CUarray, ArrayObject, array, CUDA_ERROR_INVALID_HANDLE);
+BFKERNEL_HANDLE(CUmipmappedArray, MipmappedObject, mipmapped_array, CUDA_ERROR_INVALID_HANDLE);
 BFKERNEL_HANDLE(CUlinkState, LinkObject, link, CUDA_ERROR_INVALID_HANDLE);
 #undef BFKERNEL_HANDLE
 

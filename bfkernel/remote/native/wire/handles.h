@@ -26,6 +26,8 @@ enum class Kind : uint8_t {
   graph_exec,
   array,
   mipmapped_array,
+  texture,
+  surface,
 };
 
 inline constexpr uint64_t kNullHandle = 0;

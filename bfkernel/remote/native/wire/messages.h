@@ -248,6 +248,14 @@ struct Pitched {
   uint64_t slice_pitch = 0;
   BFKERNEL_FIELDS(address, pitch, slice_pitch)
 };
+// One side that is an array: where in it the copy begins.
+struct ArrayPlace {
+  uint64_t array = 0;  // 0: this side is memory
+  uint64_t x_bytes = 0;
+  uint64_t y = 0;
+  uint64_t z = 0;
+  BFKERNEL_FIELDS(array, x_bytes, y, z)
+};
 enum class Direction : uint8_t { to_device, to_host, on_device };
 // The client's side of the copy travels packed: width * height * depth bytes without gaps. on_device and
 // to_device are posted, to_host is waiting and answered as CopyToHost is.
@@ -261,8 +269,11 @@ struct Copy3D {
   uint64_t depth = 0;
   Pitched destination;  // unused for to_host
   Pitched source;       // unused for to_device
-  Bytes bytes;          // to_device only
-  BFKERNEL_FIELDS(direction, sync, stream, width_bytes, height, depth, destination, source, bytes)
+  ArrayPlace destination_array;
+  ArrayPlace source_array;
+  Bytes bytes;  // to_device only
+  BFKERNEL_FIELDS(direction, sync, stream, width_bytes, height, depth, destination, source, destination_array,
+                  source_array, bytes)
 };
 
 // ---- code

@@ -16,6 +16,7 @@ Call call_of(std::uint16_t opcode) {
     add_context_calls(all);
     add_memory_calls(all);
     add_pool_calls(all);
+    add_array_calls(all);
     add_copy_calls(all);
     add_module_calls(all);
     add_link_calls(all);

@@ -85,6 +85,7 @@ void add_snapshot_calls(CallTable& table);
 void add_context_calls(CallTable& table);
 void add_memory_calls(CallTable& table);
 void add_pool_calls(CallTable& table);
+void add_array_calls(CallTable& table);
 void add_copy_calls(CallTable& table);
 void add_module_calls(CallTable& table);
 void add_link_calls(CallTable& table);

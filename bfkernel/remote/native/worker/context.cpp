@@ -55,6 +55,7 @@ void Session::end_context(std::uint64_t id) {
   Context* context = find_context(id);
   handles_.drop_if([id](std::uint64_t, const Handles::Entry& entry) { return entry.context == id; });
   memory_->end_context(id);
+  arrays_.end_context(id);
   ledger_.give(context->device, context->cost);
   context->uploads->abandon();
   downloads_.note_ended_context();

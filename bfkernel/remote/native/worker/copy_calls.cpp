@@ -117,19 +117,69 @@ void check_pitched(Session& session, const wire::Copy3D& message, const wire::Pi
   session.check_device(side.address, wire::pitched(side.slice_pitch, 1, slice, message.depth));
 }
 
-// CUDA counts the distance between slices in rows.
-void set_source(CUDA_MEMCPY3D& copy, const wire::Pitched& side) {
-  copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
-  copy.srcDevice = side.address;
-  copy.srcPitch = side.pitch;
-  copy.srcHeight = side.pitch != 0 ? side.slice_pitch / side.pitch : 0;
+// One side of a copy: memory, or a place in an array.
+struct Side {
+  const wire::Pitched& memory;
+  const wire::ArrayPlace& array;
+};
+
+Side source(const wire::Copy3D& message) { return {message.source, message.source_array}; }
+Side destination(const wire::Copy3D& message) { return {message.destination, message.destination_array}; }
+
+bool fits(std::uint64_t begin, std::uint64_t size, std::uint64_t room) {
+  return begin <= room && size <= room - begin;
 }
 
-void set_destination(CUDA_MEMCPY3D& copy, const wire::Pitched& side) {
+CUarray array_of(Session& session, const wire::ArrayPlace& place) {
+  return session.handle<CUarray>(wire::Kind::array, place.array);
+}
+
+// Slices that are no whole number of rows apart cannot be told to the driver.
+bool whole_rows(const wire::Copy3D& message, const wire::Pitched& side) {
+  if (message.depth <= 1) return true;
+  return side.pitch != 0 && side.slice_pitch % side.pitch == 0;
+}
+
+// Throws CudaError where the copy would leave what is the client's.
+void check_side(Session& session, const wire::Copy3D& message, const Side& side) {
+  if (side.array.array == 0) {
+    check_pitched(session, message, side.memory);
+    if (!whole_rows(message, side.memory)) throw CudaError{CUDA_ERROR_INVALID_VALUE};
+    return;
+  }
+  array_of(session, side.array);
+  const auto array = session.arrays().find(side.array.array);
+  const bool inside = array && fits(side.array.x_bytes, message.width_bytes, array->row_bytes) &&
+                      fits(side.array.y, message.height, array->height) &&
+                      fits(side.array.z, message.depth, array->depth);
+  if (!inside) throw CudaError{CUDA_ERROR_INVALID_VALUE};
+}
+
+// CUDA counts the distance between slices in rows.
+void set_source(Session& session, CUDA_MEMCPY3D& copy, const Side& side) {
+  if (side.array.array != 0) {
+    copy.srcMemoryType = CU_MEMORYTYPE_ARRAY;
+    copy.srcArray = array_of(session, side.array);
+    copy.srcXInBytes = side.array.x_bytes, copy.srcY = side.array.y, copy.srcZ = side.array.z;
+    return;
+  }
+  copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+  copy.srcDevice = side.memory.address;
+  copy.srcPitch = side.memory.pitch;
+  copy.srcHeight = side.memory.pitch != 0 ? side.memory.slice_pitch / side.memory.pitch : 0;
+}
+
+void set_destination(Session& session, CUDA_MEMCPY3D& copy, const Side& side) {
+  if (side.array.array != 0) {
+    copy.dstMemoryType = CU_MEMORYTYPE_ARRAY;
+    copy.dstArray = array_of(session, side.array);
+    copy.dstXInBytes = side.array.x_bytes, copy.dstY = side.array.y, copy.dstZ = side.array.z;
+    return;
+  }
   copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
-  copy.dstDevice = side.address;
-  copy.dstPitch = side.pitch;
-  copy.dstHeight = side.pitch != 0 ? side.slice_pitch / side.pitch : 0;
+  copy.dstDevice = side.memory.address;
+  copy.dstPitch = side.memory.pitch;
+  copy.dstHeight = side.memory.pitch != 0 ? side.memory.slice_pitch / side.memory.pitch : 0;
 }
 
 CUDA_MEMCPY3D extent(const wire::Copy3D& message) {
@@ -140,21 +190,14 @@ CUDA_MEMCPY3D extent(const wire::Copy3D& message) {
   return copy;
 }
 
-// Slices that are no whole number of rows apart cannot be told to the driver.
-bool whole_rows(const wire::Copy3D& message, const wire::Pitched& side) {
-  if (message.depth <= 1) return true;
-  return side.pitch != 0 && side.slice_pitch % side.pitch == 0;
-}
-
 CUresult submit(Session& session, const CUDA_MEMCPY3D& copy, CUstream stream) {
   return call(session.driver().cuMemcpy3DAsync_v2, &copy, stream);
 }
 
 CUresult copy_3d_up(Session& session, const wire::Copy3D& message, CUstream stream) {
-  check_pitched(session, message, message.destination);
-  if (!whole_rows(message, message.destination)) return CUDA_ERROR_INVALID_VALUE;
+  check_side(session, message, destination(message));
   CUDA_MEMCPY3D copy = extent(message);
-  set_destination(copy, message.destination);
+  set_destination(session, copy, destination(message));
   copy.srcMemoryType = CU_MEMORYTYPE_HOST;
   copy.srcHost = message.bytes.data();
   copy.srcPitch = message.width_bytes;
@@ -164,26 +207,21 @@ CUresult copy_3d_up(Session& session, const wire::Copy3D& message, CUstream stre
 }
 
 CUresult copy_3d_across(Session& session, const wire::Copy3D& message, CUstream stream) {
-  check_pitched(session, message, message.destination);
-  check_pitched(session, message, message.source);
-  if (!whole_rows(message, message.destination) || !whole_rows(message, message.source)) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
+  check_side(session, message, destination(message));
+  check_side(session, message, source(message));
   CUDA_MEMCPY3D copy = extent(message);
-  set_destination(copy, message.destination);
-  set_source(copy, message.source);
+  set_destination(session, copy, destination(message));
+  set_source(session, copy, source(message));
   return submit(session, copy, stream);
 }
 
 void copy_3d_down(Session& session, const wire::FrameHeader& request, const wire::Copy3D& message,
                   std::size_t size, CUstream stream) {
-  check_pitched(session, message, message.source);
-  if (size > wire::kMaxPayload || !whole_rows(message, message.source)) {
-    return session.answer(request, CUDA_ERROR_INVALID_VALUE);
-  }
+  check_side(session, message, source(message));
+  if (size > wire::kMaxPayload) return session.answer(request, CUDA_ERROR_INVALID_VALUE);
   download(session, request, size, stream, [&](std::byte* to) {
     CUDA_MEMCPY3D copy = extent(message);
-    set_source(copy, message.source);
+    set_source(session, copy, source(message));
     copy.dstMemoryType = CU_MEMORYTYPE_HOST;
     copy.dstHost = to;
     copy.dstPitch = message.width_bytes;

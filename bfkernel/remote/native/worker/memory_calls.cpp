@@ -52,6 +52,14 @@ void allocate(Session& session, const wire::FrameHeader& request, unsigned devic
   });
 }
 
+void allocate_by(Session& session, const wire::FrameHeader& request, unsigned device,
+                 const std::function<CUresult()>& attempt) {
+  const CUresult result = attempt();
+  if (result != CUDA_ERROR_OUT_OF_MEMORY || !may_help(session, device))
+    return session.answer(request, result);
+  session.aside(request, [&session, device, attempt] { return persist(session, device, attempt); });
+}
+
 namespace {
 
 void mem_alloc(Session& session, const wire::FrameHeader& request, const wire::MemAlloc& message) {
@@ -81,13 +89,9 @@ CUresult mem_info(Session& session, const wire::MemInfo&, wire::MemInfo::Reply& 
 
 void mem_create(Session& session, const wire::FrameHeader& request, const wire::MemCreate& message) {
   const unsigned device = session.ordinal(message.device);
-  const auto attempt = [&session, message, device] {
+  allocate_by(session, request, device, [&session, message, device] {
     return session.memory().create(message.memory, device, message.size);
-  };
-  const CUresult result = attempt();
-  if (result != CUDA_ERROR_OUT_OF_MEMORY || !may_help(session, device))
-    return session.answer(request, result);
-  session.aside(request, [&session, device, attempt] { return persist(session, device, attempt); });
+  });
 }
 
 CUresult mem_release(Session& session, const wire::MemRelease& message) {

@@ -46,6 +46,7 @@ Session::Session(const Options& options, const DriverTable& driver, Ledger& ledg
       devices_(leased_devices(driver, options.limits.size())),
       backing_(driver, devices_),
       card_(driver),
+      arrays_(ledger),
       downloads_(driver),
       host_functions_([this] { shutdown(options_.socket_fd, SHUT_RDWR); }),
       control_(options.control_fd) {}

@@ -17,6 +17,7 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 #include "wire/handles.h"
+#include "worker/arrays.h"
 #include "worker/backing.h"
 #include "worker/card_memory.h"
 #include "worker/connection.h"
@@ -137,6 +138,7 @@ class Session {
   Connection& connection() { return *connection_; }
   Handles& handles() { return handles_; }
   Ledger& ledger() { return ledger_; }
+  Arrays& arrays() { return arrays_; }
   Memory& memory() { return *memory_; }
   Reclaimer& reclaimer() { return *reclaimer_; }
   DownloadBuffers& downloads() { return downloads_; }
@@ -168,6 +170,7 @@ class Session {
   std::unique_ptr<Memory> memory_;
   std::unique_ptr<Connection> connection_;
   Handles handles_;
+  Arrays arrays_;
   DownloadBuffers downloads_;
   std::mutex layouts_mutex_;
   std::map<std::uint64_t, ParamLayouts> layouts_;
