@@ -6,8 +6,10 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "array.h"
 #include "memory.h"
 #include "module.h"
+#include "texture_objects.h"
 
 namespace softgpu::driver {
 namespace {
@@ -181,6 +183,8 @@ void Context::tear_down() {
   }
   for (const auto& stream : streams) registry<Stream>().remove(stream.get());
   for (const auto& module : modules) retire(*module);
+  TextureObjects::instance().free_all(*this);
+  free_arrays(*this);
   free_all(*this);
   fault_ = CUDA_SUCCESS;
 }

@@ -9,7 +9,9 @@ namespace {
 // Below this a copy is quicker done than handed to another thread.
 constexpr size_t kSmall = 64 << 10;
 
-bool known(const Extent& extent) { return AddressSpace::instance().find(extent.address).has_value(); }
+bool known(const Extent& extent) {
+  return extent.array || AddressSpace::instance().find(extent.address).has_value();
+}
 
 }  // namespace
 

@@ -11,6 +11,7 @@ namespace softgpu::driver {
 struct Extent {
   CUdeviceptr address;
   size_t size;
+  bool array = false;  // an array's own memory, which no pointer reaches
 };
 
 struct Copy {

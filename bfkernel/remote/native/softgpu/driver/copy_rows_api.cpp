@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 
+#include "array.h"
 #include "copy.h"
 #include "current.h"
 
@@ -16,6 +17,7 @@ struct Side {
   size_t pitch = 0;
   size_t slice = 0;
   bool device = false;
+  std::shared_ptr<Array> array;  // kept until the copy is done
 };
 
 struct Box {
@@ -36,8 +38,28 @@ struct Origin {
   size_t x, y, z;
 };
 
-Side make_side(CUmemorytype type, const void* host, CUdeviceptr device, Origin origin, size_t pitch,
-               size_t height, const Box& box) {
+// Arrays know how far apart their rows are, and refuse what is not a box of whole texels within them.
+Side array_side(CUarray handle, Origin origin, const Box& box) {
+  Side side;
+  side.array = registry<Array>().get(handle);
+  const softgpu::TexelLevel& level = side.array->level;
+  const size_t texel = side.array->format.bytes();
+  const auto within = [](size_t begin, size_t size, size_t whole) {
+    return begin <= whole && size <= whole - begin;
+  };
+  require(origin.x % texel == 0 && box.width % texel == 0);
+  require(within(origin.x, box.width, side.array->row_bytes()) &&
+          within(origin.y, box.height, level.height) && within(origin.z, box.depth, level.depth));
+  side.pitch = level.pitch;
+  side.slice = level.slice;
+  side.first =
+      reinterpret_cast<CUdeviceptr>(level.data) + origin.z * side.slice + origin.y * side.pitch + origin.x;
+  return side;
+}
+
+Side make_side(CUmemorytype type, const void* host, CUdeviceptr device, CUarray array, Origin origin,
+               size_t pitch, size_t height, const Box& box) {
+  if (type == CU_MEMORYTYPE_ARRAY) return array_side(array, origin, box);
   Side side;
   switch (type) {
     case CU_MEMORYTYPE_HOST:
@@ -47,8 +69,6 @@ Side make_side(CUmemorytype type, const void* host, CUdeviceptr device, Origin o
     case CU_MEMORYTYPE_UNIFIED:
       side.first = device;
       break;
-    case CU_MEMORYTYPE_ARRAY:
-      fail(CUDA_ERROR_NOT_SUPPORTED);
     default:
       fail(CUDA_ERROR_INVALID_VALUE);
   }
@@ -67,12 +87,12 @@ Side make_side(CUmemorytype type, const void* host, CUdeviceptr device, Origin o
 // From the first byte of the box to its last.
 Extent extent_of(const Side& side, const Box& box) {
   size_t size = times(side.slice, box.depth - 1) + times(side.pitch, box.height - 1) + box.width;
-  return {side.first, size};
+  return {side.first, size, side.array != nullptr};
 }
 
 // Device memory has to be device memory, row by row; what lies between rows does not matter.
 void check(const Context& context, const Side& side, const Box& box) {
-  if (!side.device && !AddressSpace::instance().find(side.first)) return;
+  if (side.array || (!side.device && !AddressSpace::instance().find(side.first))) return;
   Extent extent = extent_of(side, box);
   if (context.memory.holds(extent.address, extent.size)) return;
   for (const auto& device : Driver::get().devices()) {
@@ -100,9 +120,10 @@ template <typename Description>
 Plan plan3d(const Description& copy) {
   Box box = {copy.WidthInBytes, copy.Height, copy.Depth};
   if (box.empty()) return {{}, {}, box};
-  return {make_side(copy.dstMemoryType, copy.dstHost, copy.dstDevice,
+  require(copy.srcLOD == 0 && copy.dstLOD == 0);
+  return {make_side(copy.dstMemoryType, copy.dstHost, copy.dstDevice, copy.dstArray,
                     {copy.dstXInBytes, copy.dstY, copy.dstZ}, copy.dstPitch, copy.dstHeight, box),
-          make_side(copy.srcMemoryType, copy.srcHost, copy.srcDevice,
+          make_side(copy.srcMemoryType, copy.srcHost, copy.srcDevice, copy.srcArray,
                     {copy.srcXInBytes, copy.srcY, copy.srcZ}, copy.srcPitch, copy.srcHeight, box),
           box};
 }
@@ -110,10 +131,10 @@ Plan plan3d(const Description& copy) {
 Plan plan2d(const CUDA_MEMCPY2D& copy) {
   Box box = {copy.WidthInBytes, copy.Height, 1};
   if (box.empty()) return {{}, {}, box};
-  return {make_side(copy.dstMemoryType, copy.dstHost, copy.dstDevice, {copy.dstXInBytes, copy.dstY, 0},
-                    copy.dstPitch, 0, box),
-          make_side(copy.srcMemoryType, copy.srcHost, copy.srcDevice, {copy.srcXInBytes, copy.srcY, 0},
-                    copy.srcPitch, 0, box),
+  return {make_side(copy.dstMemoryType, copy.dstHost, copy.dstDevice, copy.dstArray,
+                    {copy.dstXInBytes, copy.dstY, 0}, copy.dstPitch, 0, box),
+          make_side(copy.srcMemoryType, copy.srcHost, copy.srcDevice, copy.srcArray,
+                    {copy.srcXInBytes, copy.srcY, 0}, copy.srcPitch, 0, box),
           box};
 }
 
@@ -138,17 +159,32 @@ CUresult copy(const Description* description, Planner planner, CUstream stream, 
   });
 }
 
-Side operand(const CUmemcpy3DOperand& operand, const Box& box) {
-  require(operand.type == CU_MEMCPY_OPERAND_TYPE_POINTER, CUDA_ERROR_NOT_SUPPORTED);
+// Bytes of what a batch's sizes count: texels where an array takes part, else bytes.
+size_t element_bytes(const CUDA_MEMCPY3D_BATCH_OP& operation) {
+  for (const CUmemcpy3DOperand* side : {&operation.dst, &operation.src}) {
+    if (side->type == CU_MEMCPY_OPERAND_TYPE_ARRAY)
+      return registry<Array>().get(side->op.array.array)->format.bytes();
+  }
+  return 1;
+}
+
+Side operand(const CUmemcpy3DOperand& operand, size_t element, const Box& box) {
+  if (operand.type == CU_MEMCPY_OPERAND_TYPE_ARRAY) {
+    const CUoffset3D& offset = operand.op.array.offset;
+    return array_side(operand.op.array.array, {times(offset.x, element), offset.y, offset.z}, box);
+  }
+  require(operand.type == CU_MEMCPY_OPERAND_TYPE_POINTER);
   const auto& pointer = operand.op.ptr;
-  return make_side(CU_MEMORYTYPE_UNIFIED, nullptr, pointer.ptr, {0, 0, 0}, pointer.rowLength,
-                   pointer.layerHeight, box);
+  return make_side(CU_MEMORYTYPE_UNIFIED, nullptr, pointer.ptr, nullptr, {0, 0, 0},
+                   times(pointer.rowLength, element), pointer.layerHeight, box);
 }
 
 void run_operation(Context& context, const CUDA_MEMCPY3D_BATCH_OP& operation, CUstream stream) {
-  Box box = {operation.extent.width, operation.extent.height, operation.extent.depth};
+  const size_t element = element_bytes(operation);
+  Box box = {times(operation.extent.width, element), operation.extent.height, operation.extent.depth};
   if (box.empty()) return;
-  run(context, {operand(operation.dst, box), operand(operation.src, box), box}, stream, false);
+  run(context, {operand(operation.dst, element, box), operand(operation.src, element, box), box}, stream,
+      false);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "current.h"
 #include "module.h"
 #include "occupancy.h"
+#include "texture_objects.h"
 
 using namespace softgpu::driver;
 using softgpu::FaultReport;
@@ -133,6 +134,7 @@ void launch(Context& current, CUfunction f, const Shape& shape, CUstream stream_
   config.compute_capability = device.compute_capability;
   config.multiprocessors = device.multiprocessors;
   config.grid_id = next_grid_id.fetch_add(1);
+  config.textures = &TextureObjects::instance();
   if (softgpu::uses_heap(launch.module->instance().program())) {
     std::tie(config.heap_begin, config.heap_end) = context->heap();
   }

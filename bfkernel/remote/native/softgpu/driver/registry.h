@@ -7,6 +7,7 @@
 #include <mutex>
 #include <shared_mutex>
 #include <unordered_map>
+#include <vector>
 
 #include "api.h"
 
@@ -47,6 +48,18 @@ class Registry {
     std::shared_ptr<Object> object = std::move(found->second);
     live_.erase(found);
     return object;
+  }
+
+  // Takes all handles out of use whose object `gone` chooses.
+  template <typename Predicate>
+  void remove_if(Predicate gone) {
+    std::vector<std::shared_ptr<Object>> removed;  // destroyed without the lock
+    std::unique_lock lock(mutex_);
+    for (auto& [key, object] : live_) {
+      if (gone(*object)) removed.push_back(object);
+    }
+    for (const auto& object : removed) live_.erase(object.get());
+    lock.unlock();
   }
 
  private:

@@ -32,7 +32,7 @@ struct Operand {
   bool negated = false;   // !p or -r
   uint64_t bits = 0;      // number
   int64_t offset = 0;     // of an address, or of a name (symbol+4)
-  std::vector<Operand> items;
+  std::vector<Operand> items;  // of a vector or list; of an address: what follows a comma in it
 };
 
 enum class Linkage { internal, visible, external, weak, common };

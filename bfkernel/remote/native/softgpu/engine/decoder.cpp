@@ -269,6 +269,13 @@ const std::unordered_map<std::string, Decoder::Method>& Decoder::families() {
       {"elect", &Decoder::decode_collective},
       {"ldmatrix", &Decoder::decode_ldmatrix},
       {"mma", &Decoder::decode_mma},
+      {"tex", &Decoder::decode_texture},
+      {"tld4", &Decoder::decode_texture},
+      {"txq", &Decoder::decode_texture_query},
+      {"suq", &Decoder::decode_texture_query},
+      {"suld", &Decoder::decode_surface},
+      {"sust", &Decoder::decode_surface},
+      {"sured", &Decoder::decode_surface_reduction},
   };
   return table;
 }

@@ -148,6 +148,16 @@ class Decoder {
   void decode_ldmatrix();
   void decode_mma();
   void decode_end();
+  void decode_texture();
+  void decode_texture_query();
+  void decode_surface();
+  void decode_surface_reduction();
+  struct Shape;
+  Shape shape_of(const std::string& geometry) const;
+  const Operand& handle_and_place(const Operand& o, std::vector<uint32_t>* wide);
+  void append_place(const Operand& place, const Shape& shape, char letter, std::vector<uint32_t>* wide);
+  void append_items(const Operand& o, size_t count, char letter, std::vector<uint32_t>* wide);
+  Draft& emit_wide(const std::string& key, std::vector<uint32_t> wide, size_t defines, uint32_t aux);
   void memory_modifiers(std::string* space, int* vector, Type* type, bool* spins);
   uint32_t compare(const std::string& cmp, const Type& type, const Operand& a, const Operand& b);
   bool changes_flow() const;

@@ -183,6 +183,7 @@ uint32_t Decoder::widen(uint32_t operand) {
 // kind: the addressing part of a memory handler's key. `space` may be empty (generic).
 Decoder::Address Decoder::address(const Operand& o, const std::string& space) {
   if (o.kind != Operand::Kind::address) fail("an operand that should be an address in [ ]");
+  if (!o.items.empty()) fail("an address of more than one part");
   Address a;
   const bool shared = space == "shared";
   const bool local = space == "local";

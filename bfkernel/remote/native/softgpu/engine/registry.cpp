@@ -45,6 +45,8 @@ Registry fill() {
   register_math(r);
   register_video(r);
   register_matrix(r);
+  register_textures(r);
+  register_surfaces(r);
   return r;
 }
 

@@ -50,6 +50,8 @@ void register_matrix(Registry& r);
 void register_half(Registry& r);
 void register_math(Registry& r);
 void register_video(Registry& r);
+void register_textures(Registry& r);
+void register_surfaces(Registry& r);
 
 namespace isa_base {
 void register_vector(Registry& r);
