@@ -23,7 +23,7 @@ def stubs(specification: Specification) -> str:
     functions = "\n".join(
         _stub(call) for call in specification.calls.values() if call.generated and not call.stub_by_hand
     )
-    headers = ("api", "arrays", "modules", "request")
+    headers = ("api", "arrays", "host_functions", "modules", "request")
     includes = "".join(f'#include "shim/{header}.h"\n' for header in headers)
     return f"{BANNER}{includes}\nnamespace shim::api {{\n\n{functions}\n}}  // namespace shim::api\n"
 
@@ -40,6 +40,8 @@ def _stub(call: Call) -> str:
     encode += arrays
     anywhere = call.name.startswith("cuDevice") or "CUkernel" in {p.type for p in call.function.parameters}
     need = "Context::any" if anywhere or _frees_code(call) else "Context::current"
+    if call.settles:
+        before.append("host_functions::settle(current_context());")
     body = [*before, f"Request request(Opcode::{call.name}, {need});", *encode]
     decodes = any(d.kind in ("out", "inout") for d in call.directions.values())
     if call.klass == "posted":

@@ -7,6 +7,7 @@
 
 #include "shim/api.h"
 #include "shim/devices.h"
+#include "shim/host_functions.h"
 #include "shim/request.h"
 #include "shim/thread.h"
 
@@ -148,6 +149,7 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext* pctx, CUdevice dev) {
 
 CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev) {
   ContextObject* context = contexts::primary(dev);
+  host_functions::settle(context);
   const std::lock_guard lock(mutex);
   require(context->retains > 0, CUDA_ERROR_INVALID_CONTEXT);
   if (--context->retains > 0) return CUDA_SUCCESS;
@@ -158,6 +160,7 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev) {
 
 CUresult cuDevicePrimaryCtxReset_v2(CUdevice dev) {
   ContextObject* context = contexts::primary(dev);
+  host_functions::settle(context);
   const std::lock_guard lock(mutex);
   if (!context->live) return CUDA_SUCCESS;
   end(context);
@@ -211,6 +214,7 @@ CUresult cuCtxCreate_v4(CUcontext* pctx, CUctxCreateParams* ctxCreateParams, uns
 CUresult cuCtxDestroy_v2(CUcontext ctx) {
   ContextObject* context = object_of(ctx);
   require(!context->primary, CUDA_ERROR_INVALID_CONTEXT);
+  host_functions::settle(context);
   if (current_context() == context) thread_state().contexts.pop_back();
   end(context);
   context->kind = wire::Kind::none;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -34,6 +35,7 @@ std::map<uint64_t, Entry>& entries = *new std::map<uint64_t, Entry>;
 uint64_t last_token = 0;
 std::mutex& opening = *new std::mutex;
 std::atomic<int> channel{-1};
+std::atomic<bool> process_ends{false};
 thread_local bool serving = false;
 
 std::optional<Entry> take(const wire::HostCall& call) {
@@ -109,6 +111,7 @@ void open() {
   if (channel >= 0) return;
   const int fd = join(wire::kHostFunctionsRole).release();
   start_serving(fd);
+  std::atexit([] { process_ends = true; });
   channel = fd;
   process::watched = true;
 }
@@ -143,7 +146,9 @@ void forget(uint64_t token) {
 }
 
 void settle(ContextObject* context) {
-  if (channel < 0 || !contexts::usable(context)) return;
+  // At the end of the process what the GPU waits for may never return, such as a function of an interpreter
+  // that is gone.
+  if (channel < 0 || process_ends || !contexts::usable(context)) return;
   Request request(Opcode::cuCtxSynchronize, Context::any);
   request.in_context(context);
   Pending pending;

@@ -7,6 +7,8 @@
 #include <new>
 #include <utility>
 
+#include "worker/host_functions.h"
+
 namespace worker {
 
 PinnedMemory::PinnedMemory(const DriverTable& driver, std::size_t size, unsigned ended_contexts)
@@ -31,9 +33,8 @@ void PinnedMemory::pin(unsigned ended_contexts) {
 }
 
 UploadRing::~UploadRing() {
-  for (Buffer& buffer : buffers_) {
-    for (const Use& use : buffer.uses) spare_events_.push_back(use.event);
-  }
+  for (Buffer& buffer : buffers_) clear(buffer);
+  for (Buffer& buffer : aside_) clear(buffer);
   if (abandoned_) return;
   for (CUevent event : spare_events_) call(driver_.cuEventDestroy_v2, event);
 }
@@ -77,12 +78,34 @@ void UploadRing::advance() {
   for (Use& use : buffers_[at_].uses) record(use);
   at_ = (at_ + 1) % kBuffers;
   Buffer& buffer = buffers_[at_];
-  for (const Use& use : buffer.uses) {
-    call(driver_.cuEventSynchronize, use.event);
-    spare_events_.push_back(use.event);
-  }
+  if (HostFunctions::in_use() && !ready(buffer)) return set_aside(buffer);
+  for (const Use& use : buffer.uses) call(driver_.cuEventSynchronize, use.event);
+  clear(buffer);
+}
+
+bool UploadRing::ready(const Buffer& buffer) const {
+  return std::none_of(buffer.uses.begin(), buffer.uses.end(), [this](const Use& use) {
+    return call(driver_.cuEventQuery, use.event) == CUDA_ERROR_NOT_READY;
+  });
+}
+
+void UploadRing::clear(Buffer& buffer) {
+  for (const Use& use : buffer.uses) spare_events_.push_back(use.event);
   buffer.uses.clear();
   buffer.used = 0;
+}
+
+// What the GPU waits for may need another call of the client's, so this thread does not wait for the GPU: it
+// takes another buffer. What is set aside has a limit, and beyond that there is nothing but to wait.
+void UploadRing::set_aside(Buffer& buffer) {
+  auto done = std::find_if(aside_.begin(), aside_.end(), [this](const Buffer& one) { return ready(one); });
+  if (done == aside_.end() && aside_.size() == kMostAside) {
+    for (const Use& use : aside_.front().uses) call(driver_.cuEventSynchronize, use.event);
+    done = aside_.begin();
+  }
+  if (done == aside_.end()) done = aside_.emplace(aside_.end());
+  clear(*done);
+  std::swap(*done, buffer);
 }
 
 CUevent EventPool::take() {
@@ -110,7 +133,8 @@ std::unique_ptr<PinnedMemory> DownloadBuffers::take(std::size_t size) {
   const bool small = size <= kSmall;
   auto& kept = small ? small_ : large_;
   std::size_t& count = small ? small_count_ : large_count_;
-  const std::size_t most = small ? kMostSmall : kMostLarge;
+  const std::size_t large = HostFunctions::in_use() ? kMostLargeWithHostFunctions : kMostLarge;
+  const std::size_t most = small ? kMostSmall : large;
   std::unique_lock lock(mutex_);
   back_.wait(lock, [&] { return !kept.empty() || count < most; });
   if (!kept.empty()) {

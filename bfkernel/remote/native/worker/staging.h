@@ -59,6 +59,7 @@ class UploadRing {
  private:
   static constexpr std::size_t kBuffers = 3;
   static constexpr std::size_t kSize = 4 << 20;
+  static constexpr std::size_t kMostAside = 64;
 
   struct Use {
     CUstream stream;
@@ -72,10 +73,15 @@ class UploadRing {
   };
   void record(Use& use);
   void advance();
+  bool ready(const Buffer& buffer) const;
+  void clear(Buffer& buffer);
+  void set_aside(Buffer& buffer);
 
   const DriverTable& driver_;
   std::array<Buffer, kBuffers> buffers_;
   std::size_t at_ = 0;
+  // Full ones that the GPU is not done with, in a program whose GPU may have to wait for the program.
+  std::vector<Buffer> aside_;
   std::vector<CUevent> spare_events_;
   bool abandoned_ = false;
 };
@@ -108,6 +114,7 @@ class DownloadBuffers {
   static constexpr std::size_t kSmall = 64 << 10;
   static constexpr std::size_t kLarge = 16 << 20;  // wire::kCopyChunk; what is larger is not kept
   static constexpr std::size_t kMostLarge = 4;
+  static constexpr std::size_t kMostLargeWithHostFunctions = 64;
   static constexpr std::size_t kMostSmall = 1024;
 
   const DriverTable& driver_;
