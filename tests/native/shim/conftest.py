@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bfkernel.remote import native_files
@@ -35,8 +36,8 @@ def shim_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def pool_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A pool with three small emulated GPUs."""
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+    """URL and process of a pool with three small emulated GPUs."""
     installed(native_files.worker)
     installed(native_files.softgpu)
     command = [*BFKERNEL, "serve", "--port=0", "--data-port=0", "--driver=softgpu", "--softgpus=3"]
@@ -45,9 +46,45 @@ def pool_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert pool.stdout
         line = pool.stdout.readline()
         assert line.startswith("ready "), "the pool has ended before it was ready"
-        yield line.split()[1]
+        yield line.split()[1], pool.pid
         pool.send_signal(signal.SIGTERM)
         pool.wait(TIMEOUT_S)
+
+
+@pytest.fixture(scope="session")
+def pool_url(pool: tuple[str, int]) -> str:
+    """Where the pool listens."""
+    return pool[0]
+
+
+@pytest.fixture
+def workers(pool: tuple[str, int]) -> Callable[[], list[int]]:
+    """Tells which workers run."""
+
+    def find() -> list[int]:
+        children = psutil.Process(pool[1]).children(recursive=True)
+        return [child.pid for child in children if child.name().startswith("bfkernel-worker")]
+
+    return find
+
+
+@pytest.fixture
+def start_leased(pool_url: str) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a program of programs/ on a lease; none outlives the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(program: str, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+        command = [*BFKERNEL, "run", "-p", "0.1", "--", sys.executable, str(PROGRAMS / program), *arguments]
+        environment = {**os.environ, "BFKERNEL_POOL_URL": pool_url}
+        started.append(
+            subprocess.Popen(command, env=environment, stdin=stdin, stdout=subprocess.PIPE, text=True)
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.communicate(timeout=TIMEOUT_S)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <thread>
 
 #include "shim/api.h"
 #include "shim/entry.h"
@@ -101,8 +100,19 @@ void start_serving(int fd) {
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread([fd] { serve(fd); }).detach();
+  // Not a std::thread: an interpreter that is gone ends the thread that calls it (pthread_exit), through its
+  // frames.
+  pthread_t thread;
+  const int error = pthread_create(
+      &thread, nullptr,
+      [](void* argument) -> void* {
+        serve(static_cast<int>(reinterpret_cast<intptr_t>(argument)));
+        return nullptr;
+      },
+      reinterpret_cast<void*>(static_cast<intptr_t>(fd)));
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  require(error == 0, CUDA_ERROR_OUT_OF_MEMORY);
+  pthread_detach(thread);
 }
 
 void open() {
