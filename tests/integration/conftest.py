@@ -75,27 +75,32 @@ class Pool:
         return eventually(lambda: not self.leases(), limit_s, "the end of the lease")
 
 
-@pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
-    """The environment of every process of a test: private folders, no site configuration."""
+def private_environment(folder: Path) -> dict[str, str]:
+    """Return an environment with private folders in ``folder`` and no site configuration."""
     folders = {
-        "HOME": tmp_path / "home",
-        "IPYTHONDIR": tmp_path / "home" / ".ipython",
-        "JUPYTER_CONFIG_DIR": tmp_path / "jupyter-config",
-        "JUPYTER_DATA_DIR": tmp_path / "jupyter-data",
-        "JUPYTER_RUNTIME_DIR": tmp_path / "jupyter-runtime",
-        "BFKERNEL_RUNTIME_DIR": tmp_path / "bfkernel-runtime",
+        "HOME": folder / "home",
+        "IPYTHONDIR": folder / "home" / ".ipython",
+        "JUPYTER_CONFIG_DIR": folder / "jupyter-config",
+        "JUPYTER_DATA_DIR": folder / "jupyter-data",
+        "JUPYTER_RUNTIME_DIR": folder / "jupyter-runtime",
+        "BFKERNEL_RUNTIME_DIR": folder / "bfkernel-runtime",
     }
-    for folder in folders.values():
-        folder.mkdir(parents=True, mode=0o700)
+    for made in folders.values():
+        made.mkdir(parents=True, mode=0o700)
     # A kernel that finds pytest's variables does not show what C code writes to stderr.
     strange = ("JUPYTER", "JPY", "PYTEST")
     env = {key: value for key, value in os.environ.items() if not key.startswith(strange)}
     env.pop("BFKERNEL_TOKEN", None)
-    env.update({key: str(folder) for key, folder in folders.items()})
+    env.update({key: str(made) for key, made in folders.items()})
     env["JUPYTER_PATH"] = str(KERNELSPECS / "jupyter")
     env["BFKERNEL_NATIVE_DIR"] = str(native_dir())
     return env
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """The environment of every process of a test."""
+    return private_environment(tmp_path)
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ class DataPort:
                     self._workers.join(grant, greeting.join, greeting.role, connection)
                     return
                 log.info(event("connection", lease=grant.lease, user=grant.user, **who))
-                self._workers.start(grant, connection)
+                self._workers.start(grant, connection, greeting.pid)
             except RefusalError as refusal:
                 log.info(event("refused", peer=peer, code=refusal.code.value, why=refusal))
                 await refuse(connection, refusal)

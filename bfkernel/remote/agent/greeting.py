@@ -42,7 +42,7 @@ class RefusalError(Exception):
 
 @dataclass(frozen=True)
 class Greeting:
-    """What the shim says of itself. ``pid`` and ``program`` are for logs only.
+    """What the shim says of itself. ``pid`` and ``program`` are for people only.
 
     With ``join``, the key that its worker gave it, this is a further connection to that worker, and ``role``
     tells the worker what for.

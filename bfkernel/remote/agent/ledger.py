@@ -15,6 +15,7 @@ _VERSION = 1
 _SIZE = 65536
 _HEAD = struct.Struct("<IIII16Q")
 _SLOT = struct.Struct("<IIQQ16QQ")
+_PID = struct.Struct("<I")
 _FIRST_SLOT = 512
 _SLOT_STRIDE = 192
 SLOTS = 256
@@ -57,6 +58,10 @@ class Ledger:
         held = [sum(row[4 + gpu] for row in rows) / (1 << 20) for gpu in range(self._gpus)]
         last_ns = max((row[2] for row in rows), default=0)
         return Use(held, last_ns / 1e9 if last_ns else None)
+
+    def note_client(self, slot: int, pid: int) -> None:
+        """Note which process of the client's machine a slot's worker serves."""
+        _PID.pack_into(self._memory, _offset(slot) + _PID.size, pid & 0xFFFFFFFF)
 
     def try_clear(self, slot: int) -> bool:
         """Free the slot of a worker that has exited; False when another worker holds the lock just now."""

@@ -75,8 +75,10 @@ class Workers:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def start(self, grant: Grant, connection: socket.socket) -> Worker:
+    def start(self, grant: Grant, connection: socket.socket, client_pid: int = 0) -> Worker:
         """Start a worker for a connection whose greeting was read; the caller closes its copy of the socket.
+
+        ``client_pid`` is the process that connected, on its own machine, for who lists the lease's processes.
 
         Raises:
             RefusalError: too many workers, or it cannot be started.
@@ -89,7 +91,7 @@ class Workers:
             lease = LeaseWorkers(grant, Ledger(grant.lease, [p.memory_mib << 20 for p in grant.placements]))
             self._leases[grant.lease] = lease
         try:
-            worker = self._spawn(lease, connection)
+            worker = self._spawn(lease, connection, client_pid)
         finally:
             self._drop_if_unused(lease)
         self._idle.clear()
@@ -154,7 +156,7 @@ class Workers:
         """Drop the first ``count`` of :meth:`ended`: the pool knows them."""
         del self._ended[:count]
 
-    def _spawn(self, lease: LeaseWorkers, connection: socket.socket) -> Worker:
+    def _spawn(self, lease: LeaseWorkers, connection: socket.socket, client_pid: int) -> Worker:
         slot = next((n for n in range(SLOTS) if n not in lease.slots), None)
         if slot is None:
             raise RefusalError(
@@ -180,6 +182,7 @@ class Workers:
         for placement in grant.placements:
             arguments += ["--limit", str(placement.memory_mib << 20)]
         visible = ",".join(p.gpu for p in grant.placements)
+        lease.ledger.note_client(slot, client_pid)
         # Blocking or not is a property that both processes' copies of the socket share.
         connection.setblocking(True)
         try:

@@ -158,11 +158,14 @@ def proc_addresses(specification: Specification) -> str:
 
 
 def exports(specification: Specification) -> str:
-    """``shim_exports.map``: a linker version script; only the driver's names leave the library."""
+    """``shim_exports.map``: a linker version script; only the driver's names leave the library.
+
+    And one for our own NVML library: ``native/shim/monitor.h``.
+    """
     names = "".join(
         f"    {symbol};\n" for call in specification.calls.values() for symbol in specification.symbols(call)
     )
-    return f"{{\n  global:\n{names}  local: *;\n}};\n"
+    return f"{{\n  global:\n    bfkernel_monitor;\n{names}  local: *;\n}};\n"
 
 
 def errors(specification: Specification) -> str:

@@ -46,15 +46,6 @@ std::string program_name() {
   return full.substr(full.rfind('/') + 1);
 }
 
-void check_offer(const wire::json::Value& offer) {
-  if (!offer["ok"].truth())
-    throw std::runtime_error(offer["message"].text("the GPU server refused the connection"));
-  const std::string calls = offer["calls"].text(wire::kSpecificationDigest);
-  if (calls != wire::kSpecificationDigest)
-    throw std::runtime_error(
-        "bfkernel on the GPU server is another version than here: install the same one on both");
-}
-
 struct Agreement {
   Window window;
   std::string join_key;
@@ -85,19 +76,6 @@ void report_loss(const std::string& why) {
   }
 }
 
-// Connects to the agent and says who we are, and what `more` adds to that.
-wire::Fd greet_agent(const lease::File& file, const wire::json::Object& more = {}) {
-  wire::Fd fd = wire::connect_tcp(file.agent, kConnectTimeout);
-  const int protocol = wire::kProtocolVersion;
-  wire::json::Object greeting{{"protocol", protocol},
-                              {"token", file.token},
-                              {"pid", static_cast<int64_t>(getpid())},
-                              {"program", program_name()}};
-  greeting.insert(more.begin(), more.end());
-  wire::send_greeting(fd.get(), greeting, kGreetingTimeout);
-  return fd;
-}
-
 Connection* make() {
   const lease::File file = lease::wait_for_grant();
   try {
@@ -126,6 +104,27 @@ void after_fork_in_child() {
 const int fork_handler = pthread_atfork(nullptr, nullptr, after_fork_in_child);
 
 }  // namespace
+
+wire::Fd greet_agent(const lease::File& file, const wire::json::Object& more) {
+  wire::Fd fd = wire::connect_tcp(file.agent, kConnectTimeout);
+  const int protocol = wire::kProtocolVersion;
+  wire::json::Object greeting{{"protocol", protocol},
+                              {"token", file.token},
+                              {"pid", static_cast<int64_t>(getpid())},
+                              {"program", program_name()}};
+  greeting.insert(more.begin(), more.end());
+  wire::send_greeting(fd.get(), greeting, kGreetingTimeout);
+  return fd;
+}
+
+void check_offer(const wire::json::Value& offer) {
+  if (!offer["ok"].truth())
+    throw std::runtime_error(offer["message"].text("the GPU server refused the connection"));
+  const std::string calls = offer["calls"].text(wire::kSpecificationDigest);
+  if (calls != wire::kSpecificationDigest)
+    throw std::runtime_error(
+        "bfkernel on the GPU server is another version than here: install the same one on both");
+}
 
 Connection* connected() { return current.load(std::memory_order_acquire); }
 

@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 
+#include "shim/lease.h"
 #include "shim/transport.h"
+#include "wire/json.h"
 
 namespace shim {
 
@@ -19,6 +21,13 @@ struct Window {
   bool holds(uint64_t address) const { return address - base < size; }
   uint64_t middle() const { return base + size / 2; }
 };
+
+// Connects to the agent of a granted lease and says who we are, and what `more` adds to that. Throws
+// std::exception.
+wire::Fd greet_agent(const lease::File& file, const wire::json::Object& more = {});
+
+// Throws std::runtime_error with a sentence where a worker's greeting is none that we can work with.
+void check_offer(const wire::json::Value& offer);
 
 class Connection {
  public:

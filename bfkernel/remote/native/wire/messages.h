@@ -48,6 +48,66 @@ struct DeviceSnapshot {
   void fields(A&) {}
 };
 
+// What can be read off a card, as NVML tells it: index into DeviceUse::figures. Units as in NVML's calls.
+enum class CardFigure : uint16_t {
+  gpu_utilization,
+  memory_utilization,
+  encoder_utilization,
+  decoder_utilization,
+  temperature,
+  shutdown_temperature,
+  slowdown_temperature,
+  fan_percent,
+  power_milliwatts,
+  power_limit_milliwatts,
+  graphics_clock,  // the four domains in the order of nvmlClockType_t
+  sm_clock,
+  memory_clock,
+  video_clock,
+  max_graphics_clock,
+  max_sm_clock,
+  max_memory_clock,
+  max_video_clock,
+  performance_state,
+  pcie_generation,
+  pcie_width,
+  max_pcie_generation,
+  max_pcie_width,
+  brand,
+  persistence,
+  ecc,
+  card_memory_bytes,
+  count
+};
+inline constexpr int64_t kUnknownFigure = INT64_MIN;
+
+// What one client process of the lease holds on one GPU.
+struct ClientUse {
+  uint32_t pid = 0;  // on the client's machine
+  uint64_t bytes = 0;
+  BFKERNEL_FIELDS(pid, bytes)
+};
+struct DeviceUse {
+  uint64_t total_bytes = 0;  // as cuMemGetInfo says in the asking process
+  uint64_t free_bytes = 0;
+  std::vector<ClientUse> clients;
+  std::vector<int64_t> figures;  // indexed by CardFigure; kUnknownFigure where nobody can tell
+  BFKERNEL_FIELDS(total_bytes, free_bytes, clients, figures)
+};
+
+// What NVML's calls are answered from: the lease as it is now. Needs no context, and does not count as use of
+// the lease.
+struct LeaseReport {
+  BFKERNEL_MESSAGE(LeaseReport);
+  uint8_t figures = 0;  // 1: the cards' figures too, which take their time
+  BFKERNEL_FIELDS(figures)
+  struct Reply {
+    std::vector<DeviceUse> devices;
+    std::string driver;  // NVIDIA's number of its driver; empty where there is none
+    BFKERNEL_FIELDS(devices, driver)
+  };
+};
+
 // The first retain of a device; later ones are counted by the client.
 struct PrimaryRetain {
   BFKERNEL_MESSAGE(PrimaryRetain);

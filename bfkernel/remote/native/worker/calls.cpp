@@ -13,6 +13,7 @@ Call call_of(std::uint16_t opcode) {
   static const CallTable table = [] {
     CallTable all;
     add_snapshot_calls(all);
+    add_report_calls(all);
     add_context_calls(all);
     add_memory_calls(all);
     add_pool_calls(all);

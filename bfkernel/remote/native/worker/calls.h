@@ -82,6 +82,7 @@ class CallTable {
 };
 
 void add_snapshot_calls(CallTable& table);
+void add_report_calls(CallTable& table);
 void add_context_calls(CallTable& table);
 void add_memory_calls(CallTable& table);
 void add_pool_calls(CallTable& table);

@@ -2,9 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 
-#include "worker/driver.h"
+#include "worker/nvml.h"
 
 namespace worker {
 
@@ -13,17 +12,13 @@ namespace worker {
 // contexts cost nothing.
 class CardMemory {
  public:
-  explicit CardMemory(const DriverTable& driver);
+  explicit CardMemory(Nvml& nvml) : nvml_(nvml) {}
 
   // Bytes, or 0 where nobody can tell: no NVML, or one that sees other process ids than we do.
   std::uint64_t held(CUdevice device);
 
  private:
-  void* nvml_device(CUdevice device);
-
-  const DriverTable& driver_;
-  void* library_ = nullptr;
-  std::map<CUdevice, void*> devices_;
+  Nvml& nvml_;
 };
 
 }  // namespace worker

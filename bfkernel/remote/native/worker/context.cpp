@@ -48,6 +48,7 @@ void Session::add_context(std::unique_ptr<Context> context) {
   context->uploads = std::make_unique<UploadRing>(driver_);
   context->events = std::make_shared<EventPool>(driver_);
   const std::lock_guard lock(contexts_mutex_);
+  ledger_.note_context(context->device, true);
   contexts_.emplace(context->id, std::move(context));
 }
 
@@ -61,7 +62,11 @@ void Session::end_context(std::uint64_t id) {
   downloads_.note_ended_context();
   if (current_ == context) current_ = nullptr;
   const std::lock_guard lock(contexts_mutex_);
+  const unsigned device = context->device;
   contexts_.erase(id);
+  const bool others = std::any_of(contexts_.begin(), contexts_.end(),
+                                  [device](const auto& entry) { return entry.second->device == device; });
+  ledger_.note_context(device, others);
 }
 
 // Called by the reclaimer's thread. A context that an error has ended says so here, and is waited for as well

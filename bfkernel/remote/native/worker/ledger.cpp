@@ -93,6 +93,26 @@ std::uint64_t Ledger::held_by_all(unsigned gpu) const {
   return sum;
 }
 
+void Ledger::note_context(unsigned gpu, bool exists) {
+  const std::uint64_t bit = std::uint64_t{1} << gpu;
+  const std::atomic_ref contexts(mine_->contexts);
+  if (exists)
+    contexts.fetch_or(bit, std::memory_order_relaxed);
+  else
+    contexts.fetch_and(~bit, std::memory_order_relaxed);
+}
+
+std::vector<Ledger::Client> Ledger::clients(unsigned gpu) const {
+  std::vector<Client> found;
+  for (LedgerSlot& slot : file_->slot) {
+    const std::uint64_t bytes = load(slot.held[gpu]);
+    const bool context = (load(slot.contexts) >> gpu & 1) != 0;
+    const std::uint32_t pid = std::atomic_ref(slot.client_pid).load(std::memory_order_relaxed);
+    if (bytes != 0 || context) found.push_back({pid, bytes, &slot == mine_});
+  }
+  return found;
+}
+
 void Ledger::write_activity() {
   if (calls_ == written_calls_) return;
   written_calls_ = calls_;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <vector>
 
 namespace worker {
 
@@ -19,11 +20,12 @@ constexpr std::size_t kLedgerBytes = 64 * 1024;
 // everything here is.
 struct LedgerSlot {
   std::uint32_t pid;
-  std::uint32_t reserved;
+  std::uint32_t client_pid;    // on the client's machine; written by the agent
   std::uint64_t last_call_ns;  // since the epoch
   std::uint64_t calls;
   std::array<std::uint64_t, kLedgerGpus> held;  // bytes
-  std::array<std::uint64_t, 5> reserved_end;
+  std::uint64_t contexts;                       // bit k: a context on GPU k
+  std::array<std::uint64_t, 4> reserved_end;
 };
 static_assert(sizeof(LedgerSlot) == 192);
 
@@ -58,6 +60,16 @@ class Ledger {
   std::uint64_t held(unsigned gpu) const;         // by this worker
   std::uint64_t held_by_all(unsigned gpu) const;  // by the lease
   unsigned gpus() const { return gpus_; }
+
+  // Notes whether this worker has a context on a GPU, for who lists the lease's processes.
+  void note_context(unsigned gpu, bool exists);
+  // Who of the lease has a context or memory on a GPU.
+  struct Client {
+    std::uint32_t pid;  // on the client's machine
+    std::uint64_t held;
+    bool ours;
+  };
+  std::vector<Client> clients(unsigned gpu) const;
 
   // Called for every frame: counts it, and writes count and time down now and then.
   void count_call() {

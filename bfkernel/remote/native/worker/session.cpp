@@ -36,6 +36,12 @@ std::vector<CUdevice> leased_devices(const DriverTable& driver, std::size_t want
 
 constexpr auto kGreetingTimeout = std::chrono::seconds(30);
 
+// Looking at a lease is no use of it: an idle one stays idle under the eyes of a monitor.
+bool is_use(std::uint16_t opcode) {
+  return opcode != static_cast<std::uint16_t>(wire::Opcode::LeaseReport) &&
+         opcode != static_cast<std::uint16_t>(wire::Opcode::DeviceSnapshot);
+}
+
 }  // namespace
 
 Session::Session(const Options& options, const DriverTable& driver, Ledger& ledger, StdoutCapture* capture)
@@ -45,7 +51,7 @@ Session::Session(const Options& options, const DriverTable& driver, Ledger& ledg
       capture_(capture),
       devices_(leased_devices(driver, options.limits.size())),
       backing_(driver, devices_),
-      card_(driver),
+      nvml_(driver),
       arrays_(ledger),
       downloads_(driver),
       host_functions_([this] { shutdown(options_.socket_fd, SHUT_RDWR); }),
@@ -70,13 +76,15 @@ void Session::greet() {
                          {"window_size", wire::hex(window.size)}},
                         kGreetingTimeout);
     const std::string verdict = wire::receive_greeting(options_.socket_fd, kGreetingTimeout)["window"].text();
-    if (verdict == "mapped") {
+    // "none" comes from a client that only asks and will have no memory: it reserves nothing.
+    if (verdict == "mapped" || verdict == "none") {
       // Only now, so that no offer is made twice by a driver that chooses for itself.
       for (const Window& other : rejected) free_window(driver_, other);
       use_window(window);
       return;
     }
-    if (verdict != "taken") throw wire::Malformed("the answer to a window is neither 'mapped' nor 'taken'");
+    if (verdict != "taken")
+      throw wire::Malformed("the answer to a window is neither 'mapped', 'none' nor 'taken'");
     rejected.push_back(window);
   }
   throw std::runtime_error("the client could map none of the windows that were offered to it.");
@@ -111,7 +119,7 @@ void Session::join(const std::string& role, wire::Fd connection) {
 void Session::serve() {
   Request request;
   while (connection_->next(request)) {
-    ledger_.count_call();
+    if (is_use(request.opcode)) ledger_.count_call();
     try {
       execute(request);
     } catch (const CudaError& error) {

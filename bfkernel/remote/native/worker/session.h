@@ -142,6 +142,7 @@ class Session {
   Memory& memory() { return *memory_; }
   Reclaimer& reclaimer() { return *reclaimer_; }
   DownloadBuffers& downloads() { return downloads_; }
+  Nvml& nvml() { return nvml_; }
   CardMemory& card() { return card_; }
   const Window& window() const { return window_; }
   std::uint64_t granularity() const { return backing_.granularity(); }
@@ -165,7 +166,8 @@ class Session {
   StdoutCapture* const capture_;
   std::vector<CUdevice> devices_;
   DriverBacking backing_;
-  CardMemory card_;
+  Nvml nvml_;
+  CardMemory card_{nvml_};
   Window window_;
   std::unique_ptr<Memory> memory_;
   std::unique_ptr<Connection> connection_;

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""NVML as programs meet it: it shows the lease, and agrees with CUDA. nvidia-ml-py is what asks."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from bfkernel.remote.client import routed_environment
+
+from .conftest import Pool, private_environment
+from .jupyter_processes import Processes, eventually
+from .leased_program import LeasedProgram, worker_processes
+
+MIB = 1 << 20
+Shared = tuple[Processes, dict[str, str], Pool]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """A pool with two emulated GPUs, for all tests of this file."""
+    folder = tmp_path_factory.mktemp("nvml")
+    (folder / "logs").mkdir()
+    processes = Processes(folder / "logs")
+    env = private_environment(folder)
+    pool = Pool(processes, env, folder / "pool", "--softgpus=2", "--softgpu-memory=4GiB")
+    env["BFKERNEL_POOL_URL"] = pool.url
+    yield processes, env, pool
+    processes.end()
+    print(processes.logs())
+
+
+@pytest.fixture(scope="module")
+def seen(shared: Shared) -> dict[str, Any]:
+    """What one program saw on a lease of a tenth of both GPUs."""
+    processes, env, _ = shared
+    return LeasedProgram(processes, env, "lease_report", share=("-n", "2", "-p", "0.1")).seen()
+
+
+def test_nvml_and_cuda_tell_the_same_of_each_gpu(seen):
+    assert seen["count"] == 2
+    for nvml, cuda in seen["devices"]:
+        assert {**nvml, "bus": nvml["bus"].lower()} == {**cuda, "bus": cuda["bus"].lower()}
+    assert seen["cuda_version"][0] == seen["cuda_version"][1]
+
+
+def test_memory_agrees_with_cuda_to_the_byte(seen):
+    for when in ("context", "allocated", "two"):
+        assert seen[when]["nvml"] == seen[when]["newer"] == seen[when]["cuda"], when
+        assert seen[when]["used"] == seen[when]["cuda"][1] - seen[when]["cuda"][0]
+    assert seen["two"]["used"] >= seen["allocated"]["used"] + 7 * MIB
+
+
+def test_it_lists_the_processes_of_the_lease_with_what_they_hold(seen):
+    own, other = str(seen["pid"]), str(seen["other_pid"])
+    assert seen["context"]["processes"] == {own: 0}, "a context on an emulated GPU costs nothing"
+    assert seen["allocated"]["processes"] == {own: seen["allocated"]["used"]}
+    assert seen["two"]["processes"].keys() == {own, other}
+    assert sum(seen["two"]["processes"].values()) == seen["two"]["used"]
+    assert seen["second_gpu_processes"] == 0
+
+
+def test_looking_makes_no_context_and_leaves_forking_safe(seen):
+    assert seen["idle"] == [0, 0]
+    assert seen["child_before_cuda"] == MIB, "the child could use CUDA"
+    assert seen["child_after_cuda"] > 0, "the child of a process that uses CUDA can still look"
+
+
+def test_what_may_not_or_cannot_be_done_is_an_error_of_nvml(seen):
+    assert seen["before_init"] == seen["after_shutdown"] == "NVMLError_Uninitialized"
+    assert seen["errors"] == {
+        "clocks": "NVMLError_NoPermission",
+        "persistence": "NVMLError_NoPermission",
+        "utilization": "NVMLError_NotSupported",
+        "power": "NVMLError_NotSupported",
+        "no_such_gpu": "NVMLError_InvalidArgument",
+        "no_such_uuid": "NVMLError_NotFound",
+    }
+
+
+def test_a_monitor_does_not_make_an_idle_lease_look_busy(shared):
+    processes, env, pool = shared
+    program = LeasedProgram(processes, env, "monitor")
+    program.expect("looked")
+    eventually(lambda: worker_processes(pool.process), 10, "a worker for the monitor")
+    time.sleep(1.0)  # longer than the agent takes to look at a ledger and report it
+    assert pool.lease()["last_call_at"] is None
+    assert program.finish() == 0
+
+
+def test_while_the_lease_is_queued_nvml_says_at_once_that_there_is_no_gpu(shared, tmp_path):
+    processes, env, _ = shared
+    lease = tmp_path / "lease.json"
+    known = {"version": 1, "state": "queued", "size": "GPU 0.02", "gpus": 1}
+    lease.write_text(json.dumps({**known, "message": "position 3 of 7 in the queue"}))
+    code = (
+        "import pynvml\ntry: pynvml.nvmlInit()\nexcept pynvml.NVMLError as error: print(type(error).__name__)"
+    )
+    process = processes.start([sys.executable, "-c", code], routed_environment(lease, env))
+    assert process.wait(20) == 0
+    assert process.stdout is not None
+    assert process.stdout.read() == "NVMLError_DriverNotLoaded\n"
+    assert "[bfkernel] GPU 0.02: position 3 of 7 in the queue" in processes.logs()
