@@ -159,9 +159,9 @@ void Decoder::statement(const Statement& s) {
 // Instructions that must see the warp's real set of active lanes, or that leave the straight line: under a
 // guard they are branched around instead of masked.
 bool Decoder::changes_flow() const {
-  static const std::set<std::string> flow = {"call", "ret",  "exit",     "brx",     "bar",   "barrier",
-                                             "shfl", "vote", "match",    "redux",   "elect", "nanosleep",
-                                             "mma",  "wmma", "ldmatrix", "stmatrix"};
+  static const std::set<std::string> flow = {"call", "ret",  "exit",     "brx",      "bar",      "barrier",
+                                             "shfl", "vote", "match",    "redux",    "elect",    "nanosleep",
+                                             "mma",  "wmma", "ldmatrix", "stmatrix", "movmatrix"};
   return flow.count(s_->opcode) != 0;
 }
 
@@ -268,7 +268,9 @@ const std::unordered_map<std::string, Decoder::Method>& Decoder::families() {
       {"redux", &Decoder::decode_collective},
       {"elect", &Decoder::decode_collective},
       {"ldmatrix", &Decoder::decode_ldmatrix},
+      {"stmatrix", &Decoder::decode_ldmatrix},
       {"mma", &Decoder::decode_mma},
+      {"wmma", &Decoder::decode_mma},
       {"tex", &Decoder::decode_texture},
       {"tld4", &Decoder::decode_texture},
       {"txq", &Decoder::decode_texture_query},

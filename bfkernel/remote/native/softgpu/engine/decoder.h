@@ -15,6 +15,8 @@
 
 namespace softgpu {
 
+struct Fragment;
+
 // An instruction before registers have rows: register operands hold the register's number times four.
 struct Draft {
   Instr ins;
@@ -147,6 +149,8 @@ class Decoder {
   void decode_prmt();
   void decode_ldmatrix();
   void decode_mma();
+  void decode_wmma_access();
+  void append_fragment(const Operand& o, const Fragment& f, bool written, std::vector<uint32_t>* wide);
   void decode_end();
   void decode_texture();
   void decode_texture_query();

@@ -200,7 +200,4 @@ void Decoder::decode_collective() {
   }
 }
 
-void Decoder::decode_ldmatrix() { fail("unsupported instruction"); }
-void Decoder::decode_mma() { fail("unsupported instruction"); }
-
 }  // namespace softgpu
