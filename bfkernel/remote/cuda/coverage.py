@@ -29,8 +29,8 @@ def page(specification: Specification) -> str:
         f"per-thread default stream), {works} work: {counts['local']} are answered by the shim,",
         f"{counts['posted']} are posted, {counts['waiting']} wait for the server. The other",
         f"{counts['absent']} are exported all the same, answer `CUDA_ERROR_NOT_SUPPORTED`",
-        "and are named once on standard error when called;",
-        "`cuGetProcAddress` does not know them, as an older driver would not.\n",
+        "and are named once on standard error when called. `cuGetProcAddress` finds them as well:",
+        "PyTorch asks for all that it might ever use before it allocates its first byte.\n",
     ]
     groups: dict[str, list[Call]] = {}
     for call in calls:

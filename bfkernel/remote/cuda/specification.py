@@ -118,8 +118,6 @@ class Specification:
             if len(plain) != len(names):
                 _refuse(f"{public}: {len(names)} forms but versions {plain}")
             for version, name in zip(plain, names, strict=True):
-                if self.resolve(self.calls[name]).klass == "absent":
-                    continue
                 for symbol in self.symbols(self.calls[name]):
                     yield Entry(public, version, symbol, symbol != base_name(symbol))
 

@@ -27,7 +27,9 @@ void count(bool waiting);
 template <class T>
 void append(std::string& out, const T& value) {
   if (!out.empty()) out += ", ";
-  if constexpr (std::is_pointer_v<T>) {
+  if constexpr (std::is_same_v<T, const char*>) {  // what the driver is given, never a buffer that it fills
+    out += value ? '"' + std::string(value) + '"' : "(nil)";
+  } else if constexpr (std::is_pointer_v<T>) {
     char text[20];
     snprintf(text, sizeof text, "%p", (const void*)value);  // functions too
     out += text;
