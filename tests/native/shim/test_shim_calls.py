@@ -10,7 +10,16 @@ from .conftest import Run
 
 @pytest.mark.parametrize(
     "program",
-    ["copies.py", "copies_3d.py", "threads.py", "forks.py", "faults.py", "memory.py", "plain_calls.py"],
+    [
+        "copies.py",
+        "copies_3d.py",
+        "threads.py",
+        "forks.py",
+        "faults.py",
+        "memory.py",
+        "plain_calls.py",
+        "libraries.py",
+    ],
 )
 def test_program(leased: Run, program: str) -> None:
     result = leased(program)

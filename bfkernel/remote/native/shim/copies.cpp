@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "shim/api.h"
+#include "shim/host_memory.h"
 #include "shim/memory.h"
 #include "shim/request.h"
 
@@ -76,6 +77,13 @@ void on_device(uint64_t destination, uint64_t source, uint64_t size, CUstream st
   api::cuMemcpyDtoDAsync_v2(destination, source, size, stream);
 }
 
+// With unified addressing a device address may stand where a host pointer is expected, and pinned host memory
+// where a device address is. Any other host address there is an error, never followed.
+static void require_visible(uint64_t device_side, uint64_t size) {
+  require(size == 0 || memory::is_device(device_side) || host_memory::find(device_side).has_value(),
+          CUDA_ERROR_INVALID_VALUE);
+}
+
 void unified(uint64_t destination, uint64_t source, uint64_t size, CUstream stream, Order order) {
   const bool to = memory::is_device(destination);
   const bool from = memory::is_device(source);
@@ -104,24 +112,26 @@ CUresult cuMemcpyAsync(CUdeviceptr dst, CUdeviceptr src, size_t ByteCount, CUstr
 }
 
 CUresult cuMemcpyHtoD_v2(CUdeviceptr dstDevice, const void* srcHost, size_t ByteCount) {
-  // With unified addressing a device address may stand where a host pointer is expected, and the other way
-  // round.
+  copies::require_visible(dstDevice, ByteCount);
   copies::unified(dstDevice, copies::address_of(srcHost), ByteCount, nullptr, Order::sync);
   return CUDA_SUCCESS;
 }
 
 CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr dstDevice, const void* srcHost, size_t ByteCount,
                               CUstream hStream) {
+  copies::require_visible(dstDevice, ByteCount);
   copies::unified(dstDevice, copies::address_of(srcHost), ByteCount, hStream, Order::async);
   return CUDA_SUCCESS;
 }
 
 CUresult cuMemcpyDtoH_v2(void* dstHost, CUdeviceptr srcDevice, size_t ByteCount) {
+  copies::require_visible(srcDevice, ByteCount);
   copies::unified(copies::address_of(dstHost), srcDevice, ByteCount, nullptr, Order::sync);
   return CUDA_SUCCESS;
 }
 
 CUresult cuMemcpyDtoHAsync_v2(void* dstHost, CUdeviceptr srcDevice, size_t ByteCount, CUstream hStream) {
+  copies::require_visible(srcDevice, ByteCount);
   copies::unified(copies::address_of(dstHost), srcDevice, ByteCount, hStream, Order::async);
   return CUDA_SUCCESS;
 }

@@ -9,8 +9,16 @@
 namespace shim {
 namespace {
 
-CUresult get_attribute(int* out, CUfunction_attribute attribute, const FunctionObject* function) {
+void learn_attributes(FunctionObject* function) {
+  const std::lock_guard lock(function->owner->mutex);
+  if (function->attributes_known) return;
+  function->attributes = call(wire::FunctionAttributes{function->id}).attributes;
+  function->attributes_known = true;
+}
+
+CUresult get_attribute(int* out, CUfunction_attribute attribute, FunctionObject* function) {
   require(out);
+  if (!function->attributes_known) learn_attributes(function);
   const auto index = static_cast<size_t>(attribute);
   require(index < function->attributes.size() && function->attributes[index] != wire::kUnknownAttribute,
           CUDA_ERROR_INVALID_VALUE);
@@ -19,6 +27,7 @@ CUresult get_attribute(int* out, CUfunction_attribute attribute, const FunctionO
 }
 
 void remember_attribute(FunctionObject* function, CUfunction_attribute attribute, int value) {
+  if (!function->attributes_known) return;
   const auto index = static_cast<size_t>(attribute);
   if (index < function->attributes.size()) function->attributes[index] = value;
 }

@@ -35,6 +35,7 @@ void check(const Grid& at, const FunctionObject* function, const LaunchLimits& l
   }
   const uint64_t threads = uint64_t{at.block[0]} * at.block[1] * at.block[2];
   require(threads <= limits.threads, CUDA_ERROR_INVALID_VALUE);
+  if (!function->attributes_known.load(std::memory_order_acquire)) return;  // the driver checks
   const auto& attributes = function->attributes;
   const auto known = [&](size_t index) { return index < attributes.size() && attributes[index] > 0; };
   if (known(CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK))

@@ -22,7 +22,9 @@ struct FunctionObject : Object {
   std::vector<wire::KernelParam> params;
   bool params_known = false;
   uint32_t param_bytes = 0;
-  std::vector<int32_t> attributes;
+  // They do not come with a table of very many kernels, but when somebody asks.
+  std::atomic<bool> attributes_known{false};
+  std::vector<int32_t> attributes;  // read by who has seen them known
 };
 
 // What modules and libraries have in common.

@@ -368,7 +368,7 @@ struct KernelEntry {
   uint8_t params_known = 0;  // 0: the driver does not tell, and the image could not be read
   std::vector<KernelParam> params;
   std::vector<int32_t>
-      attributes;  // indexed by CUfunction_attribute; kUnknownAttribute where the driver fails
+      attributes;  // indexed by CUfunction_attribute; kUnknownAttribute where the driver fails; may be empty
   BFKERNEL_FIELDS(name, params_known, params, attributes)
 };
 enum class Image : uint8_t { ptx, elf, fatbin };
@@ -417,6 +417,16 @@ struct FunctionLookup {
   struct Reply {
     KernelEntry kernel;
     BFKERNEL_FIELDS(kernel)
+  };
+};
+// For a kernel whose entry came without attributes: one of very many.
+struct FunctionAttributes {
+  BFKERNEL_MESSAGE(FunctionAttributes);
+  uint64_t function = 0;
+  BFKERNEL_FIELDS(function)
+  struct Reply {
+    std::vector<int32_t> attributes;
+    BFKERNEL_FIELDS(attributes)
   };
 };
 struct ModuleGlobal {

@@ -122,6 +122,14 @@ std::optional<std::vector<wire::KernelEntry>> enter_kernels(Session& session, co
   return table;
 }
 
+std::vector<std::int32_t> function_attributes(Session& session, std::uint64_t function) {
+  const Handles::Entry entry = session.handles().entry(wire::Kind::function, function);
+  if (entry.handle == nullptr) throw CudaError{CUDA_ERROR_INVALID_HANDLE};
+  const bool of_library = session.handles().find(wire::Kind::library, entry.owner) != nullptr;
+  return attributes_of(session, of_library ? Kernel{.kernel = static_cast<CUkernel>(entry.handle)}
+                                           : Kernel{.function = static_cast<CUfunction>(entry.handle)});
+}
+
 CUresult enter_kernel(Session& session, const CodeOwner& owner, std::uint32_t index, const std::string& name,
                       const ParamLayouts& layouts, wire::KernelEntry* entry) {
   Kernel kernel;

@@ -18,4 +18,7 @@ std::optional<std::vector<wire::KernelEntry>> enter_kernels(Session& session, co
 CUresult enter_kernel(Session& session, const CodeOwner& owner, std::uint32_t index, const std::string& name,
                       const ParamLayouts& layouts, wire::KernelEntry* entry);
 
+// All attributes of a function that the client holds.
+std::vector<std::int32_t> function_attributes(Session& session, std::uint64_t function);
+
 }  // namespace worker

@@ -85,6 +85,12 @@ CUresult function_lookup(Session& session, const wire::FunctionLookup& message,
   return enter_kernel(session, owner, message.index, message.name, session.layouts(owner.id), &reply.kernel);
 }
 
+CUresult attributes(Session& session, const wire::FunctionAttributes& message,
+                    wire::FunctionAttributes::Reply& reply) {
+  reply.attributes = function_attributes(session, message.function);
+  return CUDA_SUCCESS;
+}
+
 CUresult module_global(Session& session, const wire::ModuleGlobal& message,
                        wire::ModuleGlobal::Reply& reply) {
   const CodeOwner owner = find_owner(session, message.owner, message.is_library != 0);
@@ -110,6 +116,7 @@ void add_module_calls(CallTable& table) {
   table.serve<&library_load>(wire::Opcode::LibraryLoad);
   table.serve<&library_module>(wire::Opcode::LibraryModule);
   table.serve<&function_lookup>(wire::Opcode::FunctionLookup);
+  table.serve<&attributes>(wire::Opcode::FunctionAttributes);
   table.serve<&module_global>(wire::Opcode::ModuleGlobal);
 }
 
