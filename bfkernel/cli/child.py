@@ -9,6 +9,7 @@ is not passed on a second time.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -75,8 +76,9 @@ def run_command(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 def _spawn(command: Sequence[str], environment: Mapping[str, str]) -> int:
     try:
+        # Looked for on the command's own PATH, which ends with what we add to it.
         return os.posix_spawnp(
-            command[0],
+            shutil.which(command[0], path=environment.get("PATH")) or command[0],
             list(command),
             dict(environment),
             setsigmask=signal.pthread_sigmask(signal.SIG_BLOCK, ()) - _WATCHED,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``bfkernel list-gpus``, ``smi``, ``leases``: what the pool has, and who has it."""
+"""``bfkernel list-gpus`` and ``leases``: what the pool has, and who has it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 from bfkernel.remote.client import PoolClient
 
 from .options import json_option, pool_option
-from .tables import Json, age, gpu_name, holder, mib, print_json, print_table
+from .tables import Json, age, gpu_name, holder, mib, places, print_json, print_table
 
 
 @click.command()
@@ -23,23 +23,6 @@ def list_gpus(as_json: bool, url: str | None) -> None:
         return
     columns = ("Server", "#", "GPU", "Memory", "Leased", "Free", "In use", "Leases")
     print_table("", columns, map(_gpu_row, gpus), empty="The pool has no GPU: no server has reported yet.")
-
-
-@click.command()
-@json_option
-@pool_option
-def smi(as_json: bool, url: str | None) -> None:
-    """Show the GPUs and, beneath, the leases on them, as nvidia-smi shows processes."""
-    with PoolClient(url) as pool:
-        gpus, leases = pool.gpus(), pool.leases()
-    if as_json:
-        print_json({"gpus": gpus, "leases": leases})
-        return
-    cards = ("Server", "#", "GPU", "Leased / Memory", "In use", "Leases")
-    print_table("GPUs", cards, map(_smi_row, gpus), empty="The pool has no GPU.")
-    uses = ("GPUs", "Size", "User", "Holder", "In use", "Workers", "Last call")
-    rows = (_use_row(lease) for lease in leases if lease.get("gpus"))
-    print_table("Leases", uses, rows, empty="Nobody holds a share.")
 
 
 @click.command()
@@ -70,30 +53,6 @@ def _gpu_row(gpu: Json) -> list[str]:
     ]
 
 
-def _smi_row(gpu: Json) -> list[str]:
-    leased = f"{mib(gpu['leased_mib'])} / {mib(gpu['memory_mib'])}"
-    return [
-        str(gpu["server"]),
-        str(gpu["index"]),
-        gpu_name(gpu),
-        leased,
-        mib(gpu["held_mib"]),
-        str(gpu["leases"]),
-    ]
-
-
-def _use_row(lease: Json) -> list[str]:
-    return [
-        _where(lease),
-        str(lease["size"]),
-        str(lease["user"]),
-        holder(lease),
-        mib(lease["held_mib"]),
-        str(lease["workers"]),
-        age(lease["last_call_at"]),
-    ]
-
-
 def _lease_row(lease: Json) -> list[str]:
     queued = lease["state"] == "queued"
     state = f"queued {lease['position']}/{lease['queue_length']}" if queued else str(lease["state"])
@@ -103,11 +62,7 @@ def _lease_row(lease: Json) -> list[str]:
         str(lease["size"]),
         str(lease["user"]),
         holder(lease),
-        _where(lease),
+        places(lease),
         mib(lease["held_mib"]),
         age(lease["created_at"]),
     ]
-
-
-def _where(lease: Json) -> str:
-    return ", ".join(f"{gpu['server']}:{gpu['index']}" for gpu in lease.get("gpus") or []) or "-"

@@ -27,7 +27,7 @@ COMMANDS = {
     "release-gpus": "requesting",
     "keep-gpus": "requesting",
     "list-gpus": "listing",
-    "smi": "listing",
+    "smi": "smi",
     "leases": "listing",
     "health": "health",
     "kernelspec": "kernelspec",

@@ -68,3 +68,8 @@ def gpu_name(gpu: Json) -> str:
     """Return a GPU's name. An emulated one always says so."""
     name = str(gpu.get("name") or "GPU")
     return f"{name} (emulated)" if gpu.get("emulated") and "emulated" not in name.lower() else name
+
+
+def places(lease: Json) -> str:
+    """Return where a lease's GPUs are: ``server:0, server:1``."""
+    return ", ".join(f"{gpu['server']}:{gpu['index']}" for gpu in lease.get("gpus") or []) or "-"

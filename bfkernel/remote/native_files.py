@@ -30,6 +30,11 @@ def client_dir() -> Path:
     return _existing("client/libcuda.so.1").parent
 
 
+def stand_in_dir() -> Path:
+    """Return the folder that holds the stand-in for ``nvidia-smi``, and nothing else."""
+    return native_dir() / "stand-in"
+
+
 def worker() -> Path:
     """Return the ``bfkernel-worker`` executable."""
     return _existing("bfkernel-worker")

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +17,8 @@ import pytest
 from bfkernel.remote.client import routed_environment
 
 from .conftest import Pool, private_environment
-from .jupyter_processes import Processes, eventually
-from .leased_program import LeasedProgram, worker_processes
+from .jupyter_processes import BFKERNEL, Processes, eventually
+from .leased_program import PROGRAMS, LeasedProgram, worker_processes
 
 MIB = 1 << 20
 Shared = tuple[Processes, dict[str, str], Pool]
@@ -106,3 +109,59 @@ def test_while_the_lease_is_queued_nvml_says_at_once_that_there_is_no_gpu(shared
     assert process.stdout is not None
     assert process.stdout.read() == "NVMLError_DriverNotLoaded\n"
     assert "[bfkernel] GPU 0.02: position 3 of 7 in the queue" in processes.logs()
+
+
+NO_REAL_ONE = pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="this machine has nvidia-smi")
+
+
+def run_leased(shared: Shared, *command: str) -> str:
+    """Return what a command prints on a lease of 128 MiB."""
+    _, env, _ = shared
+    line = [*BFKERNEL, "run", "-m", "128", "--", *command]
+    done = subprocess.run(line, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@NO_REAL_ONE
+def test_nvidia_smi_says_what_it_is_and_shows_the_share(shared):
+    first, *table = run_leased(shared, "nvidia-smi").splitlines()
+    assert first.startswith("This machine has no nvidia-smi: bfkernel answers in its place")
+    text = "\n".join(table)
+    assert "GPU 128m of Emulated GPU (softgpu)" in text
+    assert "0MiB / 128MiB" in text
+    assert len({len(line) for line in table if line[:1] in "+|" and line}) == 1, "no line sticks out"
+
+
+@NO_REAL_ONE
+def test_scripts_get_from_nvidia_smi_what_they_ask_for_and_nothing_else(shared):
+    fields = "--query-gpu=index,memory.used,memory.total,utilization.gpu"
+    assert run_leased(shared, "nvidia-smi", fields, "--format=csv,noheader,nounits") == "0, 0, 128, [N/A]\n"
+    assert run_leased(shared, "nvidia-smi", fields, "--format=csv").splitlines() == [
+        "index, memory.used [MiB], memory.total [MiB], utilization.gpu [%]",
+        "0, 0 MiB, 128 MiB, [N/A]",
+    ]
+    assert run_leased(shared, "nvidia-smi", "-L").startswith("GPU 0: Emulated GPU (softgpu) (UUID: GPU-")
+
+
+def test_smi_lists_the_leases_processes_with_what_they_hold(shared):
+    code = (
+        "import subprocess, sys; from device import *; open_device(); held = call('cuMemAlloc', 3 << 20);"
+        "subprocess.run([sys.executable, '-m', 'bfkernel.cli', 'smi', *sys.argv[1:]], check=True)"
+    )
+    run = ("env", f"PYTHONPATH={PROGRAMS}", sys.executable, "-c", code)
+    (gpu,) = json.loads(run_leased(shared, *run, "--json"))["gpus"]
+    assert gpu["used_bytes"] == gpu["processes"][0]["used_bytes"] >= 3 * MIB
+    assert Path(gpu["processes"][0]["name"]).name.startswith("python")
+    query = ("--query-compute-apps=process_name,used_memory", "--format=csv,noheader,nounits")
+    name, used = run_leased(shared, *run, *query).strip().split(", ")
+    assert Path(name).name.startswith("python")
+    assert int(used) >= 3
+
+
+@NO_REAL_ONE
+def test_nvidia_smi_answers_in_a_cell(pool, jupyter):
+    with jupyter.client(jupyter.start_kernel("gpu-0.1")) as cells:
+        printed = cells.run("!nvidia-smi", limit_s=60)
+    assert "GPU 0.1 of Emulated GPU (softgpu)" in printed
+    assert "0MiB / 409MiB" in printed

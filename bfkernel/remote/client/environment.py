@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bfkernel.remote.native_files import client_dir
+from bfkernel.remote.native_files import client_dir, stand_in_dir
 
 
 def routed_environment(lease_file: Path, base: Mapping[str, str]) -> dict[str, str]:
@@ -28,4 +31,16 @@ def routed_environment(lease_file: Path, base: Mapping[str, str]) -> dict[str, s
         # neither would look at LD_LIBRARY_PATH first.
         "TRITON_LIBCUDA_PATH": str(folder),
         "NUMBA_CUDA_DRIVER": shim,
+        **_with_nvidia_smi(base),
     }
+
+
+def _with_nvidia_smi(base: Mapping[str, str]) -> dict[str, str]:
+    """Return what makes ``nvidia-smi`` answer: nothing where the machine has one, which finds our NVML."""
+    stand_in = str(stand_in_dir())
+    folders = [folder for folder in base.get("PATH", os.defpath).split(os.pathsep) if folder != stand_in]
+    path = os.pathsep.join(folders)
+    if not stand_in_dir().is_dir() or shutil.which("nvidia-smi", path=path):
+        return {"PATH": path} if "PATH" in base else {}
+    # Last, so that one that is installed later wins. The stand-in needs a Python that has this package.
+    return {"PATH": os.pathsep.join([*folders, stand_in]), "BFKERNEL_PYTHON": sys.executable}

@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
+import os
+import sys
+
 import pytest
 
 from bfkernel.remote.client import routed_environment
@@ -29,3 +32,27 @@ def test_a_shim_that_was_not_built_is_said_so(tmp_path, monkeypatch):
     monkeypatch.setenv("BFKERNEL_NATIVE_DIR", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="is missing: run"):
         routed_environment(tmp_path / "lease.json", {})
+
+
+def executable(folder, name):
+    folder.mkdir(parents=True)
+    (folder / name).touch(mode=0o755)
+    return str(folder)
+
+
+def test_nvidia_smi_answers_where_the_machine_has_none(tmp_path, shim_dir):
+    stand_in = executable(tmp_path / "native" / "stand-in", "nvidia-smi")
+    base = {"PATH": str(tmp_path / "empty")}
+    routed = routed_environment(tmp_path / "lease.json", base)
+    assert routed["PATH"] == f"{tmp_path / 'empty'}:{stand_in}"
+    assert routed["BFKERNEL_PYTHON"] == sys.executable
+    assert routed_environment(tmp_path / "lease.json", routed) == routed
+    assert routed_environment(tmp_path / "lease.json", {})["PATH"] == f"{os.defpath}:{stand_in}"
+
+
+def test_an_nvidia_smi_of_the_machine_is_never_hidden(tmp_path, shim_dir):
+    executable(tmp_path / "native" / "stand-in", "nvidia-smi")
+    real = executable(tmp_path / "bin", "nvidia-smi")
+    routed = routed_environment(tmp_path / "lease.json", {"PATH": real})
+    assert routed["PATH"] == real
+    assert "BFKERNEL_PYTHON" not in routed
