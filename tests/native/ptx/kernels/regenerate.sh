@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")"
 for source in *.cu; do
   case $source in
-    half.cu | pipeline.cu | syncs.cu | groups.cu | matrices.cu) arch=compute_80 ;;
+    half.cu | pipeline.cu | syncs.cu | groups.cu | matrices.cu | arrivals.cu) arch=compute_80 ;;
     *) arch=compute_75 ;;
   esac
   flags=

@@ -39,6 +39,9 @@ std::optional<Channel> channel_of(CUarray_format format) {
   }
 }
 
+// What surfaces read and write at once never lies across its own size.
+constexpr size_t kRowAlignment = 16;
+
 size_t aligned(size_t bytes) { return (bytes + kArrayAlignment - 1) / kArrayAlignment * kArrayAlignment; }
 
 bool has(const CUDA_ARRAY3D_DESCRIPTOR& d, unsigned flag) { return d.Flags & flag; }
@@ -49,7 +52,7 @@ TexelLevel layout(const CUDA_ARRAY3D_DESCRIPTOR& d, const TexelFormat& format, u
   level.width = static_cast<uint32_t>(d.Width);
   level.height = static_cast<uint32_t>(std::max<size_t>(d.Height, 1));
   level.depth = static_cast<uint32_t>(std::max<size_t>(d.Depth, 1));
-  level.pitch = d.Width * format.bytes();
+  level.pitch = (d.Width * format.bytes() + kRowAlignment - 1) / kRowAlignment * kRowAlignment;
   level.slice = level.pitch * level.height;
   return level;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Copies that take an array as one run of bytes, row after row.
+// Copies that take an array as one run of bytes: one-dimensional arrays, or the first row of others.
 #include <cstring>
 
 #include "array.h"
@@ -19,7 +19,7 @@ struct End {
 
 End in_array(CUarray handle, size_t offset, size_t size) {
   auto array = registry<Array>().get(handle);
-  require(offset <= array->bytes() && size <= array->bytes() - offset);
+  require(offset <= array->row_bytes() && size <= array->row_bytes() - offset);
   return {{reinterpret_cast<CUdeviceptr>(array->level.data) + offset, size, true}, array};
 }
 

@@ -260,6 +260,7 @@ const std::unordered_map<std::string, Decoder::Method>& Decoder::families() {
       {"brkpt", &Decoder::decode_end},
       {"bar", &Decoder::decode_barrier},
       {"barrier", &Decoder::decode_barrier},
+      {"mbarrier", &Decoder::decode_mbarrier},
       {"membar", &Decoder::decode_fence},
       {"fence", &Decoder::decode_fence},
       {"shfl", &Decoder::decode_shuffle},

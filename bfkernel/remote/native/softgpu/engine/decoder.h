@@ -134,11 +134,13 @@ class Decoder {
   void decode_store();
   void decode_atomic();
   void decode_async_copy();
+  void decode_copy_arrival();
   void decode_prefetch();
   void decode_branch();
   void decode_indexed_branch();
   void decode_call();
   void decode_barrier();
+  void decode_mbarrier();
   void decode_fence();
   void decode_shuffle();
   void decode_vote();

@@ -200,4 +200,40 @@ void Decoder::decode_collective() {
   }
 }
 
+// mbarrier.OPERATION[...].b64. Orders and scopes mean nothing to a block that one thread runs.
+void Decoder::decode_mbarrier() {
+  std::string operation, space;
+  bool parity = false;
+  for (const std::string& m : s_->modifiers) {
+    if (m == "init" || m == "inval" || m == "arrive" || m == "arrive_drop" || m == "test_wait" ||
+        m == "try_wait" || m == "pending_count")
+      operation = m;
+    else if (m == "shared" || m == "shared::cta")
+      space = "shared";
+    else if (m == "parity")
+      parity = true;
+    else if (m != "b64" && m != "noComplete" && m != "release" && m != "acquire" && m != "relaxed" &&
+             m != "cta")
+      fail("unknown or unsupported modifier '." + m + "'");
+  }
+  const std::vector<Operand>& o = s_->operands;
+  if (operation == "pending_count") return decode_plain();
+  const bool returns = operation != "init" && operation != "inval";
+  if (o.size() < (operation == "inval" ? 1u : 2u)) fail("too few operands");
+  const Address a = address(o[returns ? 1 : 0], space);
+  if (a.operand == kNoOperand) fail("an mbarrier in this state space");
+  if (operation == "inval") return;
+  if (operation == "init") {
+    emit("mbarrier.init." + a.kind, {}, {a.operand, source(o[1], 'w')}).ins.imm = a.imm;
+  } else if (operation == "test_wait" || operation == "try_wait") {
+    if (o.size() < 3) fail("too few operands");  // a fourth would be a hint how long to wait
+    emit((parity ? "mbarrier.test.parity." : "mbarrier.test.") + a.kind, {target(o[0], 'p')},
+         {a.operand, source(o[2], parity ? 'w' : 'l')})
+        .ins.imm = a.imm;
+  } else {
+    const uint32_t count = o.size() > 2 ? source(o[2], 'w') : pool_->value(1, 4);
+    emit("mbarrier." + operation + "." + a.kind, {target(o[0], 'l')}, {a.operand, count}).ins.imm = a.imm;
+  }
+}
+
 }  // namespace softgpu

@@ -178,7 +178,8 @@ void Decoder::decode_async_copy() {
   const std::vector<std::string>& m = s_->modifiers;
   if (m.empty() || m[0] != "async") fail("unknown instruction '" + s_->mnemonic() + "'");
   if (has("commit_group") || has("wait_group") || has("wait_all")) return decode_ignored();
-  if (has("bulk") || has("mbarrier")) fail("unsupported form");
+  if (has("bulk")) fail("unsupported form");
+  if (has("mbarrier")) return decode_copy_arrival();
   if (s_->operands.size() < 3) fail("too few operands");
   const Address to = address(s_->operands[0], "shared");
   const Address from = address(s_->operands[1], "global");
@@ -190,6 +191,14 @@ void Decoder::decode_async_copy() {
   if (s_->operands.size() > 3 && has("L2::cache_hint") == false) valid = source(s_->operands[3], 'w');
   const uint32_t offset = pool_->value(static_cast<uint64_t>(to.imm), 8);
   emit("cp.async", {}, {to_operand, from.operand, size, valid, offset}).ins.imm = from.imm;
+}
+
+// cp.async.mbarrier.arrive: the copies are done already. Without .noinc their arrival was added first, which
+// leaves the barrier as it was.
+void Decoder::decode_copy_arrival() {
+  if (!has("noinc")) return;
+  const Address a = address(s_->operands.at(0), has("shared") || has("shared::cta") ? "shared" : "");
+  emit("mbarrier.arrive." + a.kind, {new_register(8)}, {a.operand, pool_->value(1, 4)}).ins.imm = a.imm;
 }
 
 void Decoder::decode_prefetch() { decode_ignored(); }

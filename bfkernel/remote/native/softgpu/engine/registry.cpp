@@ -36,6 +36,7 @@ Registry fill() {
   register_vectors(r);
   register_control(r);
   register_barriers(r);
+  register_mbarriers(r);
   register_collectives(r);
   register_atomics(r);
   register_special(r);

@@ -41,6 +41,7 @@ const Registry& registry();
 
 void register_control(Registry& r);
 void register_barriers(Registry& r);
+void register_mbarriers(Registry& r);
 void register_collectives(Registry& r);
 void register_atomics(Registry& r);
 void register_special(Registry& r);
