@@ -13,7 +13,13 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CPP_TESTS = ("worker_units_test", "worker_process_test", "worker_calls_test", "fuzz_frames")
+CPP_TESTS = (
+    "worker_units_test",
+    "worker_process_test",
+    "worker_calls_test",
+    "shim_fatbin_test",
+    "fuzz_frames",
+)
 BUILDS = {
     "asan": ("address,undefined", ("softgpu", *CPP_TESTS)),
     "tsan": ("thread", CPP_TESTS),

@@ -19,6 +19,7 @@ from .conftest import Run
         "memory.py",
         "plain_calls.py",
         "libraries.py",
+        "images.py",
     ],
 )
 def test_program(leased: Run, program: str) -> None:

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <span>
 #include <thread>
@@ -14,6 +16,7 @@
 #include "ledger_file.h"
 #include "wire/frame.h"
 #include "worker/connection.h"
+#include "worker/cubin_params.h"
 #include "worker/image.h"
 #include "worker/memory.h"
 #include "worker/options.h"
@@ -450,9 +453,17 @@ TEST(options_are_checked) {
   CHECK_THROWS(worker::UsageError, parse({"--sockets", "3"}));
 }
 
+std::vector<std::byte> test_image(const char* name) {
+  std::ifstream file(std::string(BFKERNEL_TEST_IMAGES "/") + name, std::ios::binary);
+  CHECK(file.good());
+  const std::vector<char> chars{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const auto bytes = std::as_bytes(std::span(chars));
+  return {bytes.begin(), bytes.end()};
+}
+
 TEST(images_are_what_they_say) {
   const std::byte text[] = {std::byte{'x'}};
-  CHECK_EQUAL(worker::CodeImage(wire::Image::ptx, text).ptx().size(), 1u);
+  CHECK(worker::CodeImage(wire::Image::ptx, text).data() != nullptr);
   CHECK_THROWS(worker::CudaError, worker::CodeImage(wire::Image::elf, text));
   Elf64_Ehdr elf{};
   std::memcpy(elf.e_ident,
@@ -464,17 +475,35 @@ TEST(images_are_what_they_say) {
   elf.e_shnum = 1;  // a section behind the end
   elf.e_shoff = sizeof elf;
   CHECK_THROWS(worker::CudaError, worker::CodeImage(wire::Image::elf, elf_bytes));
-  std::vector<std::byte> container(20);
-  const std::uint32_t magic = 0xBA55ED50;
-  const std::uint16_t shape[] = {1, 16};
-  std::uint64_t entries = 4;
-  std::memcpy(container.data(), &magic, 4);
-  std::memcpy(container.data() + 4, shape, 4);
-  std::memcpy(container.data() + 8, &entries, 8);
+  std::vector<std::byte> container = test_image("many.fatbin");
   CHECK(worker::CodeImage(wire::Image::fatbin, container).data() != nullptr);
-  entries = 5;
-  std::memcpy(container.data() + 8, &entries, 8);
+  CHECK(worker::CodeImage(wire::Image::fatbins, container).data() != nullptr);
+  const std::uint64_t wrong = container.size();  // more entries than there are
+  std::memcpy(container.data() + 8, &wrong, 8);
   CHECK_THROWS(worker::CudaError, worker::CodeImage(wire::Image::fatbin, container));
+  CHECK_THROWS(worker::CudaError, worker::CodeImage(wire::Image::fatbin, {}));
+  CHECK_THROWS(worker::CudaError, worker::CodeImage(wire::Image(9), text));
+}
+
+void check_scale(const worker::ParamLayouts& layouts) {
+  CHECK_EQUAL(layouts.size(), 1u);
+  const auto& params = layouts.at("scale");
+  const wire::KernelParam expected[] = {{0, 8}, {8, 1}, {16, 104}, {120, 2}};
+  CHECK_EQUAL(params.size(), 4u);
+  for (std::size_t i = 0; i < 4; ++i) {
+    CHECK_EQUAL(params[i].offset, expected[i].offset);
+    CHECK_EQUAL(params[i].size, expected[i].size);
+  }
+}
+
+TEST(parameters_of_machine_code_are_laid_out) {
+  const std::vector<std::byte> cubin = test_image("scale_sm90.cubin");
+  check_scale(worker::cubin_params(cubin));
+  check_scale(worker::CodeImage(wire::Image::elf, cubin).layouts());
+  check_scale(worker::CodeImage(wire::Image::fatbin, test_image("many.fatbin")).layouts());
+  // Cut short anywhere, it says less, and nothing is read beyond its end.
+  for (std::size_t size = 0; size < cubin.size(); size += 7)
+    worker::cubin_params(std::vector<std::byte>(cubin.begin(), cubin.begin() + size));
 }
 
 TEST(ptx_parameters_are_laid_out) {

@@ -51,8 +51,9 @@ CUresult cuLinkCreate_v2(unsigned int numOptions, CUjit_option* options, void** 
 CUresult cuLinkAddData_v2(CUlinkState state, CUjitInputType type, void* data, size_t size, const char* name,
                           unsigned int numOptions, CUjit_option* options, void** optionValues) {
   require(data);
-  return add(state, type, {static_cast<const std::byte*>(data), size}, name, numOptions, options,
-             optionValues);
+  wire::Bytes bytes(static_cast<const std::byte*>(data), size);
+  if (const wire::Bytes inner = image::unwrapped(data, size); !inner.empty()) bytes = inner;
+  return add(state, type, bytes, name, numOptions, options, optionValues);
 }
 
 CUresult cuLinkAddFile_v2(CUlinkState state, CUjitInputType type, const char* path, unsigned int numOptions,

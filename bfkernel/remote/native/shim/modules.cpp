@@ -38,7 +38,7 @@ CUresult load_module(CUmodule* module, const void* code, const Jit& jit) {
   CUmodule made = create<CUmodule>();
   ModuleObject* object = object_of(made);
   try {
-    object->table.fill(object, load(wire::ModuleLoad{object->id, image.kind, jit.wire(), image.bytes}, jit,
+    object->table.fill(object, load(wire::ModuleLoad{object->id, image.kind, jit.wire(), image.bytes()}, jit,
                                     Context::current));
   } catch (const Failure&) {
     release(made);
@@ -54,8 +54,8 @@ CUresult load_library(CUlibrary* library, const void* code, const Jit& jit) {
   CUlibrary made = create<CUlibrary>();
   LibraryObject* object = object_of(made);
   try {
-    object->table.fill(
-        object, load(wire::LibraryLoad{object->id, image.kind, jit.wire(), image.bytes}, jit, Context::any));
+    object->table.fill(object, load(wire::LibraryLoad{object->id, image.kind, jit.wire(), image.bytes()}, jit,
+                                    Context::any));
   } catch (const Failure&) {
     release(made);
     throw;

@@ -22,15 +22,16 @@ struct DeviceInfo {
   std::array<uint8_t, 16> uuid{};
   uint64_t total_bytes = 0;  // the lease's limit, not the card's memory
   std::string pci_bus_id;
-  std::vector<int32_t> attributes;   // indexed by CUdevice_attribute
-  std::vector<uint8_t> valid;        // 1 where the driver knows the attribute
-  uint64_t granularity_minimum = 0;  // cuMemGetAllocationGranularity
+  std::vector<int32_t> attributes;    // indexed by CUdevice_attribute
+  std::vector<uint8_t> valid;         // 1 where the driver knows the attribute
+  uint8_t executes_machine_code = 1;  // 0: an emulated device, which runs PTX
+  uint64_t granularity_minimum = 0;   // cuMemGetAllocationGranularity
   uint64_t granularity_recommended = 0;
   int32_t least_priority =
       0;  // cuCtxGetStreamPriorityRange; known without a context as 0 and -5 on all devices so far
   int32_t greatest_priority = 0;
-  BFKERNEL_FIELDS(name, uuid, total_bytes, pci_bus_id, attributes, valid, granularity_minimum,
-                  granularity_recommended, least_priority, greatest_priority)
+  BFKERNEL_FIELDS(name, uuid, total_bytes, pci_bus_id, attributes, valid, executes_machine_code,
+                  granularity_minimum, granularity_recommended, least_priority, greatest_priority)
 };
 
 // Everything about the devices that does not change, in one round trip.
@@ -371,7 +372,9 @@ struct KernelEntry {
       attributes;  // indexed by CUfunction_attribute; kUnknownAttribute where the driver fails; may be empty
   BFKERNEL_FIELDS(name, params_known, params, attributes)
 };
-enum class Image : uint8_t { ptx, elf, fatbin };
+// fatbins: several containers one after the other, of a program that was linked from parts. The first holds
+// what came of linking, the others what was linked, for a driver that has to do it again.
+enum class Image : uint8_t { ptx, elf, fatbin, fatbins };
 // What a load returns, on failure with the report only.
 struct LoadReply {
   uint8_t table_complete = 0;  // 0: the driver cannot list its kernels; FunctionLookup finds them
@@ -379,7 +382,8 @@ struct LoadReply {
   JitReport report;
   BFKERNEL_FIELDS(table_complete, kernels, report)
 };
-// A fat binary travels as its container (header and entries); PTX without its terminating NUL.
+// A fat binary travels as its container (header and entries), with the entries that can serve; PTX without
+// its terminating NUL.
 struct ModuleLoad {
   BFKERNEL_MESSAGE(ModuleLoad);
   uint64_t module = 0;

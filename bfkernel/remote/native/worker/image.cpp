@@ -4,29 +4,13 @@
 #include <elf.h>
 
 #include <cstring>
-#include <string_view>
 
+#include "wire/fatbin.h"
+#include "worker/cubin_params.h"
 #include "worker/session.h"
 
 namespace worker {
 namespace {
-
-struct ContainerHeader {
-  std::uint32_t magic;
-  std::uint16_t version;
-  std::uint16_t header_size;
-  std::uint64_t entries_size;  // bytes after the header
-};
-constexpr std::uint32_t kContainerMagic = 0xBA55ED50;
-
-// The driver trusts the sizes inside; none may lead out of what the client sent.
-bool is_container(wire::Bytes bytes) {
-  ContainerHeader header{};
-  if (bytes.size() < sizeof header) return false;
-  std::memcpy(&header, bytes.data(), sizeof header);
-  return header.magic == kContainerMagic && header.header_size >= sizeof header &&
-         header.header_size <= bytes.size() && header.entries_size <= bytes.size() - header.header_size;
-}
 
 bool is_piece(wire::Bytes bytes, std::uint64_t offset, std::uint64_t size) {
   return offset <= bytes.size() && size <= bytes.size() - offset;
@@ -53,22 +37,47 @@ bool is_elf(wire::Bytes bytes) {
 }  // namespace
 
 CodeImage::CodeImage(wire::Image kind, wire::Bytes bytes) : kind_(kind) {
-  const bool fits = kind == wire::Image::ptx || (kind == wire::Image::elf && is_elf(bytes)) ||
-                    (kind == wire::Image::fatbin && is_container(bytes));
-  if (!fits) throw CudaError{CUDA_ERROR_INVALID_IMAGE};
+  const bool known = kind <= wire::Image::fatbins;
+  if (!known || (kind == wire::Image::elf && !is_elf(bytes))) throw CudaError{CUDA_ERROR_INVALID_IMAGE};
   bytes_.reserve(bytes.size() + 1);
   bytes_.assign(bytes.begin(), bytes.end());
   bytes_.push_back(std::byte{0});  // PTX is text to the driver
-  wrapper_.container = bytes_.data();
+  if (kind == wire::Image::fatbin || kind == wire::Image::fatbins) find_containers();
+}
+
+// The driver trusts the sizes inside; none may lead out of what the client sent.
+void CodeImage::find_containers() {
+  try {
+    wire::Bytes rest = wire::Bytes(bytes_).first(bytes_.size() - 1);
+    while (!rest.empty()) {
+      containers_.push_back(wire::fatbin::container(rest));
+      wire::fatbin::entries(containers_.back());
+      rest = rest.subspan(containers_.back().size());
+    }
+  } catch (const wire::Malformed&) {
+    throw CudaError{CUDA_ERROR_INVALID_IMAGE};
+  }
+  if (containers_.empty()) throw CudaError{CUDA_ERROR_INVALID_IMAGE};
+  wrapper_.container = containers_.front().data();
+  if (kind_ == wire::Image::fatbin) return;
+  for (std::size_t i = 1; i < containers_.size(); ++i) parts_.push_back(containers_[i].data());
+  parts_.push_back(nullptr);
+  wrapper_.version = 2;
+  wrapper_.more = parts_.data();
 }
 
 const void* CodeImage::data() const {
-  return kind_ == wire::Image::fatbin ? static_cast<const void*>(&wrapper_) : bytes_.data();
+  return wrapper_.container != nullptr ? static_cast<const void*>(&wrapper_) : bytes_.data();
 }
 
-std::string_view CodeImage::ptx() const {
-  if (kind_ != wire::Image::ptx) return {};
-  return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size() - 1};
+ParamLayouts CodeImage::layouts() const {
+  const wire::Bytes bytes = wire::Bytes(bytes_).first(bytes_.size() - 1);
+  if (kind_ == wire::Image::ptx)
+    return ptx_params({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  if (kind_ == wire::Image::elf) return cubin_params(bytes);
+  ParamLayouts out;
+  for (const wire::Bytes container : containers_) out.merge(fatbin_params(container));
+  return out;
 }
 
 }  // namespace worker

@@ -3,10 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
 #include "wire/messages.h"
+#include "worker/ptx_params.h"
 
 namespace worker {
 
@@ -19,7 +19,8 @@ class CodeImage {
   CodeImage& operator=(const CodeImage&) = delete;
 
   const void* data() const;
-  std::string_view ptx() const;  // empty where the image is none
+  // What the image itself says of its kernels' parameters.
+  ParamLayouts layouts() const;
 
  private:
   // What programs hold of a fat binary: a small struct that points to the container.
@@ -27,10 +28,14 @@ class CodeImage {
     std::uint32_t magic = 0x466243B1;
     std::uint32_t version = 1;
     const void* container = nullptr;
-    const void* file_name = nullptr;
+    const void* more = nullptr;  // version 2: pointers to the containers that the first was linked from
   };
+  void find_containers();
+
   const wire::Image kind_;
   std::vector<std::byte> bytes_;
+  std::vector<wire::Bytes> containers_;
+  std::vector<const void*> parts_;  // ends with null
   Wrapper wrapper_;
 };
 

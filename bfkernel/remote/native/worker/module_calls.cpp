@@ -8,6 +8,12 @@
 namespace worker {
 namespace {
 
+// Read out of the image where the driver does not tell (before CUDA 12.4).
+ParamLayouts layouts_of(Session& session, const CodeImage& image) {
+  const DriverTable& driver = session.driver();
+  return driver.cuFuncGetParamInfo && driver.cuKernelGetParamInfo ? ParamLayouts{} : image.layouts();
+}
+
 void answer_loaded(Session& session, const wire::FrameHeader& request, const CodeOwner& owner,
                    const ParamLayouts& layouts, const Jit* jit) {
   wire::LoadReply reply;
@@ -38,7 +44,7 @@ void module_load(Session& session, const wire::FrameHeader& request, const wire:
                                  jit->count(), jit->names(), jit->values());
     if (result != CUDA_SUCCESS) return answer_failed(session, request, result, *jit);
     session.adopt(wire::Kind::module, id, owner.module, 0, context);
-    answer_loaded(session, request, owner, ptx_params(image->ptx()), jit.get());
+    answer_loaded(session, request, owner, layouts_of(session, *image), jit.get());
   });
 }
 
@@ -52,7 +58,7 @@ void library_load(Session& session, const wire::FrameHeader& request, const wire
              jit->count(), static_cast<CUlibraryOption*>(nullptr), static_cast<void**>(nullptr), 0u);
     if (result != CUDA_SUCCESS) return answer_failed(session, request, result, *jit);
     session.adopt(wire::Kind::library, id, owner.library, 0, 0);
-    answer_loaded(session, request, owner, ptx_params(image->ptx()), jit.get());
+    answer_loaded(session, request, owner, layouts_of(session, *image), jit.get());
   });
 }
 

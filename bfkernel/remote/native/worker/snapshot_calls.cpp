@@ -14,6 +14,8 @@ wire::DeviceInfo describe_device(Session& session, unsigned ordinal) {
   char text[256] = {};
   call(driver.cuDeviceGetName, text, static_cast<int>(sizeof text) - 1, device);
   info.name = text;
+  // An emulated device always says so in its name.
+  info.executes_machine_code = !info.name.starts_with("Emulated");
   CUuuid uuid{};
   const CUresult known = call(driver.cuDeviceGetUuid_v2, &uuid, device);
   if (known != CUDA_SUCCESS) call(driver.cuDeviceGetUuid, &uuid, device);

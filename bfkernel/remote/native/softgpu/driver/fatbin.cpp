@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <utility>
 
 #include "api.h"
 #include "lz4.h"
@@ -66,16 +67,21 @@ uint32_t magic_of(const void* image) {
   return magic;
 }
 
-std::vector<const std::byte*> containers(const void* image) {
-  if (magic_of(image) != kWrapperMagic) return {static_cast<const std::byte*>(image)};
+// What nvcc -rdc=true makes: the first container holds what came of linking, if anything, the others what was
+// linked, for a driver that has to do it again.
+struct Containers {
+  const std::byte* first = nullptr;
+  std::vector<const std::byte*> parts;
+};
+
+Containers containers(const void* image) {
+  if (magic_of(image) != kWrapperMagic) return {static_cast<const std::byte*>(image), {}};
   Wrapper wrapper;
   std::memcpy(&wrapper, image, sizeof wrapper);
-  std::vector<const std::byte*> result;
-  if (wrapper.container) result.push_back(static_cast<const std::byte*>(wrapper.container));
+  Containers result{static_cast<const std::byte*>(wrapper.container), {}};
   if (wrapper.version != kPrelinkedWrapper || !wrapper.containers) return result;
-  for (const void* const* next = wrapper.containers; *next; ++next) {
-    if (*next != wrapper.container) result.push_back(static_cast<const std::byte*>(*next));
-  }
+  for (const void* const* next = wrapper.containers; *next; ++next)
+    result.parts.push_back(static_cast<const std::byte*>(*next));
   return result;
 }
 
@@ -139,6 +145,7 @@ std::string describe(const std::set<uint32_t>& cubins, const std::set<uint32_t>&
 struct Choice {
   std::optional<Found> ptx;
   std::optional<Found> cubin;
+  std::pair<std::set<uint32_t>, std::set<uint32_t>> has;  // targets of all its cubins and texts
 };
 
 void prefer_newer(std::optional<Found>* best, const Found& found) {
@@ -147,21 +154,16 @@ void prefer_newer(std::optional<Found>* best, const Found& found) {
 
 Choice choose(const std::byte* container, std::array<int, 2> compute_capability, JitLog* log) {
   const int device = compute_capability[0] * 10 + compute_capability[1];
-  std::set<uint32_t> cubins, ptx;
   Choice choice;
   for (const Found& found : entries(container, log)) {
     const int sm = static_cast<int>(std::min<uint32_t>(found.entry.sm, 0xffff));
     if (found.entry.kind == kKindPtx) {
-      ptx.insert(found.entry.sm);
+      choice.has.second.insert(found.entry.sm);
       if (sm <= device) prefer_newer(&choice.ptx, found);
     } else if (found.entry.kind == kKindCubin) {
-      cubins.insert(found.entry.sm);
+      choice.has.first.insert(found.entry.sm);
       if (cubin_serves(sm, compute_capability)) prefer_newer(&choice.cubin, found);
     }
-  }
-  if (!choice.ptx && !choice.cubin) {
-    refuse(log, CUDA_ERROR_NO_BINARY_FOR_GPU,
-           "the device is sm_" + std::to_string(device) + "; this fat binary holds" + describe(cubins, ptx));
   }
   return choice;
 }
@@ -174,19 +176,24 @@ bool is_fatbin(const void* image) {
 }
 
 Code read_fatbin(const void* image, std::array<int, 2> compute_capability, JitLog* log) {
-  std::vector<Choice> choices;
-  for (const std::byte* container : containers(image))
-    choices.push_back(choose(container, compute_capability, log));
-  if (choices.empty()) refuse(log, CUDA_ERROR_INVALID_IMAGE, "the fat binary is empty");
+  const Containers all = containers(image);
   Code code;
-  const bool all_ptx = std::all_of(choices.begin(), choices.end(),
-                                   [](const Choice& choice) { return choice.ptx.has_value(); });
-  for (const Choice& choice : choices) {
-    if (all_ptx)
-      code.ptx.push_back(text_of(*choice.ptx, log));
-    else if (choice.cubin)
-      code.cubins.push_back(cubin_of(*choice.cubin, log));
+  // Parts without PTX are libraries that come along whether or not they are used.
+  for (const std::byte* part : all.parts) {
+    const Choice choice = choose(part, compute_capability, log);
+    if (choice.ptx) code.ptx.push_back(text_of(*choice.ptx, log));
   }
+  if (!code.ptx.empty()) return code;
+  if (!all.first) refuse(log, CUDA_ERROR_INVALID_IMAGE, "the fat binary is empty");
+  const Choice choice = choose(all.first, compute_capability, log);
+  if (choice.ptx)
+    code.ptx.push_back(text_of(*choice.ptx, log));
+  else if (choice.cubin)
+    code.cubins.push_back(cubin_of(*choice.cubin, log));
+  else
+    refuse(log, CUDA_ERROR_NO_BINARY_FOR_GPU,
+           "the device is sm_" + std::to_string(compute_capability[0] * 10 + compute_capability[1]) +
+               "; this fat binary holds" + describe(choice.has.first, choice.has.second));
   return code;
 }
 
