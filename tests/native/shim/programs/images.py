@@ -16,6 +16,13 @@ keep = []
 
 
 def bytes_of(name: str) -> bytes:
+    return (IMAGES / name).read_bytes()
+
+
+def placed(data: bytes) -> int:
+    """Put the bytes where code can point to them."""
+    buffer = ctypes.create_string_buffer(data, len(data))  # aligned as malloc aligns
+    keep.append(buffer)
     return ctypes.addressof(buffer)
 
 
