@@ -6,7 +6,7 @@
 // votes: any 1, all 0, ballot ff
 // sum of a warp 496
 // matches of 4 values: 8 each
-// in a branch: 10
+// in a branch: 11
 // ok
 #include "conformance.h"
 
