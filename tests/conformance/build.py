@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Build the conformance programs with ninja, in every way that is asked for.
 
-``python -m tests.conformance.build --folder OUT [--ways plain-static plain-shared …] [--include I --lib L] [NAME…]``
+``python -m tests.conformance.build --folder OUT [NAME…] [--ways plain-static …] [--include I --lib L]``
 
-A way is who compiles and how the runtime is linked. ``plain``: the C++ compiler, the kernels' PTX as data, against
-the headers and the libraries of any CUDA runtime from 12.0 on. ``nvcc``: all of it with nvcc, the kernels as PTX for
-compute_75. ``native``: the same with machine code for this machine's GPU.
+A way is who compiles and how the runtime is linked. ``plain``: the C++ compiler, the kernels' PTX as data,
+against the headers and the libraries of any CUDA runtime from 12.0 on. ``nvcc``: all of it with nvcc, the
+kernels as PTX for compute_75. ``native``: the same with machine code for this machine's GPU.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from .sources import PROGRAMS, Program, all_programs
 from .toolkit import Toolkit, find_nvcc, installed, of_nvcc
 
 WAYS = ("plain-static", "plain-shared", "nvcc-static", "nvcc-shared", "native-static", "native-shared")
 BUILD_LIMIT_S = 540
+Found = TypeVar("Found")
 _CODE = {"nvcc": "-gencode arch=compute_75,code=compute_75", "native": "-arch=native"}
 
 
@@ -52,10 +54,20 @@ def build(
     file = folder / "build.ninja"
     if not file.exists() or file.read_text() != rules:
         file.write_text(rules)
-    command = [sys.executable, "-m", "ninja", "-C", str(folder), "-k", "0", *(["-j", str(jobs)] if jobs else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "ninja",
+        "-C",
+        str(folder),
+        "-k",
+        "0",
+        *(["-j", str(jobs)] if jobs else []),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_LIMIT_S, check=False)
     if done.returncode:
-        raise RuntimeError(f"the conformance programs do not build:\n{done.stdout[-6000:]}{done.stderr[-2000:]}")
+        msg = f"the conformance programs do not build:\n{done.stdout[-6000:]}{done.stderr[-2000:]}"
+        raise RuntimeError(msg)
 
 
 def _rules(ways: Sequence[str], toolkit: Toolkit | None) -> list[str]:
@@ -71,9 +83,10 @@ def _rules(ways: Sequence[str], toolkit: Toolkit | None) -> list[str]:
     return lines
 
 
-def _required(found: object, what: str):  # noqa: ANN202 - whatever was looked for
+def _required(found: Found | None, what: str) -> Found:
     if found is None:
-        raise RuntimeError(f"{what}: not found")
+        msg = f"{what}: not found"
+        raise RuntimeError(msg)
     return found
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Make the checked-in PTX of the programs' kernels: ``python -m tests.conformance.ptx [--all]`` (needs nvcc)."""
+"""Make the checked-in PTX of the kernels, with nvcc: ``python -m tests.conformance.ptx [--all]``."""
 
 from __future__ import annotations
 

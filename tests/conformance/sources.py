@@ -2,8 +2,8 @@
 """The conformance programs as their sources describe themselves.
 
 The comment at a source's head says what the program must print (the lines after ``expected:``) and what it
-needs (``gpus: 2``, ``default stream: per-thread``); what lies between ``#ifdef __CUDACC__`` and its ``#endif`` or
-``#else`` is for CUDA compilers only.
+needs (``gpus: 2``, ``default stream: per-thread``); what lies between ``#ifdef __CUDACC__`` and its
+``#endif`` or ``#else`` is for CUDA compilers only.
 """
 
 from __future__ import annotations

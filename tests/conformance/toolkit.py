@@ -20,7 +20,9 @@ class Toolkit:
 
     @property
     def shared(self) -> Path:
-        return min(self.lib.glob("libcudart.so*"), key=lambda path: len(path.name), default=self.lib / "libcudart.so")
+        return min(
+            self.lib.glob("libcudart.so*"), key=lambda path: len(path.name), default=self.lib / "libcudart.so"
+        )
 
     @property
     def static(self) -> Path:
@@ -39,14 +41,16 @@ def packaged() -> Toolkit | None:
 
 
 def find_nvcc() -> Path | None:
-    """A complete nvcc: on the PATH, or where CUDA's installer puts it. (A package's has no C++ driver beside it.)"""
+    """The nvcc that NVCC names, that is on the PATH, or where CUDA's installer puts it."""
     named = os.environ.get("NVCC") or shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
     return Path(named) if Path(named).exists() else None
 
 
 def of_nvcc(nvcc: Path) -> Toolkit | None:
     """The toolkit that ``nvcc`` itself compiles against."""
-    said = subprocess.run([nvcc, "--dryrun", "-c", "any.cu"], capture_output=True, text=True, timeout=30, check=False)
+    said = subprocess.run(
+        [nvcc, "--dryrun", "-c", "any.cu"], capture_output=True, text=True, timeout=30, check=False
+    )
     tops = [line[7:] for line in said.stderr.splitlines() if line.startswith("#$ TOP=")]
     for top in (*tops, "/usr/local/cuda"):
         for lib in ("lib64", "lib", "targets/x86_64-linux/lib"):

@@ -62,12 +62,12 @@ static void check_all() {
   const Device twofold(std::vector<double>{0});
   LAUNCH(all, shape, words, rings, wide, single, twofold);
   const std::vector<int> w = words.read();
-  std::printf("add %d, sub %d, min %d, max %d, and %d, or %d, xor %d\n", w[0], w[1], w[2], w[3], w[4], w[5], w[6]);
+  std::printf("add %d, sub %d, min %d, max %d, and %d, or %d, xor %d\n", w[0], w[1], w[2], w[3], w[4], w[5],
+              w[6]);
   const std::vector<unsigned> r = rings.read();
   // 4096 turns of a ring of 100 places: 96 on from 0, and 96 back.
   std::printf("increments wrap at 100: %u, decrements: %u\n", r[0], r[1]);
-  std::printf("64 bits %llu, float %.1f, double %.1f\n", wide.read()[0], single.read()[0],
-              twofold.read()[0]);
+  std::printf("64 bits %llu, float %.1f, double %.1f\n", wide.read()[0], single.read()[0], twofold.read()[0]);
 }
 
 static void check_exchange() {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the conformance programs share: checked calls, arrays on the device, and kernels that are launched in the
-// same words in both ways of building a program (see ../README.md):
+// What the conformance programs share: checked calls, arrays on the device, and kernels that are launched in
+// the same words in both ways of building a program (see ../README.md):
 //   nvcc compiles all of it, and a kernel is launched with <<<>>>;
-//   a plain C++ compiler compiles the host part only; the kernels are PTX made before, which travels in the program.
+//   a plain C++ compiler compiles the host part only; the kernels are PTX made before, which travels in the
+//   program.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -22,16 +23,16 @@ inline void fail(const char* file, int line, const char* what, const char* why) 
 }
 
 // The call must succeed.
-#define CHECK(call)                                                                                      \
-  do {                                                                                                   \
-    if (const cudaError_t error_ = (call); error_ != cudaSuccess)                                        \
-      fail(__FILE__, __LINE__, #call, cudaGetErrorName(error_));                                         \
+#define CHECK(call)                                               \
+  do {                                                            \
+    if (const cudaError_t error_ = (call); error_ != cudaSuccess) \
+      fail(__FILE__, __LINE__, #call, cudaGetErrorName(error_));  \
   } while (0)
 
 // The condition must hold.
-#define REQUIRE(condition)                                                                               \
-  do {                                                                                                   \
-    if (!(condition)) fail(__FILE__, __LINE__, #condition, "does not hold");                             \
+#define REQUIRE(condition)                                                   \
+  do {                                                                       \
+    if (!(condition)) fail(__FILE__, __LINE__, #condition, "does not hold"); \
   } while (0)
 
 // How a kernel is launched.
@@ -98,7 +99,9 @@ class Device {
 
   operator T*() const { return data_; }
   size_t bytes() const { return length_ * sizeof(T); }
-  void write(const std::vector<T>& from) { CHECK(cudaMemcpy(data_, from.data(), bytes(), cudaMemcpyHostToDevice)); }
+  void write(const std::vector<T>& from) {
+    CHECK(cudaMemcpy(data_, from.data(), bytes(), cudaMemcpyHostToDevice));
+  }
   std::vector<T> read() const {
     std::vector<T> to(length_);
     CHECK(cudaMemcpy(to.data(), data_, bytes(), cudaMemcpyDeviceToHost));

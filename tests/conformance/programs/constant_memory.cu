@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Variables of a program on the device: constant ones that the host sets, a global one that a kernel changes, and
-// one with a value from the source.
+// Variables of a program on the device: constant ones that the host sets, a global one that a kernel changes,
+// and one with a value from the source.
 //
 // expected:
 // polynomial at 3: 142

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Groups within a block: tiles of a warp that shuffle and vote, the threads that are in a branch together, and parts
-// of a tile.
+// Groups within a block: tiles of a warp that shuffle and vote, the threads that are in a branch together,
+// and parts of a tile.
 //
 // expected:
 // tiles of 8: 28 92 156 220

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The default stream as it always was: it waits for all blocking streams, and they for it; a non-blocking one does not.
+// The default stream as it always was: it waits for all blocking streams, and they for it; a non-blocking one
+// does not.
 //
 // expected:
 // the default stream waited for a blocking stream: 1

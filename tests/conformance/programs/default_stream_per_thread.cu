@@ -71,7 +71,8 @@ int main() {
   CHECK(cudaStreamCreateWithFlags(&nonblocking, cudaStreamNonBlocking));
   waited(blocking, blocking);  // loads the kernels
   std::printf("the default stream ran beside a blocking one: %d\n", beside(blocking, nullptr));
-  // A thread's default stream has the same name in every thread: an event says whether the other's work is done.
+  // A thread's default stream has the same name in every thread: an event says whether the other's work is
+  // done.
   const Device flag(std::vector<int>{0}), to(std::vector<int>{0}), mine(std::vector<int>{0});
   CHECK(cudaDeviceSynchronize());
   LAUNCH(wait_then_store, {dim3(1), dim3(1)}, flag, to, 3);

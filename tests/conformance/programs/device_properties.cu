@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the device says of itself: the properties and the attributes agree, the memory is the share's, and each question
-// has one answer.
+// What the device says of itself: the properties and the attributes agree, the memory is the share's, and
+// each question has one answer.
 //
 // expected:
 // devices: at least 1, the current one 0
@@ -40,7 +40,8 @@ int main() {
   std::printf("memory agrees: %d\n", free <= total && total == p.totalGlobalMem);
   CHECK(cudaDriverGetVersion(&driver));
   CHECK(cudaRuntimeGetVersion(&runtime));
-  std::printf("versions: driver not older than 12 %d, runtime %d\n", driver >= 12000, runtime / 1000 == CUDART_VERSION / 1000);
+  std::printf("versions: driver not older than 12 %d, runtime %d\n", driver >= 12000,
+              runtime / 1000 == CUDART_VERSION / 1000);
   CHECK(cudaDeviceGetPCIBusId(bus, sizeof bus, 0));
   CHECK(cudaDeviceGetByPCIBusId(&found, bus));
   std::printf("found again by its address on the bus: %d\n", found);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Shared memory whose size the launch says: small, as much as every kernel may have, and more where it is asked for.
+// Shared memory whose size the launch says: small, as much as every kernel may have, and more where it is
+// asked for.
 //
 // expected:
 // 1 KiB: 0 wrong, 48 KiB: 0 wrong

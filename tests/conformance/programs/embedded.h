@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Kernels whose PTX is part of the program as data (the file CONFORMANCE_PTX): a runtime library that has
-// cudaLibraryLoadData (12.8 and newer) is given the text; an older one is given it as nvcc's own start-up code would.
+// cudaLibraryLoadData (12.8 and newer) is given the text; an older one is given it as nvcc's own start-up
+// code would.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -86,7 +87,8 @@ inline cudaError_t read_symbol(void* to, const Global& symbol, size_t bytes) {
   return error ? error : cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost);
 }
 
-#define GLOBAL(name) static const Global name{#name}
+#define GLOBAL(name) \
+  static const Global name { #name }
 
 #else
 #include "registered.h"

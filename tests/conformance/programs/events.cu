@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Events: recorded, waited for, asked, and the time between two; a stream that waits for another's event; an event
-// without timing.
+// Events: recorded, waited for, asked, and the time between two; a stream that waits for another's event; an
+// event without timing.
 //
 // expected:
 // time between them: not negative 1, in order 1

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A graph captured from two streams that part and meet again; launched several times, with its data changed between;
-// captured again with other arguments and updated; and what may not be done while capturing.
+// A graph captured from two streams that part and meet again; launched several times, with its data changed
+// between; captured again with other arguments and updated; and what may not be done while capturing.
 //
 // expected:
 // capturing: 1, afterwards: 0
@@ -8,8 +8,8 @@
 // 5 nodes
 // launched 3 times: 33
 // updated: 1, launched: 53
-// a synchronisation while capturing: cudaErrorStreamCaptureUnsupported, the capture: cudaErrorStreamCaptureInvalidated
-// ok
+// a synchronisation while capturing: cudaErrorStreamCaptureUnsupported, the capture:
+// cudaErrorStreamCaptureInvalidated ok
 #include "conformance.h"
 
 #ifdef __CUDACC__
@@ -54,7 +54,8 @@ static cudaGraph_t capture(cudaStream_t first, cudaStream_t second, const Data& 
 static bool update(cudaGraphExec_t executable, cudaGraph_t graph) {
 #if CUDART_VERSION >= 12000
   cudaGraphExecUpdateResultInfo info;
-  return cudaGraphExecUpdate(executable, graph, &info) == cudaSuccess && info.result == cudaGraphExecUpdateSuccess;
+  return cudaGraphExecUpdate(executable, graph, &info) == cudaSuccess &&
+         info.result == cudaGraphExecUpdateSuccess;
 #endif
 }
 

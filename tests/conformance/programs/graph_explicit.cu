@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A graph made node by node: memset, copies, kernels, a host function, an empty node and a child graph; what it says
-// of itself; a clone; and changed parameters of an instantiated kernel node.
+// A graph made node by node: memset, copies, kernels, a host function, an empty node and a child graph; what
+// it says of itself; a clone; and changed parameters of an instantiated kernel node.
 //
 // expected:
 // 6 nodes, 5 edges, 1 root, the first a memset: 1
@@ -101,8 +101,10 @@ int main() {
   cudaKernelNodeParams kernel = kernel_parameters(arguments);
   cudaGraphNode_t zero = memset_node(graph, data), add, inside, out, host, end;
   CHECK(cudaGraphAddKernelNode(&add, graph, &zero, 1, &kernel));
-  CHECK(cudaGraphAddMemcpyNode1D(&inside, graph, &add, 1, copy, data, copy.bytes(), cudaMemcpyDeviceToDevice));
-  CHECK(cudaGraphAddMemcpyNode1D(&out, graph, &inside, 1, sum.values, copy, copy.bytes(), cudaMemcpyDeviceToHost));
+  CHECK(
+      cudaGraphAddMemcpyNode1D(&inside, graph, &add, 1, copy, data, copy.bytes(), cudaMemcpyDeviceToDevice));
+  CHECK(cudaGraphAddMemcpyNode1D(&out, graph, &inside, 1, sum.values, copy, copy.bytes(),
+                                 cudaMemcpyDeviceToHost));
   CHECK(cudaGraphAddEmptyNode(&end, graph, &out, 1));
   cudaHostNodeParams function = {add_up, &sum};
   CHECK(cudaGraphAddHostNode(&host, graph, &end, 1, &function));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Functions of the host that a stream calls: in order with its other work, on a thread that is not the caller's, with
-// what earlier work brought to the host; in both forms that CUDA has.
+// Functions of the host that a stream calls: in order with its other work, on a thread that is not the
+// caller's, with what earlier work brought to the host; in both forms that CUDA has.
 //
 // expected:
 // the function saw 8, then 16
@@ -33,7 +33,9 @@ static void CUDART_CB look(void* of) {
 
 static std::vector<int> order;
 
-static void CUDART_CB note(void* number) { order.push_back(static_cast<int>(reinterpret_cast<size_t>(number))); }
+static void CUDART_CB note(void* number) {
+  order.push_back(static_cast<int>(reinterpret_cast<size_t>(number)));
+}
 
 struct Called {
   cudaStream_t stream;
@@ -93,7 +95,8 @@ int main() {
   Called called = {};
   CHECK(cudaStreamAddCallback(stream, called_back, &called, 0));
   CHECK(cudaStreamSynchronize(stream));
-  std::printf("the callback saw %s and its own stream: %d\n", cudaGetErrorName(called.status), called.stream == stream);
+  std::printf("the callback saw %s and its own stream: %d\n", cudaGetErrorName(called.status),
+              called.stream == stream);
   std::printf("a second stream waited for the function: %d\n", after_a_slow_function(stream, second));
   CHECK(cudaFreeHost(host));
   CHECK(cudaStreamDestroy(stream));

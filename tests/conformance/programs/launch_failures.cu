@@ -26,7 +26,9 @@ static bool is_refusal(cudaError_t error) {
 
 int main() {
   const Device<int> to(1);
-  const auto refused = [&](dim3 grid, dim3 block) { return is_refusal(try_launch(set, {grid, block}, to, 1)); };
+  const auto refused = [&](dim3 grid, dim3 block) {
+    return is_refusal(try_launch(set, {grid, block}, to, 1));
+  };
   std::printf("2048 threads in a block: refused %d\n", refused(dim3(1), dim3(2048)));
   std::printf("no threads: refused %d\n", refused(dim3(1), dim3(0)));
   std::printf("no blocks: refused %d\n", refused(dim3(0), dim3(1)));
@@ -39,7 +41,8 @@ int main() {
   std::printf("the error asked for once: %d", is_refusal(cudaGetLastError()));
   std::printf(", and again: %s\n", cudaGetErrorName(cudaGetLastError()));
   std::printf("an invalid device: %s\n", cudaGetErrorName(cudaSetDevice(4711)));
-  std::printf("an invalid copy: %s\n", cudaGetErrorName(cudaMemcpy(to, &four, 4, static_cast<cudaMemcpyKind>(9))));
+  std::printf("an invalid copy: %s\n",
+              cudaGetErrorName(cudaMemcpy(to, &four, 4, static_cast<cudaMemcpyKind>(9))));
   cudaGetLastError();
   LAUNCH(set, {dim3(1), dim3(1)}, to, 5);
   std::printf("a launch that can be: %d\n", to.read()[0]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Managed memory: one pointer for host and device, each seeing what the other wrote after a synchronisation; advice,
-// prefetching, a linked list, and a copy to and from plain memory.
+// Managed memory: one pointer for host and device, each seeing what the other wrote after a synchronisation;
+// advice, prefetching, a linked list, and a copy to and from plain memory.
 //
 // expected:
 // managed: 1

@@ -41,7 +41,8 @@ int main() {
   std::vector<int> plain(length);
   CHECK(cudaHostRegister(plain.data(), bytes, cudaHostRegisterMapped));
   std::printf("registered: %d wrong\n", wrong_after(plain.data(), to, length, 7));
-  std::printf("changed by the host between two kernels: %d wrong\n", wrong_after(plain.data(), from, length, 70));
+  std::printf("changed by the host between two kernels: %d wrong\n",
+              wrong_after(plain.data(), from, length, 70));
   CHECK(cudaHostUnregister(plain.data()));
   CHECK(cudaFreeHost(from));
   CHECK(cudaFreeHost(to));

@@ -40,6 +40,7 @@ int main() {
       for (int k = 0; k < inner; ++k) expected += a[row * inner + k] * b[k * width + column];
       wrong += seen[row * width + column] != expected;
     }
-  std::printf("%d x %d by %d x %d: %d wrong, the last element %.0f\n", height, inner, inner, width, wrong, seen.back());
+  std::printf("%d x %d by %d x %d: %d wrong, the last element %.0f\n", height, inner, inner, width, wrong,
+              seen.back());
   return done();
 }

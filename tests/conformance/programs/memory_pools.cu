@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Memory pools of one's own: their settings and figures, and the device's current pool. (How much a pool keeps of what
-// was freed is a matter of speed and not looked at.)
+// Memory pools of one's own: their settings and figures, and the device's current pool. (How much a pool
+// keeps of what was freed is a matter of speed and not looked at.)
 //
 // expected:
 // in use 1048576, most 1048576
@@ -46,8 +46,8 @@ int main() {
   CHECK(cudaFreeAsync(memory, nullptr));
   CHECK(cudaStreamSynchronize(nullptr));
   CHECK(cudaMemPoolTrimTo(pool, 0));
-  std::printf("after the free and a trim: %llu in use, %llu reserved\n", figure(pool, cudaMemPoolAttrUsedMemCurrent),
-              figure(pool, cudaMemPoolAttrReservedMemCurrent));
+  std::printf("after the free and a trim: %llu in use, %llu reserved\n",
+              figure(pool, cudaMemPoolAttrUsedMemCurrent), figure(pool, cudaMemPoolAttrReservedMemCurrent));
   CHECK(cudaDeviceGetDefaultMemPool(&normal, 0));
   CHECK(cudaDeviceSetMemPool(0, pool));
   const bool ours = current_pool() == pool;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the occupancy calls answer: never more than the device can hold, less with more shared memory, and a block
-// size that can be launched.
+// What the occupancy calls answer: never more than the device can hold, less with more shared memory, and a
+// block size that can be launched.
 //
 // expected:
 // blocks of 128 threads fit: 1, within the device's threads: 1
@@ -41,7 +41,8 @@ int main() {
   std::printf("a block that is too big fits: %d\n", refused == cudaSuccess && too_big > 0);
   size_t left;
   CHECK(cudaOccupancyAvailableDynamicSMemPerBlock(&left, handle(reverse), 2, 128));
-  std::printf("shared memory left for two blocks: %d\n", left > 0 && blocks(128, left < 40000 ? left : 40000) > 0);
+  std::printf("shared memory left for two blocks: %d\n",
+              left > 0 && blocks(128, left < 40000 ? left : 40000) > 0);
   cudaFuncAttributes kernel;
   CHECK(cudaFuncGetAttributes(&kernel, handle(reverse)));
   std::printf("attributes: threads %d, registers %d, shared memory %zu\n",

@@ -40,8 +40,9 @@ int main() {
   CHECK(cudaHostAlloc(&pinned, bytes, cudaHostAllocWriteCombined));
   const Device<unsigned char> device(bytes);
   std::vector<unsigned char> plain(bytes + 4096);
-  std::printf("kinds of memory: host %d, device %d, neither %d\n", kind_of(pinned + 100) == cudaMemoryTypeHost,
-              kind_of(device + 100) == cudaMemoryTypeDevice, kind_of(plain.data()) == cudaMemoryTypeUnregistered);
+  std::printf("kinds of memory: host %d, device %d, neither %d\n",
+              kind_of(pinned + 100) == cudaMemoryTypeHost, kind_of(device + 100) == cudaMemoryTypeDevice,
+              kind_of(plain.data()) == cudaMemoryTypeUnregistered);
   unsigned flags;
   CHECK(cudaHostGetFlags(&flags, pinned));
   std::printf("flags %u\n", flags & cudaHostAllocWriteCombined);

@@ -23,7 +23,8 @@ __device__ T reduce(T value, Combine combine) {
 extern "C" {
 __global__ void sum(const long long* from, long long* to, int length) {
   long long mine = 0;
-  for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < length; i += gridDim.x * blockDim.x) mine += from[i];
+  for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < length; i += gridDim.x * blockDim.x)
+    mine += from[i];
   const long long total = reduce(mine, [](long long a, long long b) { return a + b; });
   if (threadIdx.x == 0) to[blockIdx.x] = total;
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Kernels and variables made known to the runtime library as a CUDA compiler's start-up code makes them known:
-// for runtime libraries before 12.8, which cannot load PTX themselves. These entry points are exported by every
-// libcudart and called by every program that nvcc or clang has built.
+// Kernels and variables made known to the runtime library as a CUDA compiler's start-up code makes them
+// known: for runtime libraries before 12.8, which cannot load PTX themselves. These entry points are exported
+// by every libcudart and called by every program that nvcc or clang has built.
 #pragma once
 
 extern "C" {
 void** __cudaRegisterFatBinary(void* wrapper);
 void __cudaRegisterFatBinaryEnd(void** handle);
-void __cudaRegisterFunction(void** handle, const char* host, char* device, const char* name, int limit, void* tid,
-                            void* bid, void* block, void* grid, int* size);
+void __cudaRegisterFunction(void** handle, const char* host, char* device, const char* name, int limit,
+                            void* tid, void* bid, void* block, void* grid, int* size);
 void __cudaRegisterVar(void** handle, char* host, char* device, const char* name, int external, size_t bytes,
                        int constant, int global);
 }
@@ -30,7 +30,8 @@ inline std::vector<uint64_t> fat_binary() {
     uint64_t traits = 0x11;  // Linux, 64 bits
     uint64_t zero = 0, plain_bytes = 0;
   } entry;
-  const size_t text = static_cast<size_t>(conformance_ptx_end - conformance_ptx), padded = (text + 7) & ~size_t{7};
+  const size_t text = static_cast<size_t>(conformance_ptx_end - conformance_ptx),
+               padded = (text + 7) & ~size_t{7};
   entry.bytes = padded;
   container.bytes = sizeof entry + padded;
   std::vector<uint64_t> all((sizeof container + sizeof entry + padded) / 8);
@@ -63,15 +64,16 @@ template <class... P>
 class Kernel {
  public:
   explicit Kernel(const char* name) {
-    __cudaRegisterFunction(registration(), reinterpret_cast<char*>(this), const_cast<char*>(name), name, -1, nullptr,
-                           nullptr, nullptr, nullptr, nullptr);
+    __cudaRegisterFunction(registration(), reinterpret_cast<char*>(this), const_cast<char*>(name), name, -1,
+                           nullptr, nullptr, nullptr, nullptr, nullptr);
   }
   const void* handle() { return this; }
 };
 
 struct Global {
   explicit Global(const char* name) {
-    __cudaRegisterVar(registration(), reinterpret_cast<char*>(this), const_cast<char*>(name), name, 0, 8, 0, 0);
+    __cudaRegisterVar(registration(), reinterpret_cast<char*>(this), const_cast<char*>(name), name, 0, 8, 0,
+                      0);
   }
 };
 

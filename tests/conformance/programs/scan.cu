@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sums of all elements up to each one: within a block by doubling steps, and over blocks by adding what came before.
+// Sums of all elements up to each one: within a block by doubling steps, and over blocks by adding what came
+// before.
 //
 // expected:
 // 10000 running sums, 0 wrong, the last 500000000

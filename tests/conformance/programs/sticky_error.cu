@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A kernel that writes where nothing is: the error comes at the next wait and then with every call, until the end.
+// A kernel that writes where nothing is: the error comes at the next wait and then with every call, until the
+// end.
 //
 // expected:
 // the launch: cudaSuccess
@@ -22,7 +23,8 @@ int main() {
   int* nowhere = reinterpret_cast<int*>(size_t{64});
   std::printf("the launch: %s\n", cudaGetErrorName(try_launch(write_to, {dim3(1), dim3(1)}, nowhere)));
   std::printf("the wait: %s\n", cudaGetErrorName(cudaDeviceSynchronize()));
-  std::printf("a later copy: %s\n", cudaGetErrorName(cudaMemcpy(&host, data, sizeof host, cudaMemcpyDeviceToHost)));
+  std::printf("a later copy: %s\n",
+              cudaGetErrorName(cudaMemcpy(&host, data, sizeof host, cudaMemcpyDeviceToHost)));
   std::printf("an allocation: %s\n", cudaGetErrorName(cudaMalloc(&memory, 16)));
   std::printf("another launch: %s\n", cudaGetErrorName(try_launch(write_to, {dim3(1), dim3(1)}, data)));
   std::printf("calls that need no device: %d\n", cudaGetDeviceCount(&devices) == cudaSuccess && devices > 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Allocations in the order of a stream: used by kernels before any wait, freed in order, their memory used again, and
-// given from one stream to another.
+// Allocations in the order of a stream: used by kernels before any wait, freed in order, their memory used
+// again, and given from one stream to another.
 //
 // expected:
 // supported: 1

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Stream priorities, flags and identities: the range that the device has, what a stream says of itself, and values
-// outside the range.
+// Stream priorities, flags and identities: the range that the device has, what a stream says of itself, and
+// values outside the range.
 //
 // expected:
 // greatest is lower in number: 1
@@ -24,7 +24,8 @@ int main() {
   int least, greatest;
   CHECK(cudaDeviceGetStreamPriorityRange(&least, &greatest));
   std::printf("greatest is lower in number: %d\n", greatest <= least);
-  std::printf("priorities as asked for: %d %d\n", priority_of(least) == least, priority_of(greatest) == greatest);
+  std::printf("priorities as asked for: %d %d\n", priority_of(least) == least,
+              priority_of(greatest) == greatest);
   std::printf("outside the range, the nearest: %d\n", priority_of(greatest - 100) == greatest);
   cudaStream_t first, second;
   unsigned flags, other_flags;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Work in several streams at once: copies, kernels and copies back in each, and a kernel that waits for one of
-// another stream while both run.
+// Work in several streams at once: copies, kernels and copies back in each, and a kernel that waits for one
+// of another stream while both run.
 //
 // expected:
 // 4 streams, 0 wrong
@@ -10,7 +10,8 @@
 
 #ifdef __CUDACC__
 extern "C" __global__ void scale(int* data, int length, int factor) {
-  for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < length; i += gridDim.x * blockDim.x) data[i] *= factor;
+  for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < length; i += gridDim.x * blockDim.x)
+    data[i] *= factor;
 }
 
 extern "C" __global__ void wait_for(volatile int* flag, int* seen) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Surfaces: a kernel writes an array through one, another reads it through a surface and a texture, the host copies it.
+// Surfaces: a kernel writes an array through one, another reads it through a surface and a texture, the host
+// copies it.
 //
 // expected:
 // the host reads 0 wrong
@@ -26,7 +27,9 @@ __global__ void beyond(cudaSurfaceObject_t surface, float* to) {
   *to = surf2Dread<float>(surface, 8 * sizeof(float), 0, cudaBoundaryModeZero);
 }
 
-__global__ void filtered(cudaTextureObject_t texture, float x, float y, float* to) { *to = tex2D<float>(texture, x, y); }
+__global__ void filtered(cudaTextureObject_t texture, float x, float y, float* to) {
+  *to = tex2D<float>(texture, x, y);
+}
 }
 #endif  // __CUDACC__
 KERNEL(fill, cudaSurfaceObject_t);

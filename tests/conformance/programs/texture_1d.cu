@@ -43,7 +43,8 @@ static void check_linear() {
   for (int i = 0; i < length; ++i) values[i] = i * i;
   const Device data(values);
   const Device<int> to(length + 1);
-  const cudaTextureObject_t texture = texture_of(data, data.bytes(), {32, 0, 0, 0, cudaChannelFormatKindSigned});
+  const cudaTextureObject_t texture =
+      texture_of(data, data.bytes(), {32, 0, 0, 0, cudaChannelFormatKindSigned});
   LAUNCH(read_all, {dim3(4), dim3(256)}, texture, to, length + 1);
   const std::vector<int> seen = to.read();
   int wrong = 0;
@@ -57,7 +58,8 @@ static void check_vectors() {
   for (int i = 0; i < 16; ++i) values[i] = static_cast<float>(i + 2);
   const Device data(values);
   const Device<float> to(4);
-  const cudaTextureObject_t texture = texture_of(data, data.bytes(), {32, 32, 32, 32, cudaChannelFormatKindFloat});
+  const cudaTextureObject_t texture =
+      texture_of(data, data.bytes(), {32, 32, 32, 32, cudaChannelFormatKindFloat});
   LAUNCH(read_four, {dim3(1), dim3(1)}, texture, 1, to);
   const std::vector<float> seen = to.read();
   std::printf("vectors of four: %.0f %.0f %.0f %.0f\n", seen[0], seen[1], seen[2], seen[3]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A two-dimensional texture of a CUDA array: read between the texels with a linear filter, at its edges in each
-// address mode, with normalised coordinates, and as numbers of 8 bits read as fractions.
+// A two-dimensional texture of a CUDA array: read between the texels with a linear filter, at its edges in
+// each address mode, with normalised coordinates, and as numbers of 8 bits read as fractions.
 //
 // expected:
 // texel (2,1): 12.0
@@ -27,11 +27,13 @@ static cudaArray_t grid() {
   for (int y = 0; y < 3; ++y)
     for (int x = 0; x < 4; ++x) texels[y][x] = static_cast<float>(10 * y + x);
   CHECK(cudaMallocArray(&array, &format, 4, 3, 0));
-  CHECK(cudaMemcpy2DToArray(array, 0, 0, texels, 4 * sizeof(float), 4 * sizeof(float), 3, cudaMemcpyHostToDevice));
+  CHECK(cudaMemcpy2DToArray(array, 0, 0, texels, 4 * sizeof(float), 4 * sizeof(float), 3,
+                            cudaMemcpyHostToDevice));
   return array;
 }
 
-static cudaTextureDesc reading(cudaTextureFilterMode filter, cudaTextureAddressMode address, bool normalised) {
+static cudaTextureDesc reading(cudaTextureFilterMode filter, cudaTextureAddressMode address,
+                               bool normalised) {
   cudaTextureDesc texture = {};
   texture.addressMode[0] = texture.addressMode[1] = address;
   texture.filterMode = filter;
@@ -78,8 +80,10 @@ int main() {
   std::printf("texel (2,1): %.1f\n", at(array, point, 2.5f, 1.5f));
   std::printf("between (1,1) and (2,1): %.1f\n", at(array, linear, 2.0f, 1.5f));
   std::printf("between four: %.1f\n", at(array, linear, 2.0f, 1.0f));
-  std::printf("beyond the edge: clamp %.1f, border %.1f\n", at(array, point, 9.0f, -3.0f), at(array, border, 9.0f, 1.0f));
-  std::printf("normalised: wrap %.1f, mirror %.1f\n", at(array, wrap, 1.3f, 0.5f), at(array, mirror, 1.3f, 0.5f));
+  std::printf("beyond the edge: clamp %.1f, border %.1f\n", at(array, point, 9.0f, -3.0f),
+              at(array, border, 9.0f, 1.0f));
+  std::printf("normalised: wrap %.1f, mirror %.1f\n", at(array, wrap, 1.3f, 0.5f),
+              at(array, mirror, 1.3f, 0.5f));
   CHECK(cudaFreeArray(array));
   std::printf("8 bits as a fraction: %.3f\n", fraction());
   return done();

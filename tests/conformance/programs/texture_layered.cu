@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A texture of layers and one of three dimensions: each layer filtered for itself, the volume between its slices.
+// A texture of layers and one of three dimensions: each layer filtered for itself, the volume between its
+// slices.
 //
 // expected:
 // layers of the array: 3

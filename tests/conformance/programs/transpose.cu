@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A matrix transposed by tiles in shared memory, with edges that are no whole tiles; and twice, to get it back.
+// A matrix transposed by tiles in shared memory, with edges that are no whole tiles; and twice, to get it
+// back.
 //
 // expected:
 // 70 x 50: 0 wrong

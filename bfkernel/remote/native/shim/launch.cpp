@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Launches: the hot path. Look up the layout, pack the parameters, append one frame.
+#include <algorithm>
+#include <climits>
 #include <cstring>
 
 #include "shim/api.h"
+#include "shim/devices.h"
 #include "shim/launch_attributes.h"
 #include "shim/modules.h"
 #include "shim/request.h"
@@ -103,6 +106,28 @@ CUresult launch(CUfunction f, const Grid& at, void** params, void** extra,
   return CUDA_SUCCESS;
 }
 
+// A grid whose blocks wait for each other must fit on the GPU as a whole, which is said at once. A block for
+// each multiprocessor always fits, so that most launches ask nothing.
+void check_cooperative(CUfunction f, const Grid& at) {
+  const auto processors = static_cast<uint64_t>(
+      devices::attribute(contexts::current()->visible_device, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT));
+  const uint64_t blocks = uint64_t{at.grid[0]} * at.grid[1] * at.grid[2];
+  if (blocks <= processors) return;
+  const uint64_t threads = uint64_t{at.block[0]} * at.block[1] * at.block[2];
+  int each = 0;
+  const CUresult result = api::cuOccupancyMaxActiveBlocksPerMultiprocessor(
+      &each, f, static_cast<int>(std::min<uint64_t>(threads, INT_MAX)), at.shared_bytes);
+  require(result == CUDA_SUCCESS, result);
+  require(blocks <= processors * static_cast<uint64_t>(each), CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE);
+}
+
+bool is_cooperative(const CUlaunchConfig& config) {
+  return config.attrs &&
+         std::any_of(config.attrs, config.attrs + config.numAttrs, [](const CUlaunchAttribute& one) {
+           return one.id == CU_LAUNCH_ATTRIBUTE_COOPERATIVE && one.value.cooperative != 0;
+         });
+}
+
 }  // namespace
 
 namespace api {
@@ -119,11 +144,11 @@ CUresult cuLaunchCooperativeKernel(CUfunction f, unsigned int gridDimX, unsigned
                                    unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY,
                                    unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream,
                                    void** kernelParams) {
+  const Grid at{{gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes, hStream};
+  check_cooperative(f, at);
   CUlaunchAttributeValue cooperative{};
   cooperative.cooperative = 1;
-  return launch(f,
-                {{gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes, hStream},
-                kernelParams, nullptr, {to_wire(CU_LAUNCH_ATTRIBUTE_COOPERATIVE, cooperative)});
+  return launch(f, at, kernelParams, nullptr, {to_wire(CU_LAUNCH_ATTRIBUTE_COOPERATIVE, cooperative)});
 }
 
 CUresult cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction f, void** kernelParams, void** extra) {
@@ -132,6 +157,7 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction f, void** ker
                 {config->blockDimX, config->blockDimY, config->blockDimZ},
                 config->sharedMemBytes,
                 config->hStream};
+  if (is_cooperative(*config)) check_cooperative(f, at);
   return launch(f, at, kernelParams, extra, to_wire(config->attrs, config->numAttrs));
 }
 
