@@ -19,6 +19,9 @@ std::map<int, ContextObject*>& primaries = *new std::map<int, ContextObject*>;
 std::vector<std::function<void(ContextObject*)>>& endings =
     *new std::vector<std::function<void(ContextObject*)>>;
 
+std::mutex made_mutex;
+std::vector<ContextObject*>& made = *new std::vector<ContextObject*>;
+
 // Context objects are not reused: a thread may hold one in its stack long after another thread destroyed it.
 ContextObject* new_context(CUdevice device) {
   const int ordinal = devices::lease_ordinal(device);
@@ -28,6 +31,8 @@ ContextObject* new_context(CUdevice device) {
   context->device = ordinal;
   context->visible_device = device;
   context->kind = wire::Kind::context;
+  const std::lock_guard lock(made_mutex);
+  made.push_back(context);
   return context;
 }
 
@@ -98,6 +103,13 @@ void note_fault(ContextObject* context, CUresult error) {
 }
 
 bool usable(const ContextObject* context) { return context && context->live; }
+
+std::vector<ContextObject*> all_usable() {
+  const std::lock_guard lock(made_mutex);
+  std::vector<ContextObject*> found;
+  std::copy_if(made.begin(), made.end(), std::back_inserter(found), usable);
+  return found;
+}
 
 uint64_t wire_id(const ContextObject* context) { return context->live ? context->id : 0; }
 

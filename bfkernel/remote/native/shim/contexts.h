@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "shim/handles.h"
 
@@ -45,6 +46,9 @@ uint64_t wire_id(const ContextObject* context);
 
 // The primary context of a device. It exists as a handle before anybody has retained it.
 ContextObject* primary(CUdevice device);
+
+// All that the worker has.
+std::vector<ContextObject*> all_usable();
 
 void set_current(ContextObject* context);
 

@@ -8,6 +8,7 @@
 
 #include "shim/api.h"
 #include "shim/request.h"
+#include "shim/shared_pages.h"
 
 namespace shim::memory {
 namespace {
@@ -124,12 +125,15 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   const auto allocation = memory::find(dptr);
   const bool ours =
       allocation && allocation->address == dptr &&
-      (allocation->origin == memory::Origin::plain || allocation->origin == memory::Origin::pooled);
+      (allocation->origin == memory::Origin::plain || allocation->origin == memory::Origin::pooled ||
+       allocation->origin == memory::Origin::managed);
   require(ours, CUDA_ERROR_INVALID_VALUE);
   memory::remove(dptr);
+  const bool is_managed = allocation->origin == memory::Origin::managed;
+  if (is_managed) shared_pages::drop(dptr);
   Request request(Opcode::MemFree, Context::any);
   request.in_context(allocation->context);
-  request.fields(wire::MemFree{dptr});
+  request.fields(wire::MemFree{is_managed ? allocation->memory : dptr});
   request.post();
   return CUDA_SUCCESS;
 }

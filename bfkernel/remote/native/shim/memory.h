@@ -10,7 +10,7 @@
 
 namespace shim::memory {
 
-enum class Origin : uint8_t { plain, pooled, mapped, global };
+enum class Origin : uint8_t { plain, pooled, mapped, global, managed };
 
 struct Allocation {
   uint64_t address = 0;
@@ -19,7 +19,7 @@ struct Allocation {
   ContextObject* context = nullptr;
   int device = 0;  // GPU of the lease
   CUmemoryPool pool = nullptr;
-  uint64_t memory = 0;  // mapped: the handle of cuMemCreate
+  uint64_t memory = 0;  // mapped: the handle of cuMemCreate; managed: where the worker's block begins
   uint64_t buffer_id = 0;
   bool sync_memops = false;
 };

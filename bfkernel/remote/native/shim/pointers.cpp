@@ -19,9 +19,6 @@ void store_value(void* data, T value) {
 // What both kinds of memory answer alike. False: ask further.
 bool common_attribute(void* data, CUpointer_attribute attribute) {
   switch (attribute) {
-    case CU_POINTER_ATTRIBUTE_IS_MANAGED:
-      store_value<unsigned>(data, 0);
-      return true;
     case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
     case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
     case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
@@ -40,9 +37,17 @@ bool common_attribute(void* data, CUpointer_attribute attribute) {
 
 CUresult device_attribute(void* data, CUpointer_attribute attribute, uint64_t pointer,
                           const memory::Allocation& in) {
+  const bool is_managed = in.origin == memory::Origin::managed;
   switch (attribute) {
+    case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+      store_value<unsigned>(data, is_managed);
+      break;
+    case CU_POINTER_ATTRIBUTE_HOST_POINTER:
+      require(is_managed, CUDA_ERROR_INVALID_VALUE);
+      store_value(data, pointer);
+      break;
     case CU_POINTER_ATTRIBUTE_CONTEXT:
-      store_value(data, in.origin == memory::Origin::plain ? in.context : nullptr);
+      store_value(data, in.origin == memory::Origin::plain || is_managed ? in.context : nullptr);
       break;
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
       store_value<unsigned>(data, CU_MEMORYTYPE_DEVICE);
@@ -77,7 +82,7 @@ CUresult device_attribute(void* data, CUpointer_attribute attribute, uint64_t po
       store_value(data, in.pool);
       break;
     default:
-      return CUDA_ERROR_INVALID_VALUE;  // HOST_POINTER, P2P_TOKENS: device memory has none
+      return CUDA_ERROR_INVALID_VALUE;  // P2P_TOKENS: device memory has none
   }
   return CUDA_SUCCESS;
 }
@@ -85,6 +90,9 @@ CUresult device_attribute(void* data, CUpointer_attribute attribute, uint64_t po
 CUresult host_attribute(void* data, CUpointer_attribute attribute, uint64_t pointer,
                         const host_memory::Block& in) {
   switch (attribute) {
+    case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+      store_value<unsigned>(data, 0);
+      break;
     case CU_POINTER_ATTRIBUTE_CONTEXT:
       store_value(data, in.context);
       break;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shim/request.h"
 
+#include "shim/shared_pages.h"
+
 namespace shim {
 
 Request::Request(Opcode opcode, Context need) : opcode_(opcode), need_(need), context_(current_context()) {
@@ -17,6 +19,8 @@ void Request::device(CUdevice device) { fields(static_cast<int32_t>(devices::lea
 
 std::span<std::byte> Request::seal(size_t tail) {
   if (need_ == Context::current) contexts::require_usable(context_);
+  if (shared_pages::exposed.load(std::memory_order_relaxed)) [[unlikely]]
+    shared_pages::before(opcode_, context_);
   const size_t size = buffer_.size() - sizeof(wire::FrameHeader) + tail;
   require(size <= wire::kMaxPayload, CUDA_ERROR_INVALID_VALUE);
   wire::FrameHeader header;

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shim/shared_pages.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+#include "shim/api.h"
+#include "shim/log.h"
+#include "shim/page_faults.h"
+#include "shim/request.h"
+
+namespace shim::shared_pages {
+namespace {
+
+constexpr uint64_t kChunk = uint64_t{64} << 10;
+constexpr uint64_t kMostAtOnce = uint64_t{16}
+                                 << 20;  // a fault brings more when the one before it was next to it
+
+enum class State : uint8_t { gpu, equal, ours };
+
+struct Pages : Range {
+  std::byte* alias = nullptr;  // the same pages a second time, always accessible: bytes come and go here
+  bool reserved = false;
+  bool here = false;  // the GPU does not use it
+  std::vector<State> chunks;
+  uint64_t next = 0;  // the chunk after the last that a fault brought
+  uint64_t run = 1;   // how many it brought
+
+  uint64_t mapped() const { return (size + kPage - 1) / kPage * kPage; }
+};
+
+// One thread at a time moves bytes; never destroyed, as the page thread runs to the end.
+std::mutex& mutex = *new std::mutex;
+std::map<uint64_t, Pages>& ranges = *new std::map<uint64_t, Pages>;
+// For the copies: they must wait for no other stream, and be seen by all.
+std::map<ContextObject*, CUstream>& streams = *new std::map<ContextObject*, CUstream>;
+bool settled =
+    false;  // no work of the GPU's was begun since the last synchronisation, as far as bytes matter
+thread_local bool moving = false;
+
+// The calling thread in the context whose memory moves.
+class Mover {
+ public:
+  explicit Mover(ContextObject* context) {
+    thread_state().contexts.push_back(context);
+    moving = true;
+  }
+  ~Mover() {
+    moving = before_;
+    thread_state().contexts.pop_back();
+  }
+
+ private:
+  const bool before_ = moving;
+};
+
+Pages* holder(uint64_t host) {
+  const auto after = ranges.upper_bound(host);
+  if (after == ranges.begin()) return nullptr;
+  Pages& found = std::prev(after)->second;
+  return host - found.host < found.size ? &found : nullptr;
+}
+
+void protect(const Pages& pages, uint64_t from, uint64_t to, int access) {
+  const uint64_t begin = from * kChunk;
+  const uint64_t end = std::min(to * kChunk, pages.mapped());
+  mprotect(reinterpret_cast<void*>(pages.host + begin), end - begin, access);
+}
+
+// Calls `action` for each stretch of chunks in [from, to) for which `wanted` holds.
+template <class Wanted, class Action>
+void stretches(const Pages& pages, uint64_t from, uint64_t to, Wanted wanted, Action action) {
+  for (uint64_t at = from; at < to;) {
+    if (!wanted(pages.chunks[at])) {
+      ++at;
+      continue;
+    }
+    const uint64_t begin = at;
+    while (at < to && wanted(pages.chunks[at])) ++at;
+    action(begin, at);
+  }
+}
+
+CUstream stream_of(ContextObject* context) {
+  CUstream& stream = streams[context];
+  if (!stream) api::cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING);
+  return stream;
+}
+
+void check(CUresult result) { require(result == CUDA_SUCCESS, result); }
+
+void await_stream(CUstream stream) {
+  Request request(Opcode::cuStreamSynchronize, Context::current);
+  request.handle(stream);
+  Pending pending;
+  check(request.wait(pending));
+}
+
+void send(const Pages& pages, uint64_t from, uint64_t to) {
+  const uint64_t end = std::min(to * kChunk, pages.size);
+  for (uint64_t at = from * kChunk; at < end;) {
+    const uint64_t step = std::min(end - at, wire::kCopyChunk);
+    Request request(Opcode::CopyToDevice, Context::current);
+    request.fields(pages.device + at, id_of(stream_of(pages.context)), uint8_t{0}, step);
+    request.post({pages.alias + at, step});
+    at += step;
+  }
+}
+
+void receive(const Pages& pages, uint64_t from, uint64_t to) {
+  const uint64_t begin = from * kChunk;
+  const uint64_t size = std::min(to * kChunk, pages.size) - begin;
+  Request request(Opcode::CopyToHost, Context::current);
+  request.fields(wire::CopyToHost{pages.device + begin, size, id_of(stream_of(pages.context)), 0});
+  Pending pending;
+  pending.destination = {pages.alias + begin, size};
+  check(request.wait(pending));
+}
+
+// All that the GPU was given is done, in whatever context: its bytes are final.
+void settle() {
+  if (settled) return;
+  for (ContextObject* context : contexts::all_usable()) {
+    const Mover mover(context);
+    Request request(Opcode::cuCtxSynchronize, Context::current);
+    Pending pending;
+    check(request.wait(pending));
+  }
+  settled = true;
+}
+
+// Under the mutex: chunks [from, to) of the GPU's come here.
+void bring(Pages& pages, uint64_t from, uint64_t to, State state) {
+  try {
+    settle();
+    const Mover mover(pages.context);
+    stretches(
+        pages, from, to, [](State is) { return is == State::gpu; },
+        [&](uint64_t begin, uint64_t end) {
+          for (const uint64_t most = kMostAtOnce / kChunk; begin < end; begin += most)
+            receive(pages, begin, std::min(begin + most, end));
+        });
+  } catch (const Failure& failure) {
+    // The program goes on with what was here; its next call reports the error.
+    log::say_once("memory that the program shares with the GPU could not be fetched (error " +
+                  std::to_string(failure.result) + "): what is there now is older");
+  }
+  const int access = state == State::ours ? PROT_READ | PROT_WRITE : PROT_READ;
+  stretches(
+      pages, from, to, [](State is) { return is == State::gpu; },
+      [&](uint64_t begin, uint64_t end) {
+        protect(pages, begin, end, access);
+        std::fill(pages.chunks.begin() + static_cast<ptrdiff_t>(begin),
+                  pages.chunks.begin() + static_cast<ptrdiff_t>(end), state);
+      });
+  exposed = true;
+}
+
+void let_write(Pages& pages, uint64_t from, uint64_t to) {
+  protect(pages, from, to, PROT_READ | PROT_WRITE);
+  std::fill(pages.chunks.begin() + static_cast<ptrdiff_t>(from),
+            pages.chunks.begin() + static_cast<ptrdiff_t>(to), State::ours);
+  exposed = true;
+}
+
+// Under the mutex: chunks [from, to) become the GPU's. True where bytes were sent.
+bool surrender(Pages& pages, uint64_t from, uint64_t to) {
+  bool sent = false;
+  stretches(
+      pages, from, to, [](State is) { return is != State::gpu; },
+      [&](uint64_t begin, uint64_t end) { protect(pages, begin, end, PROT_NONE); });
+  stretches(
+      pages, from, to, [](State is) { return is == State::ours; },
+      [&](uint64_t begin, uint64_t end) {
+        const Mover mover(pages.context);
+        send(pages, begin, end);
+        sent = true;
+      });
+  std::fill(pages.chunks.begin() + static_cast<ptrdiff_t>(from),
+            pages.chunks.begin() + static_cast<ptrdiff_t>(to), State::gpu);
+  return sent;
+}
+
+// The chunks from `at` on that one fault deals with: more each time when the program goes through them in
+// turn.
+uint64_t run_end(Pages& pages, uint64_t at) {
+  pages.run = at == pages.next ? std::min(2 * pages.run, kMostAtOnce / kChunk) : 1;
+  const State state = pages.chunks[at];
+  uint64_t end = at;
+  while (end < pages.chunks.size() && end - at < pages.run && pages.chunks[end] == state) ++end;
+  pages.next = end;
+  return end;
+}
+
+bool resolve(uint64_t address, bool write) {
+  const std::lock_guard lock(mutex);
+  Pages* pages = holder(address & ~(kPage - 1));
+  if (!pages) return false;
+  const uint64_t at = (address - pages->host) / kChunk;
+  const State state = pages->chunks[at];
+  if (state == State::gpu) {
+    bring(*pages, at, run_end(*pages, at), write ? State::ours : State::equal);
+  } else if (state == State::equal) {
+    let_write(*pages, at, run_end(*pages, at));
+  }
+  return true;
+}
+
+// Requests whose work on the server reads or writes memory of the GPU's.
+bool touches_memory(Opcode opcode) {
+  constexpr std::string_view kBeginnings[] = {
+      "Launch",           "Copy",        "ArrayPart",          "Graph",
+      "cuGraph",          "cuMemcpy",    "cuMemset",           "cuLaunch",
+      "Memcpy",           "StreamBatch", "cuStreamBatchMemOp", "cuStreamWriteValue",
+      "cuStreamWaitValue"};
+  const std::string_view name = wire::opcode_name(opcode);
+  return std::any_of(std::begin(kBeginnings), std::end(kBeginnings),
+                     [name](std::string_view beginning) { return name.starts_with(beginning); });
+}
+
+void unmap(const Pages& pages) {
+  munmap(pages.alias, pages.mapped());
+  void* at = reinterpret_cast<void*>(pages.host);
+  if (pages.reserved)
+    mmap(at, pages.mapped(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  else
+    munmap(at, pages.mapped());
+}
+
+// Maps the same new pages at `host` and somewhere else.
+bool map_twice(Pages& pages) {
+  const int fd = memfd_create("bfkernel-shared", MFD_CLOEXEC);
+  if (fd < 0) return false;
+  const bool sized = ftruncate(fd, static_cast<off_t>(pages.mapped())) == 0;
+  void* at = reinterpret_cast<void*>(pages.host);
+  void* alias = sized ? mmap(nullptr, pages.mapped(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+  void* here = alias != MAP_FAILED
+                   ? mmap(at, pages.mapped(), PROT_READ,
+                          MAP_SHARED | (pages.reserved ? MAP_FIXED : MAP_FIXED_NOREPLACE), fd, 0)
+                   : MAP_FAILED;
+  close(fd);
+  if (here != at) {
+    if (alias != MAP_FAILED) munmap(alias, pages.mapped());
+    if (here != MAP_FAILED) munmap(here, pages.mapped());
+    return false;
+  }
+  // The child of a fork has no part in it, as with any driver.
+  madvise(here, pages.mapped(), MADV_DONTFORK);
+  madvise(alias, pages.mapped(), MADV_DONTFORK);
+  pages.alias = static_cast<std::byte*>(alias);
+  return true;
+}
+
+const bool registered = [] {
+  contexts::on_end([](ContextObject* context) {
+    const std::lock_guard lock(mutex);
+    std::erase_if(ranges, [context](const auto& entry) {
+      if (entry.second.context != context) return false;
+      unmap(entry.second);
+      return true;
+    });
+    streams.erase(context);
+  });
+  return true;
+}();
+
+}  // namespace
+
+void add(const Range& range, bool reserved) {
+  Pages pages;
+  static_cast<Range&>(pages) = range;
+  pages.reserved = reserved;
+  pages.chunks.assign((range.size + kChunk - 1) / kChunk, State::equal);
+  const std::lock_guard lock(mutex);
+  require(map_twice(pages), CUDA_ERROR_OUT_OF_MEMORY);
+  {
+    const Mover mover(pages.context);
+    api::cuMemsetD8Async(pages.device, 0, pages.size, stream_of(pages.context));
+  }
+  page_faults::watch(pages.host, pages.host + pages.mapped(), resolve);
+  ranges.insert_or_assign(range.host, std::move(pages));
+  exposed = true;
+}
+
+void drop(uint64_t host) {
+  const std::lock_guard lock(mutex);
+  const auto found = ranges.find(host);
+  if (found == ranges.end()) return;
+  unmap(found->second);
+  ranges.erase(found);
+}
+
+bool holds(uint64_t host) {
+  const std::lock_guard lock(mutex);
+  return holder(host) != nullptr;
+}
+
+void before(Opcode opcode, ContextObject*) {
+  if (moving || !touches_memory(opcode)) return;
+  const std::lock_guard lock(mutex);
+  settled = false;
+  exposed = false;
+  std::vector<ContextObject*> wait_for;
+  for (auto& [host, pages] : ranges) {
+    if (pages.here) continue;
+    if (surrender(pages, 0, pages.chunks.size())) wait_for.push_back(pages.context);
+  }
+  for (ContextObject* context : wait_for) {
+    const Mover mover(context);
+    await_stream(stream_of(context));
+  }
+  page_faults::keep_handler();
+}
+
+void fetch(uint64_t host, uint64_t size) {
+  const std::lock_guard lock(mutex);
+  Pages* pages = holder(host);
+  require(pages && size <= pages->size - (host - pages->host), CUDA_ERROR_INVALID_VALUE);
+  const uint64_t from = (host - pages->host) / kChunk;
+  const uint64_t to = (host - pages->host + size + kChunk - 1) / kChunk;
+  settled = false;
+  bring(*pages, from, to, State::equal);
+}
+
+void give(uint64_t host, uint64_t size) {
+  const std::lock_guard lock(mutex);
+  Pages* pages = holder(host);
+  require(pages && size <= pages->size - (host - pages->host), CUDA_ERROR_INVALID_VALUE);
+  const uint64_t from = (host - pages->host) / kChunk;
+  const uint64_t to = (host - pages->host + size + kChunk - 1) / kChunk;
+  if (!surrender(*pages, from, to)) return;
+  const Mover mover(pages->context);
+  await_stream(stream_of(pages->context));
+}
+
+void keep_here(uint64_t host, bool here) {
+  const std::lock_guard lock(mutex);
+  if (Pages* pages = holder(host)) pages->here = here;
+}
+
+}  // namespace shim::shared_pages
