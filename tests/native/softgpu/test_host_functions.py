@@ -76,7 +76,13 @@ def test_in_a_failed_context_callbacks_are_told_and_host_functions_are_not_calle
         go = threading.Event()
         hold = HOST_FN(lambda _: go.wait(30))
         never = HOST_FN(called.append)
-        told = CALLBACK(lambda _stream, status, _data: statuses.append(status))
+        ended = threading.Event()
+
+        def tell(_stream: int, status: int, _data: int) -> None:
+            statuses.append(status)
+            ended.set()
+
+        told = CALLBACK(tell)
         gpu.call("cuLaunchHostFunc", stream, hold, None)
         module = gpu.load(STORE)
         cells = (ctypes.c_uint64(0xDEAD0000),)
@@ -86,6 +92,7 @@ def test_in_a_failed_context_callbacks_are_told_and_host_functions_are_not_calle
         gpu.call("cuStreamAddCallback", stream, told, None, 0)
         go.set()
         assert gpu.lib.cuStreamSynchronize(stream) == Result.ILLEGAL_ADDRESS
+        assert ended.wait(30)
         assert called == []
         assert statuses == [Result.ILLEGAL_ADDRESS]
 

@@ -21,6 +21,7 @@ class MemoryPool;
 enum class RangeKind {
   device,           // cuMemAlloc and a module's variables
   pool,             // cuMemAllocAsync
+  graph,            // allocated by a graph's node; open to devices while it may be used
   managed,          // cuMemAllocManaged
   mapped,           // cuMemMap
   host_allocated,   // cuMemHostAlloc

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "array.h"
+#include "capture.h"
 #include "memory.h"
 #include "module.h"
 #include "texture_objects.h"
@@ -181,7 +182,10 @@ void Context::tear_down() {
     limits_ = {};
     heap_ = {0, 0};
   }
-  for (const auto& stream : streams) registry<Stream>().remove(stream.get());
+  for (const auto& stream : streams) {
+    abandon_capture(*stream);
+    registry<Stream>().remove(stream.get());
+  }
   for (const auto& module : modules) retire(*module);
   TextureObjects::instance().free_all(*this);
   free_arrays(*this);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Making, ending and switching contexts.
+#include "capture.h"
 #include "current.h"
 
 using namespace softgpu::driver;
@@ -96,6 +97,8 @@ SOFTGPU_API cuCtxSynchronize_v2(CUcontext ctx) {
   return with_driver([&](Driver&) {
     std::shared_ptr<Context> context = context_of(ctx);
     context->check();
+    not_in_capture_in(*context);
+    not_in_unsafe_capture();
     return context->synchronize();
   });
 }

@@ -2,6 +2,7 @@
 #include "copy.h"
 
 #include "address_space.h"
+#include "device.h"
 
 namespace softgpu::driver {
 namespace {
@@ -13,7 +14,21 @@ bool known(const Extent& extent) {
   return extent.array || AddressSpace::instance().find(extent.address).has_value();
 }
 
+// Whether it is a graph's memory, allocated now or not.
+bool of_graph(CUdeviceptr address, size_t size) {
+  std::optional<Range> range = AddressSpace::instance().find(address);
+  return range && range->kind == RangeKind::graph && size <= range->end - address;
+}
+
 }  // namespace
+
+bool holds(const Context& context, CUdeviceptr address, size_t size, When when) {
+  if (context.memory.holds(address, size)) return true;
+  for (const auto& device : Driver::get().devices()) {
+    if (device->primary->memory.holds(address, size)) return true;
+  }
+  return when == When::later && of_graph(address, size);
+}
 
 void submit_copy(Stream& stream, Copy copy) {
   if (!known(copy.dst) || !known(copy.src)) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "capture.h"
 #include "copy.h"
 #include "current.h"
 #include "memory.h"
@@ -16,25 +17,24 @@ const void* host(CUdeviceptr address) { return reinterpret_cast<const void*>(add
 void* writable(CUdeviceptr address) { return reinterpret_cast<void*>(address); }
 
 // A device address, in the current context or in another device's.
-void require_device(const Context& context, CUdeviceptr address, size_t size) {
-  if (context.memory.holds(address, size)) return;
-  for (const auto& device : Driver::get().devices()) {
-    if (device->primary->memory.holds(address, size)) return;
-  }
-  fail(CUDA_ERROR_INVALID_VALUE);
+void require_device(const Context& context, CUdeviceptr address, size_t size, When when) {
+  require(holds(context, address, size, when));
 }
 
 // cuMemcpy takes what it finds: a device address if it lies in device memory, else the program's own.
-void require_either(const Context& context, CUdeviceptr address, size_t size) {
+void require_either(const Context& context, CUdeviceptr address, size_t size, When when) {
   require(address != 0);
-  if (AddressSpace::instance().find(address)) require_device(context, address, size);
+  if (AddressSpace::instance().find(address)) require_device(context, address, size, when);
 }
 
 CUresult copy_now(CUdeviceptr dst, CUdeviceptr src, size_t size, bool dst_device, bool src_device) {
   return with_context([&](Context& context) {
+    not_in_unsafe_capture();
     if (size == 0) return;
-    dst_device ? require_device(context, dst, size) : require_either(context, dst, size);
-    src_device ? require_device(context, src, size) : require_either(context, src, size);
+    dst_device ? require_device(context, dst, size, When::now)
+               : require_either(context, dst, size, When::now);
+    src_device ? require_device(context, src, size, When::now)
+               : require_either(context, src, size, When::now);
     run_and_wait(*resolve_stream(context, nullptr), [=] { std::memmove(writable(dst), host(src), size); });
   });
 }
@@ -44,8 +44,13 @@ CUresult copy_async(CUdeviceptr dst, CUdeviceptr src, size_t size, CUstream stre
   return with_context([&](Context& context) {
     std::shared_ptr<Stream> stream = resolve_stream(context, stream_handle);
     if (size == 0) return;
-    dst_device ? require_device(context, dst, size) : require_either(context, dst, size);
-    src_device ? require_device(context, src, size) : require_either(context, src, size);
+    When when = capturing(*stream) ? When::later : When::now;
+    dst_device ? require_device(context, dst, size, when) : require_either(context, dst, size, when);
+    src_device ? require_device(context, src, size, when) : require_either(context, src, size, when);
+    if (capturing(*stream)) {
+      capture(*stream, copy_work(owner(*stream), dst, src, size));
+      return;
+    }
     submit_copy(*stream, {{dst, size}, {src, size}, [=] { std::memmove(writable(dst), host(src), size); }});
   });
 }

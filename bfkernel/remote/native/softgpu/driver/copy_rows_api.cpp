@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "array.h"
+#include "capture.h"
 #include "copy.h"
 #include "current.h"
 
@@ -91,14 +92,10 @@ Extent extent_of(const Side& side, const Box& box) {
 }
 
 // Device memory has to be device memory, row by row; what lies between rows does not matter.
-void check(const Context& context, const Side& side, const Box& box) {
+void check(const Context& context, const Side& side, const Box& box, When when) {
   if (side.array || (!side.device && !AddressSpace::instance().find(side.first))) return;
   Extent extent = extent_of(side, box);
-  if (context.memory.holds(extent.address, extent.size)) return;
-  for (const auto& device : Driver::get().devices()) {
-    if (device->primary->memory.holds(extent.address, extent.size)) return;
-  }
-  fail(CUDA_ERROR_INVALID_VALUE);
+  require(holds(context, extent.address, extent.size, when));
 }
 
 void move(const Side& dst, const Side& src, const Box& box) {
@@ -116,8 +113,7 @@ struct Plan {
   Box box;
 };
 
-template <typename Description>
-Plan plan3d(const Description& copy) {
+Plan make_plan(const CUDA_MEMCPY3D& copy) {
   Box box = {copy.WidthInBytes, copy.Height, copy.Depth};
   if (box.empty()) return {{}, {}, box};
   require(copy.srcLOD == 0 && copy.dstLOD == 0);
@@ -128,21 +124,62 @@ Plan plan3d(const Description& copy) {
           box};
 }
 
-Plan plan2d(const CUDA_MEMCPY2D& copy) {
-  Box box = {copy.WidthInBytes, copy.Height, 1};
-  if (box.empty()) return {{}, {}, box};
-  return {make_side(copy.dstMemoryType, copy.dstHost, copy.dstDevice, copy.dstArray,
-                    {copy.dstXInBytes, copy.dstY, 0}, copy.dstPitch, 0, box),
-          make_side(copy.srcMemoryType, copy.srcHost, copy.srcDevice, copy.srcArray,
-                    {copy.srcXInBytes, copy.srcY, 0}, copy.srcPitch, 0, box),
-          box};
+Plan checked_plan(const Context& context, const CUDA_MEMCPY3D& copy, When when) {
+  Plan plan = make_plan(copy);
+  if (plan.box.empty()) return plan;
+  check(context, plan.dst, plan.box, when);
+  check(context, plan.src, plan.box, when);
+  return plan;
 }
 
-void run(Context& context, const Plan& plan, CUstream handle, bool wait) {
+const CUDA_MEMCPY3D& in_space(const CUDA_MEMCPY3D& copy) { return copy; }
+
+// A two-dimensional copy, or one between contexts, as a copy in space.
+template <typename Description>
+CUDA_MEMCPY3D common_part(const Description& from) {
+  CUDA_MEMCPY3D copy = {};
+  copy.srcXInBytes = from.srcXInBytes;
+  copy.srcY = from.srcY;
+  copy.srcMemoryType = from.srcMemoryType;
+  copy.srcHost = from.srcHost;
+  copy.srcDevice = from.srcDevice;
+  copy.srcArray = from.srcArray;
+  copy.srcPitch = from.srcPitch;
+  copy.dstXInBytes = from.dstXInBytes;
+  copy.dstY = from.dstY;
+  copy.dstMemoryType = from.dstMemoryType;
+  copy.dstHost = from.dstHost;
+  copy.dstDevice = from.dstDevice;
+  copy.dstArray = from.dstArray;
+  copy.dstPitch = from.dstPitch;
+  copy.WidthInBytes = from.WidthInBytes;
+  copy.Height = from.Height;
+  copy.Depth = 1;
+  return copy;
+}
+
+CUDA_MEMCPY3D in_space(const CUDA_MEMCPY2D& copy) { return common_part(copy); }
+
+CUDA_MEMCPY3D in_space(const CUDA_MEMCPY3D_PEER& from) {
+  CUDA_MEMCPY3D copy = common_part(from);
+  copy.srcZ = from.srcZ;
+  copy.srcHeight = from.srcHeight;
+  copy.dstZ = from.dstZ;
+  copy.dstHeight = from.dstHeight;
+  copy.Depth = from.Depth;
+  return copy;
+}
+
+void run(Context& context, const CUDA_MEMCPY3D& copy, CUstream handle, bool wait) {
   std::shared_ptr<Stream> stream = resolve_stream(context, handle);
+  if (wait) not_in_unsafe_capture();
+  if (!wait && capturing(*stream)) {
+    checked_plan(context, copy, When::later);
+    capture(*stream, CopyWork{owner(*stream), copy});
+    return;
+  }
+  Plan plan = checked_plan(context, copy, When::now);
   if (plan.box.empty()) return;
-  check(context, plan.dst, plan.box);
-  check(context, plan.src, plan.box);
   auto body = [plan] { move(plan.dst, plan.src, plan.box); };
   if (wait) {
     run_and_wait(*stream, body);
@@ -151,11 +188,11 @@ void run(Context& context, const Plan& plan, CUstream handle, bool wait) {
   }
 }
 
-template <typename Description, typename Planner>
-CUresult copy(const Description* description, Planner planner, CUstream stream, bool wait) {
+template <typename Description>
+CUresult copy(const Description* description, CUstream stream, bool wait) {
   return with_context([&](Context& context) {
     require(description != nullptr);
-    run(context, planner(*description), stream, wait);
+    run(context, in_space(*description), stream, wait);
   });
 }
 
@@ -168,49 +205,87 @@ size_t element_bytes(const CUDA_MEMCPY3D_BATCH_OP& operation) {
   return 1;
 }
 
-Side operand(const CUmemcpy3DOperand& operand, size_t element, const Box& box) {
-  if (operand.type == CU_MEMCPY_OPERAND_TYPE_ARRAY) {
-    const CUoffset3D& offset = operand.op.array.offset;
-    return array_side(operand.op.array.array, {times(offset.x, element), offset.y, offset.z}, box);
+// One end of a batch's operation, as the fields of a copy in space.
+struct Operand {
+  CUmemorytype type = CU_MEMORYTYPE_UNIFIED;
+  CUdeviceptr address = 0;
+  CUarray array = nullptr;
+  Origin origin = {0, 0, 0};
+  size_t pitch = 0;
+  size_t height = 0;
+};
+
+Operand operand(const CUmemcpy3DOperand& from, size_t element) {
+  Operand result;
+  if (from.type == CU_MEMCPY_OPERAND_TYPE_ARRAY) {
+    const CUoffset3D& offset = from.op.array.offset;
+    result.type = CU_MEMORYTYPE_ARRAY;
+    result.array = from.op.array.array;
+    result.origin = {times(offset.x, element), offset.y, offset.z};
+    return result;
   }
-  require(operand.type == CU_MEMCPY_OPERAND_TYPE_POINTER);
-  const auto& pointer = operand.op.ptr;
-  return make_side(CU_MEMORYTYPE_UNIFIED, nullptr, pointer.ptr, nullptr, {0, 0, 0},
-                   times(pointer.rowLength, element), pointer.layerHeight, box);
+  require(from.type == CU_MEMCPY_OPERAND_TYPE_POINTER);
+  result.address = from.op.ptr.ptr;
+  result.pitch = times(from.op.ptr.rowLength, element);
+  result.height = from.op.ptr.layerHeight;
+  return result;
 }
 
 void run_operation(Context& context, const CUDA_MEMCPY3D_BATCH_OP& operation, CUstream stream) {
   const size_t element = element_bytes(operation);
-  Box box = {times(operation.extent.width, element), operation.extent.height, operation.extent.depth};
-  if (box.empty()) return;
-  run(context, {operand(operation.dst, element, box), operand(operation.src, element, box), box}, stream,
-      false);
+  Operand src = operand(operation.src, element);
+  Operand dst = operand(operation.dst, element);
+  CUDA_MEMCPY3D copy = {};
+  copy.srcMemoryType = src.type;
+  copy.srcDevice = src.address;
+  copy.srcArray = src.array;
+  copy.srcXInBytes = src.origin.x;
+  copy.srcY = src.origin.y;
+  copy.srcZ = src.origin.z;
+  copy.srcPitch = src.pitch;
+  copy.srcHeight = src.height;
+  copy.dstMemoryType = dst.type;
+  copy.dstDevice = dst.address;
+  copy.dstArray = dst.array;
+  copy.dstXInBytes = dst.origin.x;
+  copy.dstY = dst.origin.y;
+  copy.dstZ = dst.origin.z;
+  copy.dstPitch = dst.pitch;
+  copy.dstHeight = dst.height;
+  copy.WidthInBytes = times(operation.extent.width, element);
+  copy.Height = operation.extent.height;
+  copy.Depth = operation.extent.depth;
+  run(context, copy, stream, false);
 }
 
 }  // namespace
 
-SOFTGPU_API cuMemcpy2D_v2(const CUDA_MEMCPY2D* pCopy) { return copy(pCopy, plan2d, nullptr, true); }
+std::function<void()> softgpu::driver::plan_copy(const Context& context, const CUDA_MEMCPY3D& copy,
+                                                 When when) {
+  Plan plan = checked_plan(context, copy, when);
+  return [plan] {
+    if (!plan.box.empty()) move(plan.dst, plan.src, plan.box);
+  };
+}
 
-SOFTGPU_API cuMemcpy2DUnaligned_v2(const CUDA_MEMCPY2D* pCopy) { return copy(pCopy, plan2d, nullptr, true); }
+SOFTGPU_API cuMemcpy2D_v2(const CUDA_MEMCPY2D* pCopy) { return copy(pCopy, nullptr, true); }
+
+SOFTGPU_API cuMemcpy2DUnaligned_v2(const CUDA_MEMCPY2D* pCopy) { return copy(pCopy, nullptr, true); }
 
 SOFTGPU_API cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D* pCopy, CUstream hStream) {
-  return copy(pCopy, plan2d, hStream, false);
+  return copy(pCopy, hStream, false);
 }
 
-SOFTGPU_API cuMemcpy3D_v2(const CUDA_MEMCPY3D* pCopy) {
-  return copy(pCopy, plan3d<CUDA_MEMCPY3D>, nullptr, true);
-}
+SOFTGPU_API cuMemcpy3D_v2(const CUDA_MEMCPY3D* pCopy) { return copy(pCopy, nullptr, true); }
 
 SOFTGPU_API cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D* pCopy, CUstream hStream) {
-  return copy(pCopy, plan3d<CUDA_MEMCPY3D>, hStream, false);
+  return copy(pCopy, hStream, false);
 }
 
-SOFTGPU_API cuMemcpy3DPeer(const CUDA_MEMCPY3D_PEER* pCopy) {
-  return copy(pCopy, plan3d<CUDA_MEMCPY3D_PEER>, nullptr, true);
-}
+SOFTGPU_API cuMemcpy3DPeer(const CUDA_MEMCPY3D_PEER* pCopy) { return copy(pCopy, nullptr, true); }
 
 SOFTGPU_API cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER* pCopy, CUstream hStream) {
-  return copy(pCopy, plan3d<CUDA_MEMCPY3D_PEER>, hStream, false);
+  return copy(pCopy, hStream, false);
 }
 
 SOFTGPU_API cuMemcpyWithAttributesAsync(CUdeviceptr dst, CUdeviceptr src, size_t size, CUmemcpyAttributes*,

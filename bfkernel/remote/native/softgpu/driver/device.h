@@ -34,6 +34,14 @@ struct MultiprocessorLimits {
   size_t shared_reserved_per_block = 1 << 10;  // what the system keeps of every block's share
 };
 
+// What graphs allocate on a device, in bytes.
+struct GraphMemory {
+  std::atomic<size_t> used{0};
+  std::atomic<size_t> used_high{0};
+  std::atomic<size_t> reserved{0};
+  std::atomic<size_t> reserved_high{0};
+};
+
 class Device {
  public:
   Device(int ordinal, int physical, const Config& config);
@@ -49,6 +57,7 @@ class Device {
   MultiprocessorLimits limits;
   Capacity capacity;
   Arena arena;
+  GraphMemory graph_memory;
   std::shared_ptr<Context> primary;  // made with the device; becomes active when retained
   std::shared_ptr<MemoryPool> default_pool;
 

@@ -6,15 +6,20 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "context.h"
 
 namespace softgpu::driver {
 
+struct CapturedPoint;
+
 // One recording. Recording an event again leaves those who wait for the earlier one alone.
 struct Recording {
   Ticket ticket;
-  std::atomic<int64_t> nanoseconds{0};  // steady time at which it was reached
+  std::atomic<int64_t> nanoseconds{0};            // steady time at which it was reached
+  std::shared_ptr<const CapturedPoint> captured;  // instead of all that: a point in a capture
+  void reach();
 };
 
 class Event {
@@ -24,6 +29,7 @@ class Event {
   bool timed() const { return !(flags & CU_EVENT_DISABLE_TIMING); }
   std::shared_ptr<Recording> last() const;  // null when never recorded
   void set(std::shared_ptr<Recording> recording);
+  CUevent handle() { return reinterpret_cast<CUevent>(this); }
 
   const std::weak_ptr<Context> context;
   const unsigned flags;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // cuEvent*, and streams that wait for events.
+#include "capture.h"
 #include "current.h"
 #include "event.h"
 
@@ -12,15 +13,20 @@ std::shared_ptr<Recording> Event::last() const {
 
 void Event::set(std::shared_ptr<Recording> recording) {
   std::lock_guard lock(mutex_);
-  last_ = std::move(recording);
+  last_.swap(recording);  // the old one ends outside the lock: a whole capture may go with it
+}
+
+void Recording::reach() {
+  nanoseconds = std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
 }
 
 void record(Event& event, Stream& stream) {
+  if (capturing(stream)) {
+    capture_record(stream, event);
+    return;
+  }
   auto recording = std::make_shared<Recording>();
-  recording->ticket = submit(stream, [recording] {
-    recording->nanoseconds =
-        std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
-  });
+  recording->ticket = submit(stream, [recording] { recording->reach(); });
   event.set(std::move(recording));
 }
 
@@ -29,6 +35,26 @@ void record(Event& event, Stream& stream) {
 using namespace softgpu::driver;
 
 namespace {
+
+// The last recording of an event that is asked about from outside. Throws CAPTURED_EVENT when it stands for a
+// point in a graph.
+std::shared_ptr<Recording> outside_recording(const Event& event) {
+  std::shared_ptr<Recording> recording = event.last();
+  require(!recording || !recording->captured, CUDA_ERROR_CAPTURED_EVENT);
+  return recording;
+}
+
+void wait_for(const std::shared_ptr<Stream>& stream, const std::shared_ptr<Event>& event, unsigned flags) {
+  require((flags & ~static_cast<unsigned>(CU_EVENT_WAIT_EXTERNAL)) == 0);
+  if (flags & CU_EVENT_WAIT_EXTERNAL) {
+    require(capturing(*stream));
+    capture(*stream, WaitWork{event});
+    return;
+  }
+  std::shared_ptr<Recording> recording = event->last();
+  if (!recording || capture_wait(stream, *recording)) return;
+  if (!Scheduler::instance().reached(recording->ticket)) submit(*stream, {}, {recording->ticket});
+}
 
 constexpr unsigned kEventFlags = CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT_INTERPROCESS;
 
@@ -53,7 +79,12 @@ SOFTGPU_API cuEventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned in
     std::shared_ptr<Event> event = registry<Event>().get(hEvent);
     std::shared_ptr<Stream> stream = resolve_stream(context, hStream);
     require(event->context.lock() == stream->context.lock(), CUDA_ERROR_INVALID_HANDLE);
-    record(*event, *stream);
+    if (!(flags & CU_EVENT_RECORD_EXTERNAL)) {
+      record(*event, *stream);
+      return;
+    }
+    require(capturing(*stream));
+    capture(*stream, RecordWork{event});
   });
 }
 
@@ -63,7 +94,8 @@ SOFTGPU_API cuEventRecord(CUevent hEvent, CUstream hStream) {
 
 SOFTGPU_API cuEventQuery(CUevent hEvent) {
   return with_context([&](Context&) {
-    std::shared_ptr<Recording> recording = registry<Event>().get(hEvent)->last();
+    std::shared_ptr<Recording> recording = outside_recording(*registry<Event>().get(hEvent));
+    not_in_unsafe_capture();
     bool reached = !recording || Scheduler::instance().reached(recording->ticket);
     return reached ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
   });
@@ -72,7 +104,9 @@ SOFTGPU_API cuEventQuery(CUevent hEvent) {
 SOFTGPU_API cuEventSynchronize(CUevent hEvent) {
   return with_context([&](Context& context) {
     std::shared_ptr<Event> event = registry<Event>().get(hEvent);
-    if (std::shared_ptr<Recording> recording = event->last()) Scheduler::instance().wait(recording->ticket);
+    std::shared_ptr<Recording> recording = outside_recording(*event);
+    not_in_unsafe_capture();
+    if (recording) Scheduler::instance().wait(recording->ticket);
     std::shared_ptr<Context> owner = event->context.lock();
     if (owner) owner->printf.flush();
     return owner ? owner->fault() : context.fault();
@@ -85,7 +119,7 @@ SOFTGPU_API cuEventElapsedTime_v2(float* pMilliseconds, CUevent hStart, CUevent 
     std::shared_ptr<Event> events[2] = {registry<Event>().get(hStart), registry<Event>().get(hEnd)};
     std::shared_ptr<Recording> recordings[2];
     for (int i = 0; i < 2; ++i) {
-      recordings[i] = events[i]->last();
+      recordings[i] = outside_recording(*events[i]);
       require(recordings[i] != nullptr && events[i]->timed(), CUDA_ERROR_INVALID_HANDLE);
     }
     for (const auto& recording : recordings) {
@@ -98,11 +132,8 @@ SOFTGPU_API cuEventElapsedTime_v2(float* pMilliseconds, CUevent hStart, CUevent 
 
 SOFTGPU_API cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags) {
   return with_context([&](Context& context) {
-    require((Flags & ~static_cast<unsigned>(CU_EVENT_WAIT_EXTERNAL)) == 0);
-    std::shared_ptr<Stream> stream = resolve_stream(context, hStream);
-    std::shared_ptr<Recording> recording = registry<Event>().get(hEvent)->last();
-    if (recording && !Scheduler::instance().reached(recording->ticket))
-      submit(*stream, {}, {recording->ticket});
+    std::shared_ptr<Event> event = registry<Event>().get(hEvent);
+    wait_for(resolve_stream(context, hStream), event, Flags);
   });
 }
 
@@ -110,6 +141,7 @@ SOFTGPU_API cuCtxRecordEvent(CUcontext hCtx, CUevent hEvent) {
   return with_driver([&](Driver&) {
     std::shared_ptr<Context> context = context_of(hCtx);
     context->check();
+    not_in_capture_in(*context);
     record(*registry<Event>().get(hEvent), *context->legacy_stream());
   });
 }
@@ -118,7 +150,7 @@ SOFTGPU_API cuCtxWaitEvent(CUcontext hCtx, CUevent hEvent) {
   return with_driver([&](Driver&) {
     std::shared_ptr<Context> context = context_of(hCtx);
     context->check();
-    std::shared_ptr<Recording> recording = registry<Event>().get(hEvent)->last();
-    if (recording) submit(*context->legacy_stream(), {}, {recording->ticket});
+    not_in_capture_in(*context);
+    wait_for(context->legacy_stream(), registry<Event>().get(hEvent), 0);
   });
 }

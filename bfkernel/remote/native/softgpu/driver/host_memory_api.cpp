@@ -2,6 +2,7 @@
 // Host memory that devices reach: allocated here, or the program's own and registered.
 #include <sys/mman.h>
 
+#include "capture.h"
 #include "current.h"
 #include "memory.h"
 
@@ -43,6 +44,7 @@ std::optional<Range> host_range_at(const void* p) {
 SOFTGPU_API cuMemHostAlloc(void** pp, size_t bytesize, unsigned int Flags) {
   return with_context([&](Context& context) {
     require(pp != nullptr && bytesize > 0 && (Flags & ~kAllocFlags) == 0);
+    not_in_unsafe_capture();
     void* memory = mmap(nullptr, bytesize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     require(memory != MAP_FAILED, CUDA_ERROR_OUT_OF_MEMORY);
     AddressSpace::instance().insert(
@@ -56,6 +58,7 @@ SOFTGPU_API cuMemAllocHost_v2(void** pp, size_t bytesize) { return cuMemHostAllo
 SOFTGPU_API cuMemFreeHost(void* p) {
   return with_context([&](Context&) {
     if (!p) return;
+    not_in_unsafe_capture();
     std::optional<Range> known = host_range_at(p);
     uint64_t address = reinterpret_cast<uint64_t>(p);
     require(known && known->begin == address && known->kind == RangeKind::host_allocated);

@@ -1,168 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Launching kernels.
-#include <atomic>
-#include <cstdio>
-#include <cstring>
-#include <tuple>
-#include <vector>
-
+#include "capture.h"
 #include "current.h"
-#include "module.h"
-#include "occupancy.h"
-#include "texture_objects.h"
+#include "graph_work.h"
+#include "launch.h"
 
 using namespace softgpu::driver;
-using softgpu::FaultReport;
-using softgpu::KernelInfo;
-using softgpu::LaunchConfig;
 
 namespace {
 
-std::atomic<uint64_t> next_grid_id{1};
-
-struct Launch {
-  std::shared_ptr<Function> function;
-  std::shared_ptr<Module> module;
-  LaunchConfig config;
-  std::vector<std::byte> params;
-};
-
-// From `extra`: a flat buffer, laid out by the caller as the kernel declares it.
-std::vector<std::byte> flat_params(void** extra, const KernelInfo& info) {
-  const void* buffer = nullptr;
-  const size_t* size = nullptr;
-  for (; *extra != CU_LAUNCH_PARAM_END; extra += 2) {
-    if (*extra == CU_LAUNCH_PARAM_BUFFER_POINTER) {
-      buffer = extra[1];
-    } else if (*extra == CU_LAUNCH_PARAM_BUFFER_SIZE) {
-      size = static_cast<const size_t*>(extra[1]);
-    } else {
-      fail(CUDA_ERROR_INVALID_VALUE);
-    }
-  }
-  require(info.param_bytes == 0 || (buffer != nullptr && size != nullptr));
-  std::vector<std::byte> params(info.param_bytes);
-  if (params.empty()) return params;
-  // The last parameter's padding may be left out.
-  const softgpu::ParamInfo& last = info.params.back();
-  require(*size >= last.offset + last.size);
-  std::memcpy(params.data(), buffer, std::min(*size, params.size()));
-  return params;
-}
-
-std::vector<std::byte> gather_params(void** kernel_params, void** extra, const KernelInfo& info) {
-  require(kernel_params == nullptr || extra == nullptr);
-  if (extra) return flat_params(extra, info);
-  require(kernel_params != nullptr || info.params.empty());
-  std::vector<std::byte> params(info.param_bytes);
-  for (size_t i = 0; i < info.params.size(); ++i) {
-    require(kernel_params[i] != nullptr);
-    std::memcpy(params.data() + info.params[i].offset, kernel_params[i], info.params[i].size);
-  }
-  return params;
-}
-
-void check_shape(const Device& device, const KernelInfo& info, const LaunchConfig& config) {
-  constexpr uint32_t most_grid[3] = {0x7fffffff, 65535, 65535};
-  constexpr uint32_t most_block[3] = {1024, 1024, 64};
-  for (int axis = 0; axis < 3; ++axis) {
-    require(config.grid[axis] >= 1 && config.grid[axis] <= most_grid[axis]);
-    require(config.block[axis] >= 1 && config.block[axis] <= most_block[axis]);
-  }
-  uint64_t threads = uint64_t{config.block[0]} * config.block[1] * config.block[2];
-  require(threads <= static_cast<uint64_t>(device.limits.max_threads_per_block));
-  require(threads <= static_cast<uint64_t>(info.max_threads_per_block));
-  if (info.required_block[0] == 0) return;
-  for (int axis = 0; axis < 3; ++axis) {
-    require(config.block[axis] == static_cast<uint32_t>(std::max(info.required_block[axis], 1)));
-  }
-}
-
-void check_cooperative(const Device& device, const Function& function, const LaunchConfig& config) {
-  int threads = static_cast<int>(config.block[0] * config.block[1] * config.block[2]);
-  int blocks = active_blocks(device, function, threads, config.dynamic_shared_bytes);
-  uint64_t grid = uint64_t{config.grid[0]} * config.grid[1] * config.grid[2];
-  require(grid <= uint64_t(blocks) * device.multiprocessors, CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE);
-}
-
-// Machine code can be looked up, so that libraries start; it is here that it turns out not to run.
-void check_executable(const Device& device, const Function& function) {
-  const KernelInfo& info = softgpu::info(*function.kernel);
-  if (!info.machine_code) return;
-  if (!function.settings->refused.exchange(true)) {
-    std::fprintf(
-        stderr,
-        "softgpu: kernel %s is machine code for sm_%d without PTX beside it; device %d is emulated and "
-        "executes PTX only\n",
-        info.name.c_str(), info.ptx_version, device.ordinal);
-  }
-  fail(CUDA_ERROR_NO_BINARY_FOR_GPU);
-}
-
-void run(const std::shared_ptr<Context>& context, const Launch& launch) {
-  LaunchConfig config = launch.config;
-  config.params = launch.params;
-  FaultReport report = softgpu::launch(launch.module->instance(), *launch.function->kernel, config,
-                                       context->memory, context->printf);
-  if (report.fault != softgpu::Fault::none) context->poison(report);
-}
-
-struct Shape {
-  unsigned grid[3];
-  unsigned block[3];
-  unsigned shared_bytes;
-  bool cooperative;
-};
-
-void launch(Context& current, CUfunction f, const Shape& shape, CUstream stream_handle, void** kernel_params,
-            void** extra) {
+void launch(Context& current, CUfunction f, const LaunchShape& shape, CUstream stream_handle,
+            void** kernel_params, void** extra, KernelAttributes attributes = {}) {
   std::shared_ptr<Stream> stream = resolve_stream(current, stream_handle);
-  std::shared_ptr<Context> context = owner(*stream);
-  Launch launch;
-  launch.function = resolve_function(*context, f);
-  launch.module = launch.function->module.lock();
-  require(launch.module != nullptr, CUDA_ERROR_INVALID_HANDLE);
-  require(launch.module->context.lock() == context, CUDA_ERROR_INVALID_HANDLE);
-  const KernelInfo& info = softgpu::info(*launch.function->kernel);
-  const Device& device = context->device;
-  check_executable(device, *launch.function);
-  LaunchConfig& config = launch.config;
-  std::copy_n(shape.grid, 3, config.grid.begin());
-  std::copy_n(shape.block, 3, config.block.begin());
-  config.dynamic_shared_bytes = shape.shared_bytes;
-  config.cooperative = shape.cooperative;
-  config.compute_capability = device.compute_capability;
-  config.multiprocessors = device.multiprocessors;
-  config.grid_id = next_grid_id.fetch_add(1);
-  config.textures = &TextureObjects::instance();
-  if (softgpu::uses_heap(launch.module->instance().program())) {
-    std::tie(config.heap_begin, config.heap_end) = context->heap();
+  Launch launch = prepare_launch(owner(*stream), f, shape, kernel_params, extra);
+  if (capturing(*stream)) {
+    capture(*stream, kernel_work(f, std::move(launch), std::move(attributes)));
+    return;
   }
-  check_shape(device, info, config);
-  require(shape.shared_bytes <= max_dynamic_shared(device, *launch.function));
-  if (shape.cooperative) check_cooperative(device, *launch.function, config);
-  launch.params = gather_params(kernel_params, extra, info);
-  submit(*stream, [context, launch = std::move(launch)] { run(context, launch); });
-}
-
-// Attributes that ask for what every launch here does anyway are accepted; what cannot be done is refused.
-void apply(const CUlaunchAttribute& attribute, Shape* shape) {
-  const CUlaunchAttributeValue& value = attribute.value;
-  switch (attribute.id) {
-    case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
-      shape->cooperative = value.cooperative != 0;
-      break;
-    case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
-      require(value.clusterDim.x == 1 && value.clusterDim.y == 1 && value.clusterDim.z == 1,
-              CUDA_ERROR_INVALID_CLUSTER_SIZE);
-      break;
-    case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT:
-    case CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT:
-    case CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE:
-      fail(CUDA_ERROR_NOT_SUPPORTED);
-    default:
-      require(attribute.id >= CU_LAUNCH_ATTRIBUTE_IGNORE && attribute.id < CU_LAUNCH_ATTRIBUTE_MAX);
-  }
+  submit(*stream, [launch = std::move(launch)] { run(launch); });
 }
 
 }  // namespace
@@ -171,7 +26,8 @@ SOFTGPU_API cuLaunchKernel(CUfunction f, unsigned int gridDimX, unsigned int gri
                            unsigned int blockDimX, unsigned int blockDimY, unsigned int blockDimZ,
                            unsigned int sharedMemBytes, CUstream hStream, void** kernelParams, void** extra) {
   return with_context([&](Context& context) {
-    Shape shape = {{gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes, false};
+    LaunchShape shape = {
+        {gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes, false};
     launch(context, f, shape, hStream, kernelParams, extra);
   });
 }
@@ -181,7 +37,8 @@ SOFTGPU_API cuLaunchCooperativeKernel(CUfunction f, unsigned int gridDimX, unsig
                                       unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream,
                                       void** kernelParams) {
   return with_context([&](Context& context) {
-    Shape shape = {{gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes, true};
+    LaunchShape shape = {
+        {gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes, true};
     launch(context, f, shape, hStream, kernelParams, nullptr);
   });
 }
@@ -189,11 +46,15 @@ SOFTGPU_API cuLaunchCooperativeKernel(CUfunction f, unsigned int gridDimX, unsig
 SOFTGPU_API cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction f, void** kernelParams, void** extra) {
   return with_context([&](Context& context) {
     require(config != nullptr && (config->numAttrs == 0 || config->attrs != nullptr));
-    Shape shape = {{config->gridDimX, config->gridDimY, config->gridDimZ},
-                   {config->blockDimX, config->blockDimY, config->blockDimZ},
-                   config->sharedMemBytes,
-                   false};
-    for (unsigned i = 0; i < config->numAttrs; ++i) apply(config->attrs[i], &shape);
-    launch(context, f, shape, config->hStream, kernelParams, extra);
+    LaunchShape shape = {{config->gridDimX, config->gridDimY, config->gridDimZ},
+                         {config->blockDimX, config->blockDimY, config->blockDimZ},
+                         config->sharedMemBytes,
+                         false};
+    KernelAttributes attributes;
+    for (unsigned i = 0; i < config->numAttrs; ++i) {
+      apply(config->attrs[i], &shape);
+      attributes[config->attrs[i].id] = config->attrs[i].value;
+    }
+    launch(context, f, shape, config->hStream, kernelParams, extra, std::move(attributes));
   });
 }

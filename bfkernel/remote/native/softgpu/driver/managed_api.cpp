@@ -3,12 +3,19 @@
 #include <algorithm>
 
 #include "advice.h"
+#include "capture.h"
 #include "current.h"
 #include "memory.h"
 
 using namespace softgpu::driver;
 
 namespace {
+
+// No node of a graph stands for what changes nothing here.
+void not_captured(Context& context, CUstream handle) {
+  std::shared_ptr<Stream> stream = resolve_stream(context, handle);
+  not_in_capture_of(*owner(*stream), *stream);
+}
 
 // All of [address, address + size) is managed. Throws INVALID_VALUE.
 void require_managed(uint64_t address, size_t size) {
@@ -138,6 +145,7 @@ SOFTGPU_API cuMemAllocManaged(CUdeviceptr* dptr, size_t bytesize, unsigned int f
   return with_context([&](Context& context) {
     require(dptr != nullptr && bytesize > 0);
     require(flags == CU_MEM_ATTACH_GLOBAL || flags == CU_MEM_ATTACH_HOST);
+    not_in_unsafe_capture();
     *dptr = allocate(context, bytesize, RangeKind::managed, flags);
   });
 }
@@ -162,7 +170,7 @@ SOFTGPU_API cuMemPrefetchAsync_v2(CUdeviceptr devPtr, size_t count, CUmemLocatio
                                   unsigned int flags, CUstream hStream) {
   return with_context([&](Context& context) {
     require(flags == 0);
-    resolve_stream(context, hStream);
+    not_captured(context, hStream);
     prefetch(devPtr, count, place_of(Driver::get(), location));
   });
 }
@@ -194,7 +202,7 @@ SOFTGPU_API cuMemPrefetchBatchAsync(CUdeviceptr* dptrs, size_t* sizes, size_t co
                                     size_t numPrefetchLocs, unsigned long long flags, CUstream hStream) {
   return with_context([&](Context& context) {
     require(flags == 0);
-    resolve_stream(context, hStream);
+    not_captured(context, hStream);
     for_each_range(dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, prefetch);
   });
 }
@@ -204,7 +212,7 @@ SOFTGPU_API cuMemDiscardBatchAsync(CUdeviceptr* dptrs, size_t* sizes, size_t cou
                                    CUstream hStream) {
   return with_context([&](Context& context) {
     require(flags == 0 && dptrs != nullptr && sizes != nullptr && count > 0);
-    resolve_stream(context, hStream);
+    not_captured(context, hStream);
     for (size_t i = 0; i < count; ++i) require_managed(dptrs[i], sizes[i]);
   });
 }
@@ -234,7 +242,7 @@ SOFTGPU_API cuMemRangeGetAttributes(void** data, size_t* dataSizes, CUmem_range_
 // Attachment restricts who may touch the memory; here nobody needs to be kept from it.
 SOFTGPU_API cuStreamAttachMemAsync(CUstream hStream, CUdeviceptr dptr, size_t length, unsigned int flags) {
   return with_context([&](Context& context) {
-    resolve_stream(context, hStream);
+    not_captured(context, hStream);
     std::optional<Range> range = AddressSpace::instance().find(dptr);
     require(range && range->kind == RangeKind::managed && range->begin == dptr);
     require(length == 0 || length == range->size());

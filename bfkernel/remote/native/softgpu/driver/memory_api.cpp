@@ -2,6 +2,7 @@
 // cuMemAlloc and its relatives.
 #include <limits>
 
+#include "capture.h"
 #include "current.h"
 #include "memory.h"
 
@@ -30,6 +31,7 @@ SOFTGPU_API cuMemGetInfo_v2(size_t* free, size_t* total) {
 SOFTGPU_API cuMemAlloc_v2(CUdeviceptr* dptr, size_t bytesize) {
   return with_context([&](Context& context) {
     require(dptr != nullptr && bytesize > 0);
+    not_in_unsafe_capture();
     *dptr = allocate(context, bytesize, RangeKind::device);
   });
 }
@@ -38,6 +40,7 @@ SOFTGPU_API cuMemAllocPitch_v2(CUdeviceptr* dptr, size_t* pPitch, size_t WidthIn
                                unsigned int ElementSizeBytes) {
   return with_context([&](Context& context) {
     require(dptr != nullptr && pPitch != nullptr && WidthInBytes > 0 && Height > 0);
+    not_in_unsafe_capture();
     require(ElementSizeBytes == 4 || ElementSizeBytes == 8 || ElementSizeBytes == 16);
     require(WidthInBytes <= std::numeric_limits<size_t>::max() - kPitch, CUDA_ERROR_OUT_OF_MEMORY);
     size_t pitch = (WidthInBytes + kPitch - 1) / kPitch * kPitch;
@@ -50,6 +53,13 @@ SOFTGPU_API cuMemAllocPitch_v2(CUdeviceptr* dptr, size_t* pPitch, size_t WidthIn
 SOFTGPU_API cuMemFree_v2(CUdeviceptr dptr) {
   return with_context([&](Context&) {
     if (dptr == 0) return;
+    not_in_unsafe_capture();
+    if (std::shared_ptr<GraphBlock> block = GraphBlock::at(dptr)) {
+      require(block->unclaim());
+      Driver::get().drain();
+      block->close();
+      return;
+    }
     std::optional<Range> known = AddressSpace::instance().find(dptr);
     require(known && known->begin == dptr && is_users(*known));
     Driver::get().drain();  // cuMemFree waits for the device: no kernel may lose memory while it runs

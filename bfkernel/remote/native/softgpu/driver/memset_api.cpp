@@ -4,8 +4,9 @@
 #include <cstring>
 #include <limits>
 
+#include "capture.h"
 #include "current.h"
-#include "memory.h"
+#include "memset.h"
 
 using namespace softgpu::driver;
 
@@ -41,11 +42,12 @@ size_t span(const Rows& rows, size_t element) {
 }
 
 template <typename Element>
-std::function<void()> plan(const Context& context, const Rows& rows, Element value, size_t* bytes) {
+std::function<void()> plan(const Context& context, const Rows& rows, Element value, size_t* bytes,
+                           When when) {
   *bytes = span(rows, sizeof(Element));
   require(rows.address % sizeof(Element) == 0);
   require(rows.height <= 1 || rows.pitch % sizeof(Element) == 0);
-  require_reachable(context, rows.address, *bytes);
+  require(*bytes == 0 || holds(context, rows.address, *bytes, when));
   return [rows, value] {
     for (size_t y = 0; y < rows.height; ++y) fill(rows.address + y * rows.pitch, value, rows.width);
   };
@@ -57,7 +59,14 @@ CUresult set(const Rows& rows, Element value, CUstream handle) {
   return with_context([&](Context& context) {
     std::shared_ptr<Stream> stream = resolve_stream(context, handle);
     size_t bytes;
-    std::function<void()> run = plan(context, rows, value, &bytes);
+    When when = capturing(*stream) ? When::later : When::now;
+    std::function<void()> run = plan(context, rows, value, &bytes, when);
+    if (capturing(*stream)) {
+      CUDA_MEMSET_NODE_PARAMS fill = {rows.address,    rows.pitch, value,
+                                      sizeof(Element), rows.width, rows.height};
+      capture(*stream, FillWork{owner(*stream), fill});
+      return;
+    }
     if (bytes == 0) return;
     if (bytes <= kSmall) {
       run_soon(*stream, std::move(run));
@@ -68,6 +77,22 @@ CUresult set(const Rows& rows, Element value, CUstream handle) {
 }
 
 }  // namespace
+
+std::function<void()> softgpu::driver::plan_fill(const Context& context, const CUDA_MEMSET_NODE_PARAMS& fill,
+                                                 When when) {
+  Rows rows = {fill.dst, fill.pitch, fill.width, fill.height};
+  size_t bytes;
+  switch (fill.elementSize) {
+    case 1:
+      return plan(context, rows, static_cast<unsigned char>(fill.value), &bytes, when);
+    case 2:
+      return plan(context, rows, static_cast<unsigned short>(fill.value), &bytes, when);
+    case 4:
+      return plan(context, rows, fill.value, &bytes, when);
+    default:
+      fail(CUDA_ERROR_INVALID_VALUE);
+  }
+}
 
 SOFTGPU_API cuMemsetD8_v2(CUdeviceptr dstDevice, unsigned char uc, size_t N) {
   return set<unsigned char>({dstDevice, 0, N, 1}, uc, nullptr);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Stream-ordered allocation.
+#include "capture.h"
 #include "current.h"
 #include "memory.h"
 #include "pool.h"
@@ -31,6 +32,27 @@ CUdeviceptr allocate_from(MemoryPool& pool, size_t size) {
   return address;
 }
 
+// In a capture the memory is that of a node, and the pool only says where.
+CUdeviceptr allocate_in(Stream& stream, MemoryPool& pool, size_t size) {
+  if (!capturing(stream)) return allocate_from(pool, size);
+  CUDA_MEM_ALLOC_NODE_PARAMS params = {};
+  params.poolProps = pool.props;
+  params.bytesize = size;
+  AllocWork work = alloc_work(params);
+  CUdeviceptr address = work.params.dptr;
+  capture(stream, std::move(work));
+  return address;
+}
+
+void free_graph_memory(Stream& stream, const std::shared_ptr<GraphBlock>& block) {
+  if (capturing(stream)) {
+    capture(stream, FreeWork{block});
+    return;
+  }
+  require(block->unclaim());
+  run_soon(stream, [block] { block->close(); });
+}
+
 bool freeable(const Range& range) {
   return !range.internal && (range.kind == RangeKind::pool || range.kind == RangeKind::device);
 }
@@ -40,16 +62,15 @@ bool freeable(const Range& range) {
 SOFTGPU_API cuMemAllocAsync(CUdeviceptr* dptr, size_t bytesize, CUstream hStream) {
   return with_context([&](Context& context) {
     require(dptr != nullptr);
-    std::shared_ptr<Context> target = owner(*resolve_stream(context, hStream));
-    *dptr = allocate_from(*target->device.current_pool(), bytesize);
+    std::shared_ptr<Stream> stream = resolve_stream(context, hStream);
+    *dptr = allocate_in(*stream, *owner(*stream)->device.current_pool(), bytesize);
   });
 }
 
 SOFTGPU_API cuMemAllocFromPoolAsync(CUdeviceptr* dptr, size_t bytesize, CUmemoryPool pool, CUstream hStream) {
   return with_context([&](Context& context) {
     require(dptr != nullptr);
-    resolve_stream(context, hStream);
-    *dptr = allocate_from(*pool_of(pool), bytesize);
+    *dptr = allocate_in(*resolve_stream(context, hStream), *pool_of(pool), bytesize);
   });
 }
 
@@ -57,6 +78,11 @@ SOFTGPU_API cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
   return with_context([&](Context& context) {
     std::shared_ptr<Stream> stream = resolve_stream(context, hStream);
     if (dptr == 0) return;
+    if (std::shared_ptr<GraphBlock> block = GraphBlock::at(dptr)) {
+      free_graph_memory(*stream, block);
+      return;
+    }
+    not_in_capture_of(context, *stream);
     std::optional<Range> range = AddressSpace::instance().find(dptr);
     require(range && range->begin == dptr && freeable(*range));
     run_soon(*stream, [dptr] {

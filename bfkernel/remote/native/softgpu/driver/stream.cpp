@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "capture.h"
 #include "context.h"
 
 namespace softgpu::driver {
@@ -36,14 +37,30 @@ std::shared_ptr<Context> owner(const Stream& stream) {
 Ticket submit(Stream& stream, std::function<void()> run, std::vector<Ticket> after,
               std::function<bool()> ready) {
   std::shared_ptr<Context> context = owner(stream);
+  not_in_capture_of(*context, stream);
   std::lock_guard lock(context->order_mutex);
   context->order(stream, &after);
   return Scheduler::instance().submit(
       stream.queue, {in_context(*context, std::move(run)), std::move(after), std::move(ready), false});
 }
 
+Ticket submit_all(Stream& stream, std::vector<Operation> operations) {
+  std::shared_ptr<Context> context = owner(stream);
+  not_in_capture_of(*context, stream);
+  std::lock_guard lock(context->order_mutex);
+  context->order(stream, &operations.front().after);
+  Ticket first;
+  for (Operation& operation : operations) {
+    operation.run = in_context(*context, std::move(operation.run));
+    Ticket ticket = Scheduler::instance().submit(stream.queue, std::move(operation));
+    if (!first.queue) first = ticket;
+  }
+  return first;
+}
+
 Ticket submit_call_always(Stream& stream, std::function<void()> call) {
   std::shared_ptr<Context> context = owner(stream);
+  not_in_capture_of(*context, stream);
   std::lock_guard lock(context->order_mutex);
   std::vector<Ticket> after;
   context->order(stream, &after);
@@ -57,6 +74,7 @@ Ticket submit_call(Stream& stream, std::function<void()> call) {
 namespace {
 
 bool claim(Context& context, Stream& stream) {
+  not_in_capture_of(context, stream);
   std::lock_guard lock(context.order_mutex);
   std::vector<Ticket> after;
   context.order(stream, &after);
@@ -88,6 +106,8 @@ void run_soon(Stream& stream, std::function<void()> run) {
 
 CUresult synchronize(Stream& stream) {
   std::shared_ptr<Context> context = owner(stream);
+  not_in_capture_of(*context, stream);
+  not_in_unsafe_capture();
   Scheduler& scheduler = Scheduler::instance();
   if (&stream == context->legacy_stream().get()) {
     // An empty operation has the legacy stream's order: it ends after all blocking streams' work so far.

@@ -2,6 +2,7 @@
 // Streams: in-order work of one context, with CUDA's rules for the default stream.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -12,6 +13,7 @@
 namespace softgpu::driver {
 
 class Context;
+struct StreamCapture;
 
 class Stream {
  public:
@@ -25,6 +27,8 @@ class Stream {
   const int priority;
   const unsigned long long id;  // unique over the process's life
   const std::shared_ptr<Queue> queue;
+  std::atomic<bool> capturing{false};
+  std::shared_ptr<StreamCapture> capture;  // guarded by graphs_mutex
 };
 
 // The context a stream works in. Throws CONTEXT_IS_DESTROYED.
@@ -37,6 +41,8 @@ Ticket submit(Stream& stream, std::function<void()> run, std::vector<Ticket> aft
 Ticket submit_call(Stream& stream, std::function<void()> call);
 // The same for a call that is made even in a faulted context.
 Ticket submit_call_always(Stream& stream, std::function<void()> call);
+// Submits operations one after the other, with no other between them, and returns the first's ticket.
+Ticket submit_all(Stream& stream, std::vector<Operation> operations);
 // Submits and returns when it has run: on the calling thread if the stream is idle.
 void run_and_wait(Stream& stream, const std::function<void()>& run);
 // Runs now if the stream is idle and nothing stands before it, else submits; for work that is quicker done

@@ -2,6 +2,7 @@
 // Making, asking and waiting for streams.
 #include <algorithm>
 
+#include "capture.h"
 #include "current.h"
 
 using namespace softgpu::driver;
@@ -34,6 +35,7 @@ SOFTGPU_API cuStreamDestroy_v2(CUstream hStream) {
   return with_driver([&](Driver&) {
     std::shared_ptr<Stream> stream = registry<Stream>().remove(hStream);
     require(stream != nullptr, CUDA_ERROR_INVALID_HANDLE);
+    abandon_capture(*stream);
     if (auto context = stream->context.lock()) context->forget_stream(stream);
   });
 }
@@ -45,6 +47,8 @@ SOFTGPU_API cuStreamSynchronize(CUstream hStream) {
 SOFTGPU_API cuStreamQuery(CUstream hStream) {
   return with_stream(hStream, [](Stream& stream) {
     std::shared_ptr<Context> context = owner(stream);
+    not_in_capture_of(*context, stream);
+    not_in_unsafe_capture();
     std::vector<Ticket> pending;
     if (Ticket ticket = Scheduler::instance().outstanding(stream.queue); ticket.queue)
       pending.push_back(ticket);
@@ -115,30 +119,4 @@ SOFTGPU_API cuStreamGetAttribute(CUstream hStream, CUstreamAttrID attr, CUstream
 
 SOFTGPU_API cuStreamSetAttribute(CUstream hStream, CUstreamAttrID, const CUstreamAttrValue* value) {
   return with_stream(hStream, [&](Stream&) { require(value != nullptr); });
-}
-
-// No graphs here, so nothing is ever being captured.
-SOFTGPU_API cuStreamIsCapturing(CUstream hStream, CUstreamCaptureStatus* captureStatus) {
-  return with_stream(hStream, [&](Stream&) {
-    require(captureStatus != nullptr);
-    *captureStatus = CU_STREAM_CAPTURE_STATUS_NONE;
-  });
-}
-
-SOFTGPU_API cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mode) {
-  return with_driver([&](Driver&) {
-    thread_local CUstreamCaptureMode current = CU_STREAM_CAPTURE_MODE_GLOBAL;
-    require(mode != nullptr && *mode <= CU_STREAM_CAPTURE_MODE_RELAXED);
-    std::swap(*mode, current);
-  });
-}
-
-SOFTGPU_API cuStreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus* captureStatus_out, cuuint64_t*,
-                                      CUgraph*, const CUgraphNode**, size_t*) {
-  return cuStreamIsCapturing(hStream, captureStatus_out);
-}
-
-SOFTGPU_API cuStreamGetCaptureInfo_v3(CUstream hStream, CUstreamCaptureStatus* captureStatus_out, cuuint64_t*,
-                                      CUgraph*, const CUgraphNode**, const CUgraphEdgeData**, size_t*) {
-  return cuStreamIsCapturing(hStream, captureStatus_out);
 }

@@ -1,79 +1,48 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Work in streams that is neither a kernel nor a copy: host functions, and waiting for and writing of values.
-#include <atomic>
-#include <type_traits>
-
+#include "capture.h"
 #include "current.h"
-#include "memory.h"
+#include "graph_work.h"
+#include "memory_ops.h"
 
 using namespace softgpu::driver;
 
 namespace {
 
-constexpr unsigned kCompare = 3;
-
-template <typename Word>
-Word load(CUdeviceptr address) {
-  return std::atomic_ref<Word>(*reinterpret_cast<Word*>(address)).load(std::memory_order_acquire);
-}
-
-template <typename Word>
-bool satisfied(Word found, Word wanted, unsigned flags) {
-  switch (flags & kCompare) {
-    case CU_STREAM_WAIT_VALUE_GEQ:  // wraps around, so that a counter may
-      return static_cast<std::make_signed_t<Word>>(found - wanted) >= 0;
-    case CU_STREAM_WAIT_VALUE_EQ:
-      return found == wanted;
-    case CU_STREAM_WAIT_VALUE_AND:
-      return (found & wanted) != 0;
-    default:
-      return static_cast<Word>(~(found | wanted)) != 0;
-  }
-}
-
-template <typename Word>
-void wait_value(Context& context, Stream& stream, CUdeviceptr address, Word value, unsigned flags) {
-  require((flags & ~(kCompare | CU_STREAM_WAIT_VALUE_FLUSH)) == 0 && address % sizeof(Word) == 0);
-  require_reachable(context, address, sizeof(Word));
-  // A context that is ruined or ending lets go of its streams.
-  auto ready = [address, value, flags, owner = owner(stream)] {
-    return owner->fault() != CUDA_SUCCESS || !owner->active || satisfied(load<Word>(address), value, flags);
-  };
-  submit(stream, {}, {}, ready);
-}
-
-template <typename Word>
-void write_value(Context& context, Stream& stream, CUdeviceptr address, Word value, unsigned flags) {
-  require((flags & ~static_cast<unsigned>(CU_STREAM_WRITE_VALUE_NO_MEMORY_BARRIER)) == 0);
-  require(address % sizeof(Word) == 0);
-  require_reachable(context, address, sizeof(Word));
-  submit(stream, [address, value] {
-    std::atomic_ref<Word>(*reinterpret_cast<Word*>(address)).store(value, std::memory_order_release);
+CUresult memory_ops(CUstream handle, const CUstreamBatchMemOpParams* operations, unsigned count,
+                    unsigned flags) {
+  return with_context([&](Context& current) {
+    require(count > 0 && operations != nullptr && flags == 0);
+    std::shared_ptr<Stream> stream = resolve_stream(current, handle);
+    std::shared_ptr<Context> context = owner(*stream);
+    std::vector<MemoryOp> plans;
+    for (unsigned i = 0; i < count; ++i) plans.push_back(plan_memory_op(context, operations[i]));
+    if (capturing(*stream)) {
+      capture(*stream, MemoryOpsWork{context, {operations, operations + count}, flags});
+      return;
+    }
+    for (MemoryOp& plan : plans) submit(*stream, std::move(plan.run), {}, std::move(plan.ready));
   });
 }
 
-void run(Context& context, Stream& stream, const CUstreamBatchMemOpParams& op) {
-  switch (op.operation) {
-    case CU_STREAM_MEM_OP_WAIT_VALUE_32:
-      return wait_value<uint32_t>(context, stream, op.waitValue.address, op.waitValue.value,
-                                  op.waitValue.flags);
-    case CU_STREAM_MEM_OP_WAIT_VALUE_64:
-      return wait_value<uint64_t>(context, stream, op.waitValue.address, op.waitValue.value64,
-                                  op.waitValue.flags);
-    case CU_STREAM_MEM_OP_WRITE_VALUE_32:
-      return write_value<uint32_t>(context, stream, op.writeValue.address, op.writeValue.value,
-                                   op.writeValue.flags);
-    case CU_STREAM_MEM_OP_WRITE_VALUE_64:
-      return write_value<uint64_t>(context, stream, op.writeValue.address, op.writeValue.value64,
-                                   op.writeValue.flags);
-    case CU_STREAM_MEM_OP_BARRIER:
-      return;  // a stream's work is in order and visible anyway
-    case CU_STREAM_MEM_OP_FLUSH_REMOTE_WRITES:
-    case CU_STREAM_MEM_OP_ATOMIC_REDUCTION:
-      fail(CUDA_ERROR_NOT_SUPPORTED);
-    default:
-      fail(CUDA_ERROR_INVALID_VALUE);
-  }
+CUresult wait_value(CUstream stream, CUstreamBatchMemOpType type, CUdeviceptr address, cuuint64_t value,
+                    unsigned flags) {
+  CUstreamBatchMemOpParams params = {};
+  params.waitValue.operation = type;
+  params.waitValue.address = address;
+  params.waitValue.value64 = value;
+  params.waitValue.flags = flags;
+  return memory_ops(stream, &params, 1, 0);
+}
+
+CUresult write_value(CUstream stream, CUstreamBatchMemOpType type, CUdeviceptr address, cuuint64_t value,
+                     unsigned flags) {
+  CUstreamBatchMemOpParams params = {};
+  params.writeValue.operation = type;
+  params.writeValue.address = address;
+  params.writeValue.value64 = value;
+  params.writeValue.flags = flags;
+  return memory_ops(stream, &params, 1, 0);
 }
 
 }  // namespace
@@ -81,7 +50,12 @@ void run(Context& context, Stream& stream, const CUstreamBatchMemOpParams& op) {
 SOFTGPU_API cuLaunchHostFunc(CUstream hStream, CUhostFn fn, void* userData) {
   return with_context([&](Context& context) {
     require(fn != nullptr);
-    submit_call(*resolve_stream(context, hStream), [fn, userData] { fn(userData); });
+    std::shared_ptr<Stream> stream = resolve_stream(context, hStream);
+    if (capturing(*stream)) {
+      capture(*stream, HostWork{fn, userData});
+    } else {
+      submit_call(*stream, [fn, userData] { fn(userData); });
+    }
   });
 }
 
@@ -103,34 +77,22 @@ SOFTGPU_API cuStreamAddCallback(CUstream hStream, CUstreamCallback callback, voi
 }
 
 SOFTGPU_API cuStreamWaitValue32_v2(CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags) {
-  return with_context([&](Context& context) {
-    wait_value<uint32_t>(context, *resolve_stream(context, stream), addr, value, flags);
-  });
+  return wait_value(stream, CU_STREAM_MEM_OP_WAIT_VALUE_32, addr, value, flags);
 }
 
 SOFTGPU_API cuStreamWaitValue64_v2(CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags) {
-  return with_context([&](Context& context) {
-    wait_value<uint64_t>(context, *resolve_stream(context, stream), addr, value, flags);
-  });
+  return wait_value(stream, CU_STREAM_MEM_OP_WAIT_VALUE_64, addr, value, flags);
 }
 
 SOFTGPU_API cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags) {
-  return with_context([&](Context& context) {
-    write_value<uint32_t>(context, *resolve_stream(context, stream), addr, value, flags);
-  });
+  return write_value(stream, CU_STREAM_MEM_OP_WRITE_VALUE_32, addr, value, flags);
 }
 
 SOFTGPU_API cuStreamWriteValue64_v2(CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags) {
-  return with_context([&](Context& context) {
-    write_value<uint64_t>(context, *resolve_stream(context, stream), addr, value, flags);
-  });
+  return write_value(stream, CU_STREAM_MEM_OP_WRITE_VALUE_64, addr, value, flags);
 }
 
 SOFTGPU_API cuStreamBatchMemOp_v2(CUstream stream, unsigned int count, CUstreamBatchMemOpParams* paramArray,
                                   unsigned int flags) {
-  return with_context([&](Context& context) {
-    require(count > 0 && paramArray != nullptr && flags == 0);
-    std::shared_ptr<Stream> target = resolve_stream(context, stream);
-    for (unsigned i = 0; i < count; ++i) run(context, *target, paramArray[i]);
-  });
+  return memory_ops(stream, paramArray, count, flags);
 }

@@ -13,7 +13,7 @@
 namespace softgpu {
 namespace {
 
-enum Builtin { kVprintf = 1, kMalloc, kFree, kAssertFail, kGridHandle, kGridSynchronize };
+enum Builtin { kVprintf = 1, kMalloc, kFree, kAssertFail, kGridHandle, kGridSynchronize, kSetConditional };
 
 // One call by one lane.
 struct Call {
@@ -156,6 +156,20 @@ bool release(const LaunchConfig& c, uint64_t address) {
   return true;
 }
 
+// Decides about a conditional node of a graph. The driver's handle is the address of a word of device memory.
+const Instr* set_conditional(const Call& call) {
+  const uint64_t handle = call.argument(0);
+  const uint8_t* word = handle % sizeof(uint32_t) == 0
+                            ? readable(call.w, call.ip, handle, call.lane, sizeof(uint32_t))
+                            : nullptr;
+  if (word == nullptr)
+    return call.w.fault(Fault::illegal_address, call.ip, static_cast<uint32_t>(call.lane),
+                        "cudaGraphSetConditional of what is no handle");
+  std::atomic_ref<uint32_t> value(*reinterpret_cast<uint32_t*>(const_cast<uint8_t*>(word)));
+  value.store(static_cast<uint32_t>(call.argument(1)));
+  return call.ip + 1;
+}
+
 const Instr* one(int builtin, const Call& call) {
   const LaunchConfig& config = *call.w.block->launch->config;
   switch (builtin) {
@@ -166,6 +180,8 @@ const Instr* one(int builtin, const Call& call) {
     case kMalloc:
       call.result(allocate(config, call.argument(0)));
       return call.ip + 1;
+    case kSetConditional:
+      return set_conditional(call);
     case kGridHandle:
       call.result(1);
       return call.ip + 1;
@@ -194,6 +210,7 @@ int builtin_by_name(std::string_view name) {
   if (name == "__assertfail") return kAssertFail;
   if (name == "cudaCGGetIntrinsicHandle") return kGridHandle;
   if (name == "cudaCGSynchronize") return kGridSynchronize;
+  if (name == "cudaGraphSetConditional") return kSetConditional;
   return 0;
 }
 
