@@ -20,6 +20,7 @@ from .conftest import Run
         "plain_calls.py",
         "libraries.py",
         "images.py",
+        "arrays.py",
     ],
 )
 def test_program(leased: Run, program: str) -> None:
