@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bfkernel.remote.cuda import coverage, emit_shim, emit_wire, emit_worker
-from bfkernel.remote.cuda.__main__ import PAGE, write_all
+from bfkernel.remote.cuda.__main__ import BY_HAND, PAGE, write_all
 from bfkernel.remote.cuda.find_header import cuda_include
 from bfkernel.remote.cuda.header import Headers, base_name, preprocess, public_name
 from bfkernel.remote.cuda.specification import SPECIFICATION, Specification, SpecificationError, load
@@ -176,7 +176,17 @@ def test_the_outputs_are_written_once(tmp_path: Path, specification: Specificati
 
 def test_the_coverage_page_is_current(specification: Specification) -> None:
     hint = "run 'python -m bfkernel.remote.cuda coverage'"
-    assert PAGE.read_text(encoding="utf-8") == coverage.page(specification), hint
+    assert PAGE.read_text(encoding="utf-8") == coverage.page(specification, BY_HAND), hint
+
+
+def test_what_is_not_supported_says_why(specification: Specification) -> None:
+    absent = [call for call in specification.calls.values() if call.klass == "absent"]
+    assert [call.name for call in absent if call.reason in ("", "not forwarded", "not forwarded yet")] == []
+
+
+def test_the_page_lists_what_people_wrote(specification: Specification, tmp_path: Path) -> None:
+    (tmp_path / "software.md").write_text("# Tried with\n", encoding="utf-8")
+    assert "[Tried with](compatibility/software.md)" in coverage.page(specification, tmp_path)
 
 
 def test_every_result_has_a_name_and_a_sentence() -> None:

@@ -12,7 +12,9 @@ from .find_header import cuda_include
 from .header import Headers
 from .specification import Specification, SpecificationError, load
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "driver-calls.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+PAGE = DOCS / "compatibility.md"
+BY_HAND = DOCS / "compatibility"
 
 OUTPUTS = {
     "wire/opcodes.h": emit_wire.opcodes,
@@ -51,7 +53,7 @@ def main() -> int:
         if arguments.command == "generate":
             write_all(specification, arguments.folder)
         elif arguments.command == "coverage":
-            PAGE.write_text(coverage.page(specification), encoding="utf-8")
+            PAGE.write_text(coverage.page(specification, BY_HAND), encoding="utf-8")
     except (SpecificationError, FileNotFoundError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

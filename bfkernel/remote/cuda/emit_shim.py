@@ -118,7 +118,7 @@ def _entry(specification: Specification, call: Call, symbol: str) -> str:
     function = call.function
     head = f"BFKERNEL_EXPORT CUresult {symbol}({function.declaration})"
     if target.klass == "absent":
-        return f'{head} {{ return shim::absent("{symbol}"); }}\n'
+        return f'{head} {{ return shim::absent("{symbol}", "{target.reason}"); }}\n'
     per_thread = symbol != base_name(symbol)
     invocation = _per_thread_invocation(specification, target, function) if per_thread else ""
     invocation = invocation or f"shim::api::{target.name}({_arguments(function, target.function)})"

@@ -3,9 +3,9 @@
 
 namespace shim {
 
-CUresult absent(const char* name) {
+CUresult absent(const char* name, const char* why) {
   return guarded(name, [&] {
-    log::say_once(std::string(name) + " is not supported: the call answers CUDA_ERROR_NOT_SUPPORTED");
+    log::say_once(std::string(name) + " answers CUDA_ERROR_NOT_SUPPORTED: " + why);
     return CUDA_ERROR_NOT_SUPPORTED;
   });
 }

@@ -18,8 +18,8 @@ namespace shim {
 
 enum class Mode { early, normal, per_thread };
 
-// A call that is not forwarded: said once, then CUDA_ERROR_NOT_SUPPORTED.
-CUresult absent(const char* name);
+// A call that is not forwarded: said once, with the reason, then CUDA_ERROR_NOT_SUPPORTED.
+CUresult absent(const char* name, const char* why);
 
 // What a program is told when an exception reached the edge of the library.
 CUresult unexpected(const char* name, const char* what) noexcept;

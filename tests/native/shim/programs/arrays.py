@@ -147,7 +147,8 @@ def memory_counts_in_the_lease() -> None:
     for _ in range(100_000):
         if free_bytes() == before:
             return
-    raise AssertionError("the array's memory has not come back")
+    msg = "the array's memory has not come back"
+    raise AssertionError(msg)
 
 
 def kernels_see_arrays() -> None:
