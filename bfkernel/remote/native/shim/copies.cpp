@@ -8,6 +8,7 @@
 #include "shim/api.h"
 #include "shim/host_memory.h"
 #include "shim/memory.h"
+#include "shim/mirrors.h"
 #include "shim/request.h"
 
 namespace shim::copies {
@@ -67,6 +68,8 @@ void to_host(void* destination, uint64_t source, uint64_t size, CUstream stream,
   while (!in_flight.empty()) finish_first();
   contexts::note_fault(current_context(), result);
   require(result == CUDA_SUCCESS, result);
+  if (mirrors::any.load(std::memory_order_relaxed)) [[unlikely]]
+    mirrors::after(Opcode::CopyToHost);
   report_deferred();
 }
 

@@ -24,7 +24,6 @@ auto& visible = *new std::optional<std::vector<int>>;
 // What the hardware can do but the way there cannot (yet): said honestly, so that programs take their other
 // path.
 constexpr CUdevice_attribute kNotForwarded[] = {
-    CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY,
     CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS,
     CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS,
     CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES,

@@ -6,7 +6,9 @@
 #include <mutex>
 
 #include "shim/api.h"
+#include "shim/mirrors.h"
 #include "shim/request.h"
+#include "shim/shared_memory.h"
 
 namespace shim::host_memory {
 namespace {
@@ -31,11 +33,18 @@ void add(Block block) {
 }
 
 // Takes the block that begins at the pointer out of the table, or throws.
-void remove(const void* pointer, bool registered, CUresult otherwise) {
+Block remove(const void* pointer, bool registered, CUresult otherwise) {
   const std::lock_guard lock(mutex);
   const auto found = blocks.find(reinterpret_cast<uint64_t>(pointer));
   require(found != blocks.end() && found->second.registered == registered, otherwise);
+  const Block block = found->second;
   blocks.erase(found);
+  return block;
+}
+
+void* allocate(size_t size, bool shared) {
+  if (shared) return reinterpret_cast<void*>(shared_memory::allocate(size, memory::Origin::host));
+  return std::aligned_alloc(kPage, (size + kPage - 1) / kPage * kPage);
 }
 
 }  // namespace
@@ -54,18 +63,26 @@ CUresult cuMemHostAlloc(void** pp, size_t bytesize, unsigned int Flags) {
   require(pp);
   require(bytesize > 0 && bytesize < SIZE_MAX / 2, CUDA_ERROR_INVALID_VALUE);
   ContextObject* context = contexts::current();
-  const size_t rounded = (bytesize + host_memory::kPage - 1) / host_memory::kPage * host_memory::kPage;
-  *pp = std::aligned_alloc(host_memory::kPage, rounded);
+  const bool shared = (Flags & CU_MEMHOSTALLOC_DEVICEMAP) != 0;
+  *pp = host_memory::allocate(bytesize, shared);
   require(*pp != nullptr, CUDA_ERROR_OUT_OF_MEMORY);
-  host_memory::add(
-      {.address = reinterpret_cast<uint64_t>(*pp), .size = bytesize, .flags = Flags, .context = context});
+  host_memory::add({.address = reinterpret_cast<uint64_t>(*pp),
+                    .size = bytesize,
+                    .flags = Flags,
+                    .shared = shared,
+                    .context = context});
   return CUDA_SUCCESS;
 }
 
 CUresult cuMemAllocHost_v2(void** pp, size_t bytesize) { return api::cuMemHostAlloc(pp, bytesize, 0); }
 
 CUresult cuMemFreeHost(void* p) {
-  host_memory::remove(p, false, CUDA_ERROR_INVALID_VALUE);
+  const host_memory::Block block = host_memory::remove(p, false, CUDA_ERROR_INVALID_VALUE);
+  if (block.shared) {
+    shared_memory::release(block.address, memory::Origin::host);  // unless it ended with its context
+    return CUDA_SUCCESS;
+  }
+  mirrors::drop(block.address);
   std::free(p);
   return CUDA_SUCCESS;
 }
@@ -73,6 +90,7 @@ CUresult cuMemFreeHost(void* p) {
 CUresult cuMemHostRegister_v2(void* p, size_t bytesize, unsigned int Flags) {
   require(p);
   require(bytesize > 0, CUDA_ERROR_INVALID_VALUE);
+  require(!memory::is_device(reinterpret_cast<uint64_t>(p)), CUDA_ERROR_INVALID_VALUE);
   require(!host_memory::find(reinterpret_cast<uint64_t>(p)), CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED);
   host_memory::add({.address = reinterpret_cast<uint64_t>(p),
                     .size = bytesize,
@@ -83,15 +101,21 @@ CUresult cuMemHostRegister_v2(void* p, size_t bytesize, unsigned int Flags) {
 }
 
 CUresult cuMemHostUnregister(void* p) {
-  host_memory::remove(p, true, CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED);
+  mirrors::drop(host_memory::remove(p, true, CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED).address);
   return CUDA_SUCCESS;
 }
 
-// The GPU cannot reach this machine's memory: see the attribute CAN_MAP_HOST_MEMORY.
-CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr* pdptr, void* p, unsigned int) {
+// Staging memory stays ordinary: only what is asked for here gets a copy on the server.
+CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr* pdptr, void* p, unsigned int Flags) {
   require(pdptr);
-  require(host_memory::find(reinterpret_cast<uint64_t>(p)).has_value(), CUDA_ERROR_INVALID_VALUE);
-  return CUDA_ERROR_NOT_SUPPORTED;
+  require(Flags == 0, CUDA_ERROR_INVALID_VALUE);
+  const auto address = reinterpret_cast<uint64_t>(p);
+  const auto block = host_memory::find(address);
+  require(block.has_value(), CUDA_ERROR_INVALID_VALUE);
+  *pdptr = block->shared ? address
+                         : mirrors::address_of(block->address, block->size, contexts::current()) +
+                               (address - block->address);
+  return CUDA_SUCCESS;
 }
 
 CUresult cuMemHostGetFlags(unsigned int* pFlags, void* p) {

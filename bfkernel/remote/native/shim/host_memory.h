@@ -14,6 +14,7 @@ struct Block {
   uint64_t size = 0;
   unsigned flags = 0;
   bool registered = false;  // the program's own memory
+  bool shared = false;      // made to be mapped: the GPU uses it at the same address
   ContextObject* context = nullptr;
   uint64_t buffer_id = 0;
 };

@@ -11,12 +11,11 @@
 #include "shim/devices.h"
 #include "shim/memory.h"
 #include "shim/request.h"
+#include "shim/shared_memory.h"
 #include "shim/shared_pages.h"
 
 namespace shim::managed {
 namespace {
-
-using shared_pages::kPage;
 
 // What a program has said about an allocation, or was answered about it.
 struct Advice {
@@ -28,14 +27,6 @@ struct Advice {
 
 std::mutex& mutex = *new std::mutex;
 std::map<uint64_t, Advice>& advice = *new std::map<uint64_t, Advice>;  // by the allocation's buffer id
-
-uint64_t round_up(uint64_t size) { return (size + kPage - 1) / kPage * kPage; }
-
-// What the worker is asked for, so that whole pages of it are this allocation's. Big blocks begin at pages.
-uint64_t padded(uint64_t size, CUdevice device) {
-  const uint64_t granularity = devices::info(device).granularity_minimum;
-  return size < granularity ? round_up(size) + kPage : round_up(size);
-}
 
 memory::Allocation find(uint64_t address, uint64_t size) {
   const auto found = memory::find(address);
@@ -138,23 +129,8 @@ CUresult cuMemAllocManaged(CUdeviceptr* dptr, size_t bytesize, unsigned int flag
   require(dptr);
   require(bytesize > 0 && bytesize < SIZE_MAX / 2, CUDA_ERROR_INVALID_VALUE);
   require(flags == CU_MEM_ATTACH_GLOBAL || flags == CU_MEM_ATTACH_HOST, CUDA_ERROR_INVALID_VALUE);
-  ContextObject* context = contexts::current();
-  const uint64_t asked = managed::padded(bytesize, context->visible_device);
-  const uint64_t base = call(wire::MemAlloc{asked}, Context::current, Deferred::keep).address;
-  const uint64_t address = managed::round_up(base);
-  const Window& window = connection().window();
-  const bool inside = window.holds(base) && asked <= window.base + window.size - base &&
-                      address - base <= asked - managed::round_up(bytesize);
-  require(inside && !memory::find(address), CUDA_ERROR_UNKNOWN);
-  shared_pages::add({address, address, bytesize, context}, true);
-  if (flags == CU_MEM_ATTACH_HOST) shared_pages::keep_here(address, true);
-  memory::add({.address = address,
-               .size = bytesize,
-               .origin = memory::Origin::managed,
-               .context = context,
-               .device = context->device,
-               .memory = base});
-  *dptr = address;
+  *dptr = shared_memory::allocate(bytesize, memory::Origin::managed);
+  if (flags == CU_MEM_ATTACH_HOST) shared_pages::keep_here(*dptr, true);
   return CUDA_SUCCESS;
 }
 

@@ -8,7 +8,7 @@
 
 #include "shim/api.h"
 #include "shim/request.h"
-#include "shim/shared_pages.h"
+#include "shim/shared_memory.h"
 
 namespace shim::memory {
 namespace {
@@ -121,19 +121,16 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr* dptr, size_t* pPitch, size_t WidthInByt
 }
 
 CUresult cuMemFree_v2(CUdeviceptr dptr) {
-  if (dptr == 0) return CUDA_SUCCESS;
+  if (dptr == 0 || shared_memory::release(dptr, memory::Origin::managed)) return CUDA_SUCCESS;
   const auto allocation = memory::find(dptr);
   const bool ours =
       allocation && allocation->address == dptr &&
-      (allocation->origin == memory::Origin::plain || allocation->origin == memory::Origin::pooled ||
-       allocation->origin == memory::Origin::managed);
+      (allocation->origin == memory::Origin::plain || allocation->origin == memory::Origin::pooled);
   require(ours, CUDA_ERROR_INVALID_VALUE);
   memory::remove(dptr);
-  const bool is_managed = allocation->origin == memory::Origin::managed;
-  if (is_managed) shared_pages::drop(dptr);
   Request request(Opcode::MemFree, Context::any);
   request.in_context(allocation->context);
-  request.fields(wire::MemFree{is_managed ? allocation->memory : dptr});
+  request.fields(wire::MemFree{dptr});
   request.post();
   return CUDA_SUCCESS;
 }

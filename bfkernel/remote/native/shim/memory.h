@@ -10,7 +10,14 @@
 
 namespace shim::memory {
 
-enum class Origin : uint8_t { plain, pooled, mapped, global, managed };
+enum class Origin : uint8_t {
+  plain,
+  pooled,
+  mapped,
+  global,
+  managed,
+  host,  // mapped host memory: only its own calls free it
+};
 
 struct Allocation {
   uint64_t address = 0;
@@ -19,7 +26,7 @@ struct Allocation {
   ContextObject* context = nullptr;
   int device = 0;  // GPU of the lease
   CUmemoryPool pool = nullptr;
-  uint64_t memory = 0;  // mapped: the handle of cuMemCreate; managed: where the worker's block begins
+  uint64_t memory = 0;  // mapped: the handle of cuMemCreate; managed, host: where the worker's block begins
   uint64_t buffer_id = 0;
   bool sync_memops = false;
 };

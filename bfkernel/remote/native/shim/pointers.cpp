@@ -6,6 +6,7 @@
 #include "shim/devices.h"
 #include "shim/host_memory.h"
 #include "shim/memory.h"
+#include "shim/mirrors.h"
 #include "shim/request.h"
 
 namespace shim {
@@ -38,19 +39,21 @@ bool common_attribute(void* data, CUpointer_attribute attribute) {
 CUresult device_attribute(void* data, CUpointer_attribute attribute, uint64_t pointer,
                           const memory::Allocation& in) {
   const bool is_managed = in.origin == memory::Origin::managed;
+  const bool mapped = in.origin == memory::Origin::host;
+  const bool on_both_sides = is_managed || (mapped && host_memory::find(pointer));
   switch (attribute) {
     case CU_POINTER_ATTRIBUTE_IS_MANAGED:
       store_value<unsigned>(data, is_managed);
       break;
     case CU_POINTER_ATTRIBUTE_HOST_POINTER:
-      require(is_managed, CUDA_ERROR_INVALID_VALUE);
+      require(on_both_sides, CUDA_ERROR_INVALID_VALUE);
       store_value(data, pointer);
       break;
     case CU_POINTER_ATTRIBUTE_CONTEXT:
-      store_value(data, in.origin == memory::Origin::plain || is_managed ? in.context : nullptr);
+      store_value(data, in.origin == memory::Origin::plain || is_managed || mapped ? in.context : nullptr);
       break;
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
-      store_value<unsigned>(data, CU_MEMORYTYPE_DEVICE);
+      store_value<unsigned>(data, mapped ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE);
       break;
     case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
       store_value(data, pointer);
@@ -102,6 +105,12 @@ CUresult host_attribute(void* data, CUpointer_attribute attribute, uint64_t poin
     case CU_POINTER_ATTRIBUTE_HOST_POINTER:
       store_value(data, pointer);
       break;
+    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: {
+      const uint64_t device = mirrors::find(in.address);
+      require(device != 0, CUDA_ERROR_INVALID_VALUE);
+      store_value(data, device + (pointer - in.address));
+      break;
+    }
     case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
       store_value<int>(data, 0);
       break;

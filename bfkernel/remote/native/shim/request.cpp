@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shim/request.h"
 
+#include "shim/mirrors.h"
 #include "shim/shared_pages.h"
 
 namespace shim {
@@ -20,7 +21,7 @@ void Request::device(CUdevice device) { fields(static_cast<int32_t>(devices::lea
 std::span<std::byte> Request::seal(size_t tail) {
   if (need_ == Context::current) contexts::require_usable(context_);
   if (shared_pages::exposed.load(std::memory_order_relaxed)) [[unlikely]]
-    shared_pages::before(opcode_, context_);
+    shared_pages::before(opcode_);
   const size_t size = buffer_.size() - sizeof(wire::FrameHeader) + tail;
   require(size <= wire::kMaxPayload, CUDA_ERROR_INVALID_VALUE);
   wire::FrameHeader header;
@@ -47,6 +48,8 @@ CUresult Request::wait(Pending& pending) {
   send(pending);
   connection().transport().await(pending);
   contexts::note_fault(context_, pending.result);
+  if (mirrors::any.load(std::memory_order_relaxed) && pending.result == CUDA_SUCCESS) [[unlikely]]
+    mirrors::after(opcode_);
   return pending.result;
 }
 

@@ -12,6 +12,8 @@
 
 #include "shim/api.h"
 #include "shim/log.h"
+#include "shim/mirrors.h"
+#include "shim/move.h"
 #include "shim/page_faults.h"
 #include "shim/request.h"
 
@@ -19,15 +21,14 @@ namespace shim::shared_pages {
 namespace {
 
 constexpr uint64_t kChunk = uint64_t{64} << 10;
-constexpr uint64_t kMostAtOnce = uint64_t{16}
-                                 << 20;  // a fault brings more when the one before it was next to it
+// A fault brings more when the one before it was next to it.
+constexpr uint64_t kMostAtOnce = uint64_t{16} << 20;
 
 enum class State : uint8_t { gpu, equal, ours };
 
 struct Pages : Range {
   std::byte* alias = nullptr;  // the same pages a second time, always accessible: bytes come and go here
-  bool reserved = false;
-  bool here = false;  // the GPU does not use it
+  bool here = false;           // the GPU does not use it
   std::vector<State> chunks;
   uint64_t next = 0;  // the chunk after the last that a fault brought
   uint64_t run = 1;   // how many it brought
@@ -38,27 +39,7 @@ struct Pages : Range {
 // One thread at a time moves bytes; never destroyed, as the page thread runs to the end.
 std::mutex& mutex = *new std::mutex;
 std::map<uint64_t, Pages>& ranges = *new std::map<uint64_t, Pages>;
-// For the copies: they must wait for no other stream, and be seen by all.
-std::map<ContextObject*, CUstream>& streams = *new std::map<ContextObject*, CUstream>;
-bool settled =
-    false;  // no work of the GPU's was begun since the last synchronisation, as far as bytes matter
-thread_local bool moving = false;
-
-// The calling thread in the context whose memory moves.
-class Mover {
- public:
-  explicit Mover(ContextObject* context) {
-    thread_state().contexts.push_back(context);
-    moving = true;
-  }
-  ~Mover() {
-    moving = before_;
-    thread_state().contexts.pop_back();
-  }
-
- private:
-  const bool before_ = moving;
-};
+bool settled = false;  // the GPU was waited for, and begins nothing without coming by here
 
 Pages* holder(uint64_t host) {
   const auto after = ranges.upper_bound(host);
@@ -87,65 +68,26 @@ void stretches(const Pages& pages, uint64_t from, uint64_t to, Wanted wanted, Ac
   }
 }
 
-CUstream stream_of(ContextObject* context) {
-  CUstream& stream = streams[context];
-  if (!stream) api::cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING);
-  return stream;
-}
-
-void check(CUresult result) { require(result == CUDA_SUCCESS, result); }
-
-void await_stream(CUstream stream) {
-  Request request(Opcode::cuStreamSynchronize, Context::current);
-  request.handle(stream);
-  Pending pending;
-  check(request.wait(pending));
-}
-
 void send(const Pages& pages, uint64_t from, uint64_t to) {
+  const uint64_t begin = from * kChunk;
   const uint64_t end = std::min(to * kChunk, pages.size);
-  for (uint64_t at = from * kChunk; at < end;) {
-    const uint64_t step = std::min(end - at, wire::kCopyChunk);
-    Request request(Opcode::CopyToDevice, Context::current);
-    request.fields(pages.device + at, id_of(stream_of(pages.context)), uint8_t{0}, step);
-    request.post({pages.alias + at, step});
-    at += step;
-  }
+  move::to_device(pages.context, pages.device + begin, pages.alias + begin, end - begin);
 }
 
 void receive(const Pages& pages, uint64_t from, uint64_t to) {
   const uint64_t begin = from * kChunk;
-  const uint64_t size = std::min(to * kChunk, pages.size) - begin;
-  Request request(Opcode::CopyToHost, Context::current);
-  request.fields(wire::CopyToHost{pages.device + begin, size, id_of(stream_of(pages.context)), 0});
-  Pending pending;
-  pending.destination = {pages.alias + begin, size};
-  check(request.wait(pending));
-}
-
-// All that the GPU was given is done, in whatever context: its bytes are final.
-void settle() {
-  if (settled) return;
-  for (ContextObject* context : contexts::all_usable()) {
-    const Mover mover(context);
-    Request request(Opcode::cuCtxSynchronize, Context::current);
-    Pending pending;
-    check(request.wait(pending));
-  }
-  settled = true;
+  const uint64_t end = std::min(to * kChunk, pages.size);
+  move::to_host(pages.context, {pages.alias + begin, end - begin}, pages.device + begin);
 }
 
 // Under the mutex: chunks [from, to) of the GPU's come here.
 void bring(Pages& pages, uint64_t from, uint64_t to, State state) {
   try {
-    settle();
-    const Mover mover(pages.context);
+    if (!settled) move::settle();
+    settled = true;
     stretches(
         pages, from, to, [](State is) { return is == State::gpu; },
-        [&](uint64_t begin, uint64_t end) {
-          for (const uint64_t most = kMostAtOnce / kChunk; begin < end; begin += most)
-            receive(pages, begin, std::min(begin + most, end));
-        });
+        [&](uint64_t begin, uint64_t end) { receive(pages, begin, end); });
   } catch (const Failure& failure) {
     // The program goes on with what was here; its next call reports the error.
     log::say_once("memory that the program shares with the GPU could not be fetched (error " +
@@ -178,7 +120,6 @@ bool surrender(Pages& pages, uint64_t from, uint64_t to) {
   stretches(
       pages, from, to, [](State is) { return is == State::ours; },
       [&](uint64_t begin, uint64_t end) {
-        const Mover mover(pages.context);
         send(pages, begin, end);
         sent = true;
       });
@@ -187,8 +128,7 @@ bool surrender(Pages& pages, uint64_t from, uint64_t to) {
   return sent;
 }
 
-// The chunks from `at` on that one fault deals with: more each time when the program goes through them in
-// turn.
+// The chunks from `at` on that one fault deals with: more each time when the program goes through in turn.
 uint64_t run_end(Pages& pages, uint64_t at) {
   pages.run = at == pages.next ? std::min(2 * pages.run, kMostAtOnce / kChunk) : 1;
   const State state = pages.chunks[at];
@@ -227,10 +167,7 @@ bool touches_memory(Opcode opcode) {
 void unmap(const Pages& pages) {
   munmap(pages.alias, pages.mapped());
   void* at = reinterpret_cast<void*>(pages.host);
-  if (pages.reserved)
-    mmap(at, pages.mapped(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-  else
-    munmap(at, pages.mapped());
+  mmap(at, pages.mapped(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
 // Maps the same new pages at `host` and somewhere else.
@@ -240,10 +177,8 @@ bool map_twice(Pages& pages) {
   const bool sized = ftruncate(fd, static_cast<off_t>(pages.mapped())) == 0;
   void* at = reinterpret_cast<void*>(pages.host);
   void* alias = sized ? mmap(nullptr, pages.mapped(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
-  void* here = alias != MAP_FAILED
-                   ? mmap(at, pages.mapped(), PROT_READ,
-                          MAP_SHARED | (pages.reserved ? MAP_FIXED : MAP_FIXED_NOREPLACE), fd, 0)
-                   : MAP_FAILED;
+  void* here =
+      alias != MAP_FAILED ? mmap(at, pages.mapped(), PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) : MAP_FAILED;
   close(fd);
   if (here != at) {
     if (alias != MAP_FAILED) munmap(alias, pages.mapped());
@@ -265,24 +200,19 @@ const bool registered = [] {
       unmap(entry.second);
       return true;
     });
-    streams.erase(context);
   });
   return true;
 }();
 
 }  // namespace
 
-void add(const Range& range, bool reserved) {
+void add(const Range& range) {
   Pages pages;
   static_cast<Range&>(pages) = range;
-  pages.reserved = reserved;
   pages.chunks.assign((range.size + kChunk - 1) / kChunk, State::equal);
   const std::lock_guard lock(mutex);
   require(map_twice(pages), CUDA_ERROR_OUT_OF_MEMORY);
-  {
-    const Mover mover(pages.context);
-    api::cuMemsetD8Async(pages.device, 0, pages.size, stream_of(pages.context));
-  }
+  move::clear(pages.context, pages.device, pages.size);
   page_faults::watch(pages.host, pages.host + pages.mapped(), resolve);
   ranges.insert_or_assign(range.host, std::move(pages));
   exposed = true;
@@ -296,13 +226,8 @@ void drop(uint64_t host) {
   ranges.erase(found);
 }
 
-bool holds(uint64_t host) {
-  const std::lock_guard lock(mutex);
-  return holder(host) != nullptr;
-}
-
-void before(Opcode opcode, ContextObject*) {
-  if (moving || !touches_memory(opcode)) return;
+void before(Opcode opcode) {
+  if (move::moving() || !touches_memory(opcode)) return;
   const std::lock_guard lock(mutex);
   settled = false;
   exposed = false;
@@ -311,9 +236,10 @@ void before(Opcode opcode, ContextObject*) {
     if (pages.here) continue;
     if (surrender(pages, 0, pages.chunks.size())) wait_for.push_back(pages.context);
   }
-  for (ContextObject* context : wait_for) {
-    const Mover mover(context);
-    await_stream(stream_of(context));
+  for (ContextObject* context : wait_for) move::await(context);
+  if (mirrors::any) {
+    mirrors::send_changes();
+    exposed = true;
   }
   page_faults::keep_handler();
 }
@@ -335,8 +261,7 @@ void give(uint64_t host, uint64_t size) {
   const uint64_t from = (host - pages->host) / kChunk;
   const uint64_t to = (host - pages->host + size + kChunk - 1) / kChunk;
   if (!surrender(*pages, from, to)) return;
-  const Mover mover(pages->context);
-  await_stream(stream_of(pages->context));
+  move::await(pages->context);
 }
 
 void keep_here(uint64_t host, bool here) {

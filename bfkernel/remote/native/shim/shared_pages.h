@@ -31,18 +31,13 @@ struct Range {
   ContextObject* context = nullptr;
 };
 
-// Makes pages for a range, with zeros on both sides. The addresses at `host` must be free or reserved without
-// access (`reserved`: they are again after drop()). Throws Failure.
-void add(const Range& range, bool reserved);
+// Makes pages for a range, with zeros on both sides. The addresses at `host` are reserved without access, and
+// are so again after drop(). Throws Failure.
+void add(const Range& range);
 void drop(uint64_t host);
-// Where such addresses may be had that are in no window.
-uint64_t reserve(uint64_t size);
-
-// The range that holds the address on this side.
-bool holds(uint64_t host);
 
 // Before a request that may let the GPU touch memory: sends what is ours. `exposed` was set.
-void before(wire::Opcode opcode, ContextObject* context);
+void before(wire::Opcode opcode);
 // Brings [host, host + size) here, or gives it to the GPU, ahead of need.
 void fetch(uint64_t host, uint64_t size);
 void give(uint64_t host, uint64_t size);
