@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 NATIVE_SOURCES := CMakeLists.txt $(shell find bfkernel/remote/native bfkernel/remote/cuda -name '*.cpp' -o -name '*.h' -o -name '*.spec' -o -name '*.py' -o -name CMakeLists.txt -o -name '*.map' 2>/dev/null)
 CPP_FILES := $(shell git ls-files -co --exclude-standard 'bfkernel/**/*.cpp' 'bfkernel/**/*.h' 'tests/native/**/*.cpp' 'tests/native/**/*.h' 2>/dev/null)
 
-.PHONY: help demo test test-slow test-sanitize lint format bench lab clean build numba-suite
+.PHONY: help demo test test-slow test-sanitize lint format bench lab clean build numba-suite test-frameworks
 
 help:                ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -19,10 +19,13 @@ demo: build          ## pool, emulated GPU, and the quickstart notebook on the k
 	$(BIN)/python examples/quickstart/demo.py
 
 test: build          ## the tests (without those that take minutes)
-	$(BIN)/python -m pytest -m 'not slow and not gpu'
+	$(BIN)/python -m pytest -m 'not slow and not gpu and not frameworks'
 
 test-slow: build     ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+test-frameworks: build $(VENV)-frameworks/.ready ## genuine CUDA runtimes and libraries, CuPy, PyTorch (downloads 7 GB; 5 minutes)
+	$(BIN)/python -m pytest tests/frameworks -m frameworks
 
 numba-suite: build $(VENV)-numba/.requirements ## numba-cuda's own tests, on leases of an emulated GPU (10 minutes)
 	$(BIN)/python -m tests.numba_suite
@@ -49,6 +52,10 @@ lab: build           ## JupyterLab against a pool with an emulated GPU
 
 build: $(VENV)/.native ## the environment and the native parts
 
+$(VENV)-frameworks/.ready: $(wildcard tests/frameworks/requirements/*) tests/frameworks/environments.py | $(VENV)/.requirements
+	$(BIN)/python -m tests.frameworks.environments
+	@touch $@
+
 $(VENV)/.prerequisites:
 	@bash .ci/prerequisites $(PYTHON)
 	$(PYTHON) -m venv $(VENV)
@@ -70,4 +77,4 @@ $(VENV)-numba/.requirements: tests/numba_suite/requirements.txt | $(VENV)/.prere
 	@touch $@
 
 clean:               ## forget everything that was built or installed
-	rm -rf $(VENV) $(VENV)-numba build dist bfkernel/lib .demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-numba $(VENV)-frameworks build dist bfkernel/lib .demo .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""cuda-python. numba-cuda needs it, so it is in the default set-up and these tests are too."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from .conftest import PROGRAMS
+
+GRAPHS = pytest.param("graphs", marks=pytest.mark.xfail(reason="graphs are not forwarded yet", strict=False))
+
+
+@pytest.mark.parametrize("program", ["bindings", "core", GRAPHS])
+def test_program(passes, program: str) -> None:
+    passes(sys.executable, PROGRAMS / "with_cuda_python" / f"{program}.py")

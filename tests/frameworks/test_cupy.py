@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""CuPy, which compiles most of its kernels itself: as PTX, the emulated GPU runs them."""
+
+from __future__ import annotations
+
+import pytest
+
+from . import environments
+from .conftest import PROGRAMS
+
+pytestmark = pytest.mark.frameworks
+GRAPHS = pytest.param("graphs", marks=pytest.mark.xfail(reason="graphs are not forwarded yet", strict=False))
+# Without accelerators: CUB's kernels come with CuPy as machine code.
+ENVIRONMENT = {"CUPY_COMPILE_WITH_PTX": "1", "CUPY_ACCELERATORS": ""}
+
+
+@pytest.mark.parametrize("program", ["arrays", "kernels", "streams", "memory", "managed", GRAPHS])
+def test_program(passes, program: str) -> None:
+    passes(environments.python(), PROGRAMS / "with_cupy" / f"{program}.py", **ENVIRONMENT)
+
+
+def test_machine_code_of_cupys_own_says_that_there_is_no_kernel(leased) -> None:
+    """A sum by CUB fails aloud: it once gave 0.0."""
+    code = "import cupy; print(cupy.ones(1000).sum())"
+    result = leased(environments.python(), "-c", code, CUPY_COMPILE_WITH_PTX="1", CUPY_ACCELERATORS="cub")
+    assert result.returncode == 1
+    assert "no kernel image is available" in result.stderr
