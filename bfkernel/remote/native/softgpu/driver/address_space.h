@@ -24,6 +24,7 @@ enum class RangeKind {
   graph,            // allocated by a graph's node; open to devices while it may be used
   managed,          // cuMemAllocManaged
   mapped,           // cuMemMap
+  imported,         // cuIpcOpenMemHandle
   host_allocated,   // cuMemHostAlloc
   host_registered,  // cuMemHostRegister
 };

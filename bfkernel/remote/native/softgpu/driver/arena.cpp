@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "arena.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
+
+#include "api.h"
 
 namespace softgpu::driver {
 namespace {
@@ -33,8 +37,9 @@ bool Arena::reserve() {
   // A child of fork() has no business with device memory, and a core dump need not hold it.
   madvise(base, size, MADV_DONTFORK);
   madvise(base, size, MADV_DONTDUMP);
-  uint64_t begin = reinterpret_cast<uint64_t>(base);
-  insert_free(begin, begin + size);
+  begin_ = reinterpret_cast<uint64_t>(base);
+  end_ = begin_ + size;
+  insert_free(begin_, end_);
   reserved_ = true;
   return true;
 }
@@ -77,8 +82,46 @@ void Arena::free(uint64_t address, size_t size) {
   // Pages that this block shared with neighbours can go only once the neighbours are free as well.
   uint64_t first = std::max(round_up(begin, kPage), round_down(address, kPage));
   uint64_t last = std::min(round_down(end, kPage), round_up(address + rounded, kPage));
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  if (first < last) {
+    madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+    constexpr int hole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    if (shared_)
+      fallocate(shared_->file(), hole, static_cast<off_t>(first - begin_), static_cast<off_t>(last - first));
+  }
   capacity_.refund(rounded);
+}
+
+SharedPart Arena::share(uint64_t address, size_t size) {
+  std::lock_guard lock(mutex_);
+  if (!shared_) shared_ = std::make_shared<IpcFile>(end_ - begin_);
+  uint64_t at = round_down(address, kPage);
+  uint64_t end = round_up(address + size, kPage);
+  while (at < end) {
+    auto after = in_file_.upper_bound(at);
+    if (after != in_file_.begin() && std::prev(after)->second > at) {
+      at = std::prev(after)->second;  // shared before
+      continue;
+    }
+    uint64_t next = after == in_file_.end() ? end : std::min(end, after->first);
+    move_to_file(at, next);
+    at = next;
+  }
+  return {shared_, address - begin_};
+}
+
+void Arena::move_to_file(uint64_t begin, uint64_t end) {
+  for (uint64_t at = begin; at < end;) {
+    ssize_t written =
+        pwrite(shared_->file(), reinterpret_cast<const void*>(at), end - at, static_cast<off_t>(at - begin_));
+    require(written > 0, CUDA_ERROR_OPERATING_SYSTEM);
+    at += static_cast<uint64_t>(written);
+  }
+  void* place = mmap(reinterpret_cast<void*>(begin), end - begin, PROT_READ | PROT_WRITE,
+                     MAP_SHARED | MAP_FIXED, shared_->file(), static_cast<off_t>(begin - begin_));
+  require(place != MAP_FAILED, CUDA_ERROR_OPERATING_SYSTEM);
+  madvise(place, end - begin, MADV_DONTFORK);
+  madvise(place, end - begin, MADV_DONTDUMP);
+  in_file_[begin] = end;
 }
 
 void Arena::insert_free(uint64_t begin, uint64_t end) {

@@ -6,11 +6,20 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <utility>
 
+#include "ipc_file.h"
+
 namespace softgpu::driver {
+
+// Where memory is in a file that other processes may map.
+struct SharedPart {
+  std::shared_ptr<IpcFile> file;
+  uint64_t offset;
+};
 
 // Counts physical memory. Everything that would occupy a card's memory charges here first.
 class Capacity {
@@ -40,16 +49,23 @@ class Arena {
   uint64_t allocate(size_t size);
   // `address` and `size` as allocated.
   void free(uint64_t address, size_t size);
+  // Moves the pages of an allocation into a file, at the same addresses. Nobody may write to them meanwhile.
+  SharedPart share(uint64_t address, size_t size);
 
  private:
   bool reserve();
+  void move_to_file(uint64_t begin, uint64_t end);
   void insert_free(uint64_t begin, uint64_t end);
   void erase_free(std::map<uint64_t, uint64_t>::iterator block);
 
   Capacity& capacity_;
   std::mutex mutex_;
   bool reserved_ = false;
-  std::map<uint64_t, uint64_t> free_;                     // begin -> end
+  uint64_t begin_ = 0;
+  uint64_t end_ = 0;
+  std::shared_ptr<IpcFile> shared_;       // as long as the whole range, with a hole for each page not shared
+  std::map<uint64_t, uint64_t> in_file_;  // begin -> end of the pages that are shared
+  std::map<uint64_t, uint64_t> free_;     // begin -> end
   std::set<std::pair<uint64_t, uint64_t>> free_by_size_;  // (size, begin)
 };
 

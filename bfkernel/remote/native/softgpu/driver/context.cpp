@@ -8,6 +8,7 @@
 
 #include "array.h"
 #include "capture.h"
+#include "log.h"
 #include "memory.h"
 #include "module.h"
 #include "texture_objects.h"
@@ -63,6 +64,7 @@ void Context::check() const {
 void Context::poison(const FaultReport& report) {
   CUresult none = CUDA_SUCCESS;
   if (!fault_.compare_exchange_strong(none, error_of(report.fault))) return;
+  log_line(CU_LOG_LEVEL_ERROR, report.detail);
   // The ABI has only a number for this; whoever looks for the reason sets the variable.
   const char* verbose = std::getenv("SOFTGPU_LOG");
   if (verbose && *verbose) std::fprintf(stderr, "softgpu: %s\n", report.detail.c_str());
@@ -80,9 +82,43 @@ void Context::set_limits(const ContextLimits& limits) {
 
 std::shared_ptr<Stream> Context::add_stream(unsigned flags, int priority) {
   auto stream = std::make_shared<Stream>(weak_from_this(), flags, priority);
-  std::lock_guard lock(mutex_);
-  streams_.push_back(stream);
+  Ticket before;
+  {
+    std::lock_guard lock(mutex_);
+    streams_.push_back(stream);
+    before = held_back_;
+  }
+  if (!Scheduler::instance().reached(before)) submit(*stream, {}, {before});
   return stream;
+}
+
+std::shared_ptr<Stream> Context::event_stream() {
+  std::lock_guard lock(mutex_);
+  if (!event_stream_) {
+    event_stream_ = std::make_shared<Stream>(weak_from_this(), CU_STREAM_NON_BLOCKING, 0);
+    streams_.push_back(event_stream_);
+  }
+  return event_stream_;
+}
+
+std::vector<Ticket> Context::outstanding() {
+  std::vector<Ticket> tickets;
+  for (const auto& stream : streams_with_work()) {
+    if (Ticket ticket = Scheduler::instance().outstanding(stream->queue); ticket.queue)
+      tickets.push_back(std::move(ticket));
+  }
+  return tickets;
+}
+
+void Context::hold_back(const Ticket& ticket) {
+  if (Scheduler::instance().reached(ticket)) return;
+  legacy_stream();  // it has to wait even if it is first used later
+  std::vector<std::shared_ptr<Stream>> streams = streams_with_work();
+  {
+    std::lock_guard lock(mutex_);
+    held_back_ = ticket;
+  }
+  for (const auto& stream : streams) submit(*stream, {}, {ticket});
 }
 
 void Context::forget_stream(const std::shared_ptr<Stream>& stream) {
@@ -179,6 +215,8 @@ void Context::tear_down() {
     destroyed_.clear();
     per_thread_.clear();
     legacy_.reset();
+    event_stream_.reset();
+    held_back_ = {};
     limits_ = {};
     heap_ = {0, 0};
   }
@@ -191,6 +229,19 @@ void Context::tear_down() {
   free_arrays(*this);
   free_all(*this);
   fault_ = CUDA_SUCCESS;
+}
+
+void retain_primary(Context& context) {
+  ++context.retained;
+  context.active = true;
+}
+
+void release_primary(Context& context) {
+  int retained = context.retained.load();
+  do {
+    require(retained > 0, CUDA_ERROR_INVALID_CONTEXT);
+  } while (!context.retained.compare_exchange_weak(retained, retained - 1));
+  if (retained == 1) context.tear_down();
 }
 
 }  // namespace softgpu::driver

@@ -48,6 +48,12 @@ class Context : public std::enable_shared_from_this<Context> {
   void forget_stream(const std::shared_ptr<Stream>& stream);
   std::shared_ptr<Stream> legacy_stream();
   std::shared_ptr<Stream> per_thread_stream();
+  // Where the context's own events stand: behind no other stream.
+  std::shared_ptr<Stream> event_stream();
+  // The ends of all that is under way.
+  std::vector<Ticket> outstanding();
+  // Whatever is submitted from now on, in any stream, comes after the ticket.
+  void hold_back(const Ticket& ticket);
   // What a new operation of `stream` has to wait for, by the rules of the default stream.
   void order(const Stream& stream, std::vector<Ticket>* after);
 
@@ -81,10 +87,16 @@ class Context : public std::enable_shared_from_this<Context> {
   ContextLimits limits_;
   std::pair<uint64_t, uint64_t> heap_{0, 0};
   std::shared_ptr<Stream> legacy_;
+  std::shared_ptr<Stream> event_stream_;
+  Ticket held_back_;  // what streams yet to be made have to wait for
   std::map<std::thread::id, std::shared_ptr<Stream>> per_thread_;
   std::vector<std::shared_ptr<Stream>> streams_;    // all but legacy_
   std::vector<std::shared_ptr<Stream>> destroyed_;  // by the program, with work left
   std::vector<std::shared_ptr<Module>> modules_;
 };
+
+// The counting of who uses a primary context: it works while somebody does.
+void retain_primary(Context& context);
+void release_primary(Context& context);
 
 }  // namespace softgpu::driver

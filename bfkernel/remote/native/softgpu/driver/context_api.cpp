@@ -107,21 +107,13 @@ SOFTGPU_API cuDevicePrimaryCtxRetain(CUcontext* pctx, CUdevice dev) {
   return with_driver([&](Driver& driver) {
     require(pctx != nullptr);
     Context& context = *driver.device(dev).primary;
-    ++context.retained;
-    context.active = true;
+    retain_primary(context);
     *pctx = context.handle();
   });
 }
 
 SOFTGPU_API cuDevicePrimaryCtxRelease_v2(CUdevice dev) {
-  return with_driver([&](Driver& driver) {
-    Context& context = *driver.device(dev).primary;
-    int retained = context.retained.load();
-    do {
-      require(retained > 0, CUDA_ERROR_INVALID_CONTEXT);
-    } while (!context.retained.compare_exchange_weak(retained, retained - 1));
-    if (retained == 1) context.tear_down();
-  });
+  return with_driver([&](Driver& driver) { release_primary(*driver.device(dev).primary); });
 }
 
 // Whoever has retained the context keeps a handle that works again, with nothing in it.

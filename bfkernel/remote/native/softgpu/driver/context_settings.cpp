@@ -7,8 +7,6 @@ using namespace softgpu::driver;
 namespace {
 
 constexpr unsigned kApiVersion = 3020;  // NVIDIA's driver says so for every context
-constexpr int kLeastPriority = 0;
-constexpr int kGreatestPriority = -5;
 
 }  // namespace
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "context.h"
+#include "shared_event.h"
 
 namespace softgpu::driver {
 
@@ -24,7 +25,8 @@ struct Recording {
 
 class Event {
  public:
-  Event(std::weak_ptr<Context> context, unsigned flags) : context(std::move(context)), flags(flags) {}
+  Event(std::weak_ptr<Context> context, unsigned flags, std::shared_ptr<SharedEvent> shared = nullptr)
+      : context(std::move(context)), flags(flags), shared(std::move(shared)) {}
 
   bool timed() const { return !(flags & CU_EVENT_DISABLE_TIMING); }
   std::shared_ptr<Recording> last() const;  // null when never recorded
@@ -33,12 +35,14 @@ class Event {
 
   const std::weak_ptr<Context> context;
   const unsigned flags;
+  const std::shared_ptr<SharedEvent> shared;  // where other processes know the event
 
  private:
   mutable std::mutex mutex_;
   std::shared_ptr<Recording> last_;
 };
 
-void record(Event& event, Stream& stream);
+// After the stream's work so far, and that of `after`.
+void record(Event& event, Stream& stream, std::vector<Ticket> after = {});
 
 }  // namespace softgpu::driver

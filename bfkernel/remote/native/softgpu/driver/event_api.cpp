@@ -20,13 +20,18 @@ void Recording::reach() {
   nanoseconds = std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
 }
 
-void record(Event& event, Stream& stream) {
+void record(Event& event, Stream& stream, std::vector<Ticket> after) {
   if (capturing(stream)) {
     capture_record(stream, event);
     return;
   }
   auto recording = std::make_shared<Recording>();
-  recording->ticket = submit(stream, [recording] { recording->reach(); });
+  uint64_t number = event.shared ? event.shared->record() : 0;
+  auto reach = [recording, number, shared = event.shared] {
+    recording->reach();
+    if (shared) shared->reach(number);
+  };
+  recording->ticket = submit(stream, reach, std::move(after));
   event.set(std::move(recording));
 }
 
@@ -52,6 +57,12 @@ void wait_for(const std::shared_ptr<Stream>& stream, const std::shared_ptr<Event
     return;
   }
   std::shared_ptr<Recording> recording = event->last();
+  if (event->shared && !(recording && recording->captured)) {
+    uint64_t latest = event->shared->latest();
+    auto ready = [shared = event->shared, latest] { return shared->reached(latest); };
+    if (!ready()) submit(*stream, {}, {}, ready);
+    return;
+  }
   if (!recording || capture_wait(stream, *recording)) return;
   if (!Scheduler::instance().reached(recording->ticket)) submit(*stream, {}, {recording->ticket});
 }
@@ -63,8 +74,13 @@ constexpr unsigned kEventFlags = CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMIN
 SOFTGPU_API cuEventCreate(CUevent* phEvent, unsigned int Flags) {
   return with_context([&](Context& context) {
     require(phEvent != nullptr && (Flags & ~kEventFlags) == 0);
-    require(!(Flags & CU_EVENT_INTERPROCESS), CUDA_ERROR_NOT_SUPPORTED);
-    *phEvent = registry<Event>().add<CUevent>(std::make_shared<Event>(context.weak_from_this(), Flags));
+    std::shared_ptr<SharedEvent> shared;
+    if (Flags & CU_EVENT_INTERPROCESS) {
+      require(Flags & CU_EVENT_DISABLE_TIMING);
+      shared = std::make_shared<SharedEvent>();
+    }
+    auto event = std::make_shared<Event>(context.weak_from_this(), Flags, std::move(shared));
+    *phEvent = registry<Event>().add<CUevent>(std::move(event));
   });
 }
 
@@ -94,9 +110,11 @@ SOFTGPU_API cuEventRecord(CUevent hEvent, CUstream hStream) {
 
 SOFTGPU_API cuEventQuery(CUevent hEvent) {
   return with_context([&](Context&) {
-    std::shared_ptr<Recording> recording = outside_recording(*registry<Event>().get(hEvent));
+    std::shared_ptr<Event> event = registry<Event>().get(hEvent);
+    std::shared_ptr<Recording> recording = outside_recording(*event);
     not_in_unsafe_capture();
-    bool reached = !recording || Scheduler::instance().reached(recording->ticket);
+    bool reached = event->shared ? event->shared->reached(event->shared->latest())
+                                 : !recording || Scheduler::instance().reached(recording->ticket);
     return reached ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
   });
 }
@@ -107,6 +125,7 @@ SOFTGPU_API cuEventSynchronize(CUevent hEvent) {
     std::shared_ptr<Recording> recording = outside_recording(*event);
     not_in_unsafe_capture();
     if (recording) Scheduler::instance().wait(recording->ticket);
+    if (event->shared) event->shared->wait();
     std::shared_ptr<Context> owner = event->context.lock();
     if (owner) owner->printf.flush();
     return owner ? owner->fault() : context.fault();
@@ -137,12 +156,15 @@ SOFTGPU_API cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Fla
   });
 }
 
+// The event stands for all work of the context's streams so far.
 SOFTGPU_API cuCtxRecordEvent(CUcontext hCtx, CUevent hEvent) {
   return with_driver([&](Driver&) {
     std::shared_ptr<Context> context = context_of(hCtx);
     context->check();
     not_in_capture_in(*context);
-    record(*registry<Event>().get(hEvent), *context->legacy_stream());
+    std::shared_ptr<Event> event = registry<Event>().get(hEvent);
+    require(event->context.lock() == context, CUDA_ERROR_INVALID_HANDLE);
+    record(*event, *context->event_stream(), context->outstanding());
   });
 }
 
@@ -151,6 +173,7 @@ SOFTGPU_API cuCtxWaitEvent(CUcontext hCtx, CUevent hEvent) {
     std::shared_ptr<Context> context = context_of(hCtx);
     context->check();
     not_in_capture_in(*context);
-    wait_for(context->legacy_stream(), registry<Event>().get(hEvent), 0);
+    std::shared_ptr<Recording> recording = outside_recording(*registry<Event>().get(hEvent));
+    if (recording) context->hold_back(recording->ticket);
   });
 }

@@ -10,6 +10,7 @@ namespace softgpu::driver {
 namespace {
 
 constexpr uint32_t kEveryDevice = ~uint32_t{0};
+constexpr uint64_t kPage = 4096;
 
 bool from_arena(const Range& range) {
   return range.kind == RangeKind::device || range.kind == RangeKind::managed || range.kind == RangeKind::pool;
@@ -38,6 +39,9 @@ void release(const Range& range) {
   if (from_arena(range)) {
     Driver::get().device(range.device).arena.free(range.begin, range.size());
     if (range.pool) range.pool->freed(range.size());
+  } else if (range.kind == RangeKind::imported) {
+    uint64_t page = range.begin / kPage * kPage;  // where its mapping begins
+    munmap(reinterpret_cast<void*>(page), range.end - page);
   } else if (range.kind == RangeKind::host_allocated) {
     munmap(reinterpret_cast<void*>(range.begin), range.size());
   }
@@ -54,6 +58,16 @@ void free_all(Context& context) {
     auto range = space.remove(owned.begin, [&](const Range& found) { return found.context == context.id; });
     if (range) release(*range);
   }
+}
+
+// Memory that changes its place in the system must not be written meanwhile: nothing new is submitted, and
+// all that was is over.
+SharedPart share(Device& device, uint64_t address, size_t size) {
+  std::vector<std::shared_ptr<Context>> contexts = Driver::get().contexts();
+  std::vector<std::unique_lock<std::mutex>> held;
+  for (const auto& context : contexts) held.emplace_back(context->order_mutex);
+  for (const auto& context : contexts) context->wait_idle();
+  return device.arena.share(address, size);
 }
 
 void require_reachable(const Context& context, uint64_t address, size_t size) {

@@ -15,6 +15,8 @@ void release(const Range& range);
 void free_internal(uint64_t address);
 // Everything that the context still owns.
 void free_all(Context& context);
+// Lets other processes map memory of a device; it stays where it is. Throws OPERATING_SYSTEM.
+SharedPart share(Device& device, uint64_t address, size_t size);
 // Throws INVALID_VALUE unless [address, address + size) is memory that the context reaches.
 void require_reachable(const Context& context, uint64_t address, size_t size);
 

@@ -50,6 +50,8 @@ void get(const Range& range, CUdeviceptr address, CUpointer_attribute attribute,
       put(data, range.device);
       break;
     case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
+      put(data, unsigned{range.kind == RangeKind::device});
+      break;
     case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
       put(data, 0u);
       break;

@@ -2,9 +2,12 @@
 // Streams: in-order work of one context, with CUDA's rules for the default stream.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "api.h"
@@ -13,7 +16,13 @@
 namespace softgpu::driver {
 
 class Context;
+class GreenContext;
 struct StreamCapture;
+
+// Greater priorities are smaller numbers.
+constexpr int kLeastPriority = 0;
+constexpr int kGreatestPriority = -5;
+inline int clamp_priority(int priority) { return std::clamp(priority, kGreatestPriority, kLeastPriority); }
 
 class Stream {
  public:
@@ -29,6 +38,10 @@ class Stream {
   const std::shared_ptr<Queue> queue;
   std::atomic<bool> capturing{false};
   std::shared_ptr<StreamCapture> capture;  // guarded by graphs_mutex
+  std::shared_ptr<GreenContext> green;     // set before anybody else knows the stream
+
+  std::mutex attributes_mutex;
+  std::map<CUstreamAttrID, CUstreamAttrValue> attributes;  // what the program set
 };
 
 // The context a stream works in. Throws CONTEXT_IS_DESTROYED.

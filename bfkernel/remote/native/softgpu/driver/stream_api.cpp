@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Making, asking and waiting for streams.
-#include <algorithm>
-
 #include "capture.h"
 #include "current.h"
 
@@ -9,11 +7,23 @@ using namespace softgpu::driver;
 
 namespace {
 
-constexpr int kGreatestPriority = -5;
-
 template <typename Body>
 CUresult with_stream(CUstream handle, Body&& body) {
   return with_context([&](Context& context) { return body(*resolve_stream(context, handle)); });
+}
+
+bool is_stream_attribute(CUstreamAttrID attribute) {
+  return attribute == CU_STREAM_ATTRIBUTE_ACCESS_POLICY_WINDOW ||
+         attribute == CU_STREAM_ATTRIBUTE_SYNCHRONIZATION_POLICY ||
+         attribute == CU_STREAM_ATTRIBUTE_PRIORITY || attribute == CU_STREAM_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP ||
+         attribute == CU_STREAM_ATTRIBUTE_MEM_SYNC_DOMAIN;
+}
+
+CUstreamAttrValue initial_attribute(const Stream& stream, CUstreamAttrID attribute) {
+  CUstreamAttrValue value = {};
+  if (attribute == CU_STREAM_ATTRIBUTE_PRIORITY) value.priority = stream.priority;
+  if (attribute == CU_STREAM_ATTRIBUTE_SYNCHRONIZATION_POLICY) value.syncPolicy = CU_SYNC_POLICY_AUTO;
+  return value;
 }
 
 }  // namespace
@@ -21,7 +31,7 @@ CUresult with_stream(CUstream handle, Body&& body) {
 SOFTGPU_API cuStreamCreateWithPriority(CUstream* phStream, unsigned int flags, int priority) {
   return with_context([&](Context& context) {
     require(phStream != nullptr && (flags & ~static_cast<unsigned>(CU_STREAM_NON_BLOCKING)) == 0);
-    std::shared_ptr<Stream> stream = context.add_stream(flags, std::clamp(priority, kGreatestPriority, 0));
+    std::shared_ptr<Stream> stream = context.add_stream(flags, clamp_priority(priority));
     *phStream = registry<Stream>().add<CUstream>(std::move(stream));
   });
 }
@@ -92,31 +102,30 @@ SOFTGPU_API cuStreamGetCtx(CUstream hStream, CUcontext* pctx) {
   });
 }
 
-SOFTGPU_API cuStreamGetCtx_v2(CUstream hStream, CUcontext* pCtx, CUgreenCtx* pGreenCtx) {
-  if (pGreenCtx) *pGreenCtx = nullptr;
-  return cuStreamGetCtx(hStream, pCtx);
-}
-
-// Attributes tune scheduling and caches that are not there; a stream keeps none.
 SOFTGPU_API cuStreamCopyAttributes(CUstream dst, CUstream src) {
   return with_context([&](Context& context) {
-    resolve_stream(context, dst);
-    resolve_stream(context, src);
+    std::shared_ptr<Stream> to = resolve_stream(context, dst);
+    std::shared_ptr<Stream> from = resolve_stream(context, src);
+    if (to == from) return;
+    std::scoped_lock lock(to->attributes_mutex, from->attributes_mutex);
+    to->attributes = from->attributes;
   });
 }
 
 SOFTGPU_API cuStreamGetAttribute(CUstream hStream, CUstreamAttrID attr, CUstreamAttrValue* value_out) {
   return with_stream(hStream, [&](Stream& stream) {
-    require(value_out != nullptr);
-    *value_out = {};
-    if (attr == CU_LAUNCH_ATTRIBUTE_PRIORITY) {
-      value_out->priority = stream.priority;
-    } else if (attr == CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY) {
-      value_out->syncPolicy = CU_SYNC_POLICY_AUTO;
-    }
+    require(value_out != nullptr && is_stream_attribute(attr));
+    std::lock_guard lock(stream.attributes_mutex);
+    auto found = stream.attributes.find(attr);
+    *value_out = found == stream.attributes.end() ? initial_attribute(stream, attr) : found->second;
   });
 }
 
-SOFTGPU_API cuStreamSetAttribute(CUstream hStream, CUstreamAttrID, const CUstreamAttrValue* value) {
-  return with_stream(hStream, [&](Stream&) { require(value != nullptr); });
+// Attributes tune scheduling and caches that are not there; they are remembered for whoever asks.
+SOFTGPU_API cuStreamSetAttribute(CUstream hStream, CUstreamAttrID attr, const CUstreamAttrValue* value) {
+  return with_stream(hStream, [&](Stream& stream) {
+    require(value != nullptr && is_stream_attribute(attr));
+    std::lock_guard lock(stream.attributes_mutex);
+    stream.attributes[attr] = *value;
+  });
 }
