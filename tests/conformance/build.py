@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from .sources import PROGRAMS, Program, all_programs
-from .toolkit import Toolkit, find_nvcc, installed, of_nvcc
+from .toolkit import Toolkit, find_nvcc, installed, of_nvcc, packaged
 
 WAYS = ("plain-static", "plain-shared", "nvcc-static", "nvcc-shared", "native-static", "native-shared")
 BUILD_LIMIT_S = 540
@@ -93,6 +93,8 @@ def _required(found: Found | None, what: str) -> Found:
 def _plain_rules(toolkit: Toolkit) -> list[str]:
     compiler = os.environ.get("CXX", "c++")
     flags = f"-std=c++20 -O1 -Wall -Wno-unused-variable -isystem {toolkit.include}"
+    if fallback := packaged():  # some packages of the runtime lack the files that their headers include
+        flags += f" -idirafter {fallback.include}"
     return [
         "rule compile-plain",
         f"  command = {compiler} {flags} -MD -MF $out.d $flags -x c++ -c $in -o $out",

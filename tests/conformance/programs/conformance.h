@@ -6,7 +6,7 @@
 //   program.
 #pragma once
 
-#include <cuda_runtime.h>
+#include <cuda_runtime_api.h>
 
 #include <cstdarg>
 #include <cstdio>
@@ -80,8 +80,11 @@ cudaError_t read_symbol(void* to, const T& symbol, size_t bytes) {
 
 inline void load_kernels_again() {}
 
-#elif defined CONFORMANCE_PTX  // else a program without kernels
+#else
+#include "typed_allocation.h"
+#ifdef CONFORMANCE_PTX  // else a program without kernels
 #include "embedded.h"
+#endif
 #endif
 
 // The launch must succeed.

@@ -4,7 +4,7 @@
 // code would.
 #pragma once
 
-#include <cuda_runtime.h>
+#include <cuda_runtime_api.h>
 
 #include <cstdint>
 #include <cstring>
