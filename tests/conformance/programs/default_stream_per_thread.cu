@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Each thread's own default stream: it waits for nobody, and each thread has another one.
+//
 // default stream: per-thread
 //
 // expected:

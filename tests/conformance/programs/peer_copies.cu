@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Two GPUs: memory of each, copies from one to the other with and without peer access, an event of one waited
-// for on the other, and a kernel that reads the other's memory. gpus: 2
+// for on the other, and a kernel that reads the other's memory.
+//
+// gpus: 2
 //
 // expected:
 // devices: 2, pointers tell theirs: 0 1
