@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 NATIVE_SOURCES := CMakeLists.txt $(shell find bfkernel/remote/native bfkernel/remote/cuda -name '*.cpp' -o -name '*.h' -o -name '*.spec' -o -name '*.py' -o -name CMakeLists.txt -o -name '*.map' 2>/dev/null)
 CPP_FILES := $(shell git ls-files -co --exclude-standard 'bfkernel/**/*.cpp' 'bfkernel/**/*.h' 'tests/native/**/*.cpp' 'tests/native/**/*.h' 2>/dev/null)
 
-.PHONY: help demo test test-slow test-sanitize lint format bench lab clean build numba-suite test-frameworks
+.PHONY: help demo test test-slow test-sanitize lint format bench lab clean build numba-suite test-frameworks gpu-check gpu-wheels
 
 help:                ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -29,6 +29,14 @@ test-frameworks: build $(VENV)-frameworks/.ready ## genuine CUDA runtimes and li
 
 numba-suite: build $(VENV)-numba/.requirements ## numba-cuda's own tests, on leases of an emulated GPU (10 minutes)
 	$(BIN)/python -m tests.numba_suite
+
+# Needs no .venv: on a GPU machine the frameworks are in a Python of its own.
+GPU_PYTHON ?= $(PYTHON)
+gpu-check:           ## on a machine with a GPU: everything on it, beside the same natively; SECTION=name for one section
+	$(GPU_PYTHON) -m tests.gpu $(SECTION)
+
+gpu-wheels: build    ## fetch what gpu-check needs on a machine without a network, into .whl
+	$(BIN)/python -m tests.gpu.wheels
 
 test-sanitize: build ## native tests under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
 	$(BIN)/python -m tests.native.sanitize
