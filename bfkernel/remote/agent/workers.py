@@ -19,6 +19,7 @@ from pathlib import Path
 from bfkernel.remote.agent.greeting import RefusalCode, RefusalError
 from bfkernel.remote.agent.inventory import Inventory
 from bfkernel.remote.agent.ledger import SLOTS, Ledger
+from bfkernel.remote.agent.sharing import relay
 from bfkernel.remote.grants import Grant
 from bfkernel.remote.logs import event
 from bfkernel.remote.messages import EndedConnection, ReportedLease
@@ -43,7 +44,9 @@ class Worker:
     pidfd: int
     #: what a client shows to join it; the worker tells it to its own client alone
     join_key: str
-    #: over which it gets the connections that joined
+    #: how other workers of the lease name it
+    name: str
+    #: over which it gets the connections that joined, and asks other workers of the lease
     control: socket.socket
 
 
@@ -56,6 +59,10 @@ class LeaseWorkers:
     running: dict[int, Worker] = field(default_factory=dict)
     #: slots of running workers and of ended ones that are not cleared yet
     slots: set[int] = field(default_factory=set)
+
+    def control_lines(self) -> dict[str, socket.socket]:
+        """Return the control lines of the running workers by name."""
+        return {worker.name: worker.control for worker in self.running.values()}
 
 
 class Workers:
@@ -95,7 +102,9 @@ class Workers:
         finally:
             self._drop_if_unused(lease)
         self._idle.clear()
-        asyncio.get_running_loop().add_reader(worker.pidfd, self._exited, worker)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(worker.pidfd, self._exited, worker)
+        loop.add_reader(worker.control, relay, worker.name, lease.control_lines)
         self._on_change()
         return worker
 
@@ -166,7 +175,8 @@ class Workers:
         join_key = secrets.token_hex(16)
         control, workers_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         control.setblocking(False)
-        control.send(json.dumps({"join": join_key}).encode())
+        name = secrets.token_hex(8)
+        control.send(json.dumps({"join": join_key, "name": name}).encode())
         arguments = [
             *(
                 str(self._executable),
@@ -203,14 +213,16 @@ class Workers:
             ) from error
         finally:
             workers_end.close()
-        worker = Worker(process, grant.lease, slot, os.pidfd_open(process.pid), join_key, control)
+        worker = Worker(process, grant.lease, slot, os.pidfd_open(process.pid), join_key, name, control)
         lease.slots.add(slot)
         lease.running[process.pid] = worker
         log.info(event("worker-started", lease=grant.lease, pid=process.pid, slot=slot))
         return worker
 
     def _exited(self, worker: Worker) -> None:
-        asyncio.get_running_loop().remove_reader(worker.pidfd)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(worker.pidfd)
+        loop.remove_reader(worker.control)
         os.close(worker.pidfd)
         worker.control.close()
         outcome = _outcome(worker.process.wait())

@@ -16,7 +16,8 @@ enum class Origin : uint8_t {
   mapped,
   global,
   managed,
-  host,  // mapped host memory: only its own calls free it
+  shared,  // another process's (cuIpc*)
+  host,    // mapped host memory: only its own calls free it
 };
 
 struct Allocation {

@@ -8,6 +8,12 @@ namespace worker {
 
 DriverBacking::DriverBacking(const DriverTable& driver, std::vector<CUdevice> devices)
     : driver_(driver), devices_(std::move(devices)), access_(devices_.size()) {
+  shareable_ = std::all_of(devices_.begin(), devices_.end(), [this](CUdevice device) {
+    int can = 0;
+    call(driver_.cuDeviceGetAttribute, &can,
+         CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR_SUPPORTED, device);
+    return can != 0;
+  });
   for (unsigned owner = 0; owner < devices_.size(); ++owner) {
     const CUmemAllocationProp wanted = properties(owner);
     std::size_t least = 0;
@@ -33,6 +39,7 @@ CUmemAllocationProp DriverBacking::properties(unsigned device) const {
   wanted.type = CU_MEM_ALLOCATION_TYPE_PINNED;
   wanted.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
   wanted.location.id = devices_[device];
+  if (shareable_) wanted.requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
   return wanted;
 }
 
@@ -57,6 +64,21 @@ CUresult DriverBacking::allow_access(unsigned device, std::uint64_t address, std
 
 void DriverBacking::unmap(std::uint64_t address, std::uint64_t size) {
   call(driver_.cuMemUnmap, address, size);
+}
+
+CUresult DriverBacking::export_file(std::uint64_t handle, int* file) {
+  if (!shareable_) return CUDA_ERROR_NOT_SUPPORTED;
+  return call(driver_.cuMemExportToShareableHandle, static_cast<void*>(file), handle,
+              CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0ull);
+}
+
+CUresult DriverBacking::import_file(int file, std::uint64_t* handle) {
+  CUmemGenericAllocationHandle found = 0;
+  void* const descriptor = reinterpret_cast<void*>(static_cast<std::intptr_t>(file));
+  const CUresult result = call(driver_.cuMemImportFromShareableHandle, &found, descriptor,
+                               CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR);
+  *handle = found;
+  return result;
 }
 
 }  // namespace worker

@@ -23,6 +23,8 @@ class DriverBacking : public Backing {
                std::uint64_t handle) override;
   CUresult allow_access(unsigned device, std::uint64_t address, std::uint64_t size) override;
   void unmap(std::uint64_t address, std::uint64_t size) override;
+  CUresult export_file(std::uint64_t handle, int* file) override;
+  CUresult import_file(int file, std::uint64_t* handle) override;
 
  private:
   CUmemAllocationProp properties(unsigned device) const;
@@ -31,6 +33,7 @@ class DriverBacking : public Backing {
   const std::vector<CUdevice> devices_;
   std::vector<std::vector<CUmemAccessDesc>> access_;  // for each device, who may touch its memory
   std::uint64_t granularity_ = 0;
+  bool shareable_ = false;  // the driver lends memory to other processes
 };
 
 }  // namespace worker

@@ -25,6 +25,7 @@ Call call_of(std::uint16_t opcode) {
     add_stream_calls(all);
     add_synchronise_calls(all);
     add_host_function_calls(all);
+    add_ipc_calls(all);
     return all;
   }();
   return table.find(opcode);

@@ -94,5 +94,6 @@ void add_launch_calls(CallTable& table);
 void add_stream_calls(CallTable& table);
 void add_synchronise_calls(CallTable& table);
 void add_host_function_calls(CallTable& table);
+void add_ipc_calls(CallTable& table);
 
 }  // namespace worker

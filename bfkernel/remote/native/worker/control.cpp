@@ -57,20 +57,44 @@ Control::~Control() {
   thread_.join();
 }
 
-std::string Control::join_key() {
-  if (fd_ < 0) return {};
+void Control::greet() {
+  if (fd_ < 0) return;
   const Message first = receive(fd_);
   try {
-    return wire::json::parse(first.text)["join"].text();
+    const wire::json::Value words = wire::json::parse(first.text);
+    join_key_ = words["join"].text();
+    name_ = words["name"].text();
   } catch (const wire::json::Error& error) {
     throw wire::Malformed(error.what());
   }
 }
 
-void Control::start(std::function<void(const std::string&, wire::Fd)> joined) {
+void Control::start(Received received) {
   if (fd_ < 0) return;
-  joined_ = std::move(joined);
+  received_ = std::move(received);
   thread_ = std::thread([this] { loop(); });
+}
+
+bool Control::send(const wire::json::Object& message, int descriptor) {
+  std::string text = wire::json::Value(message).dump();
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> extra{};
+  iovec part{text.data(), text.size()};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  if (descriptor >= 0) {
+    header.msg_control = extra.data();
+    header.msg_controllen = extra.size();
+    cmsghdr* rights = CMSG_FIRSTHDR(&header);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof descriptor);
+    std::memcpy(CMSG_DATA(rights), &descriptor, sizeof descriptor);
+  }
+  ssize_t sent = 0;
+  do sent = sendmsg(fd_, &header, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  return sent == static_cast<ssize_t>(text.size());
 }
 
 void Control::loop() {
@@ -79,12 +103,11 @@ void Control::loop() {
     try {
       Message message = receive(fd_);
       if (message.text.empty()) return;
-      if (message.descriptor)
-        joined_(wire::json::parse(message.text)["role"].text(), std::move(message.descriptor));
+      received_(wire::json::parse(message.text), std::move(message.descriptor));
     } catch (const std::system_error& error) {
       return log_line("%s", error.what());
     } catch (const std::exception& error) {
-      log_line("a further connection was not taken: %s", error.what());
+      log_line("a message of the agent's was not understood: %s", error.what());
     }
   }
 }

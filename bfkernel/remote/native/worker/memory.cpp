@@ -28,6 +28,7 @@ Memory::~Memory() {
     backing_.destroy(memory.handle);
     ledger_.give(memory.device, memory.size);
   }
+  while (!borrowed_.empty()) give_back(borrowed_.begin()->first);
   std::vector<std::pair<std::uint64_t, Block>> blocks(live_.begin(), live_.end());
   for (auto& [address, block] : blocks) {
     if (retire(address, &block)) reclaim(address, block);
@@ -87,29 +88,35 @@ CUresult Memory::allocate_big(unsigned device, std::uint64_t size, std::uint64_t
   return result;
 }
 
-// Physical memory, charged, mapped and accessible, at an address of the lower half.
 CUresult Memory::back(unsigned device, std::uint64_t size, std::uint64_t* address, std::uint64_t* handle) {
+  return place(device, size, address, handle,
+               [&](std::uint64_t* made) { return backing_.create(device, size, made); });
+}
+
+// Physical memory that `make` brings, charged, mapped and accessible, at an address of the lower half.
+CUresult Memory::place(unsigned device, std::uint64_t size, std::uint64_t* address, std::uint64_t* handle,
+                       const std::function<CUresult(std::uint64_t*)>& make) {
   if (!ledger_.take(device, size)) return CUDA_ERROR_OUT_OF_MEMORY;
-  const auto place = addresses_.take(size);
-  if (!place) {
+  const auto room = addresses_.take(size);
+  if (!room) {
     ledger_.give(device, size);
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
-  CUresult result = backing_.create(device, size, handle);
+  CUresult result = make(handle);
   if (result == CUDA_SUCCESS) {
-    result = backing_.map(*place, size, 0, *handle);
+    result = backing_.map(*room, size, 0, *handle);
     if (result == CUDA_SUCCESS) {
-      result = backing_.allow_access(device, *place, size);
-      if (result != CUDA_SUCCESS) backing_.unmap(*place, size);
+      result = backing_.allow_access(device, *room, size);
+      if (result != CUDA_SUCCESS) backing_.unmap(*room, size);
     }
     if (result != CUDA_SUCCESS) backing_.destroy(*handle);
   }
   if (result != CUDA_SUCCESS) {
-    addresses_.give(*place, size);
+    addresses_.give(*room, size);
     ledger_.give(device, size);
     return result;
   }
-  *address = *place;
+  *address = *room;
   return CUDA_SUCCESS;
 }
 
@@ -291,7 +298,7 @@ bool Memory::contains(std::uint64_t address, std::uint64_t size) const {
     return address - start < size_of(range) && size <= size_of(range) - (address - start);
   };
   const auto size_of = [](const auto& range) { return range.size; };
-  if (inside(live_, size_of) || inside(foreign_, size_of)) return true;
+  if (inside(live_, size_of) || inside(foreign_, size_of) || inside(borrowed_, size_of)) return true;
   // Mappings that lie side by side are one range to the program.
   std::uint64_t at = address;
   const std::uint64_t last = address + size;

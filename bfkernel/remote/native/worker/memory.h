@@ -4,6 +4,7 @@
 #include <cuda.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <vector>
@@ -25,6 +26,9 @@ class Backing {
                        std::uint64_t handle) = 0;
   virtual CUresult allow_access(unsigned device, std::uint64_t address, std::uint64_t size) = 0;
   virtual void unmap(std::uint64_t address, std::uint64_t size) = 0;
+  // A file descriptor through which another process gets at the memory, and the way back.
+  virtual CUresult export_file(std::uint64_t handle, int* file) = 0;
+  virtual CUresult import_file(int file, std::uint64_t* handle) = 0;
 };
 
 // The device memory of one client: the window's lower half is allocated here, the upper half is the client's
@@ -88,6 +92,22 @@ class Memory {
   CUresult map(std::uint64_t address, std::uint64_t size, std::uint64_t offset, std::uint64_t id);
   CUresult unmap(std::uint64_t address, std::uint64_t size);
 
+  // Where a block lies in the physical memory that another process of the lease maps to share it.
+  struct Shared {
+    std::uint64_t size = 0;    // of the physical memory
+    std::uint64_t offset = 0;  // of the block in it
+    std::uint64_t length = 0;  // of the block
+    unsigned device = 0;
+  };
+  // The start of the live block that holds the address, or 0.
+  std::uint64_t block_at(std::uint64_t address) const;
+  // Opens the physical memory behind a live block for another process.
+  CUresult lend(std::uint64_t address, int* file, Shared* where);
+  // Maps what another process lent. It is charged here as well: it may outlive the process that made it.
+  CUresult borrow(int file, const Shared& where, std::uint64_t* address);
+  // Ends a borrowed block: false where there is none at the address.
+  bool give_back(std::uint64_t address);
+
   // Memory of the driver's own that the client may touch: a module's global variable.
   // Ends with its owner, a module or library, and with its context.
   void add_foreign(std::uint64_t owner, std::uint64_t context, std::uint64_t address, std::uint64_t size);
@@ -117,6 +137,13 @@ class Memory {
     std::uint64_t size;
     std::uint64_t id;
   };
+  struct Borrowed {
+    std::uint64_t size;  // of the block
+    std::uint64_t base;  // of the whole mapping
+    std::uint64_t handle;
+    std::uint64_t mapped;  // bytes of the whole mapping
+    unsigned device;
+  };
   struct Foreign {
     std::uint64_t size;
     std::uint64_t owner;
@@ -134,6 +161,8 @@ class Memory {
   std::uint64_t whole_chunks(std::uint64_t size) const;
   std::uint64_t footprint(std::uint64_t size) const;  // what a block takes of the lease
   CUresult back(unsigned device, std::uint64_t size, std::uint64_t* address, std::uint64_t* handle);
+  CUresult place(unsigned device, std::uint64_t size, std::uint64_t* address, std::uint64_t* handle,
+                 const std::function<CUresult(std::uint64_t*)>& make);
   void drop(unsigned device, std::uint64_t address, std::uint64_t size, std::uint64_t handle);
   CUresult allocate_small(unsigned device, std::uint64_t size, std::uint64_t* address);
   CUresult allocate_big(unsigned device, std::uint64_t size, std::uint64_t* address);
@@ -154,7 +183,8 @@ class Memory {
   std::map<std::uint64_t, PoolUse> pools_;
   std::map<std::uint64_t, Created> created_;
   std::map<std::uint64_t, Mapping> mappings_;
-  std::map<std::uint64_t, Foreign> foreign_;  // by address
+  std::map<std::uint64_t, Foreign> foreign_;    // by address
+  std::map<std::uint64_t, Borrowed> borrowed_;  // by the block's address
 };
 
 }  // namespace worker

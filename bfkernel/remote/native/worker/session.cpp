@@ -55,6 +55,7 @@ Session::Session(const Options& options, const DriverTable& driver, Ledger& ledg
       arrays_(ledger),
       downloads_(driver),
       host_functions_([this] { shutdown(options_.socket_fd, SHUT_RDWR); }),
+      sharing_(control_),
       control_(options.control_fd) {}
 
 Session::~Session() = default;
@@ -63,7 +64,7 @@ Session::~Session() = default;
 
 void Session::greet() {
   std::vector<Window> rejected;
-  const std::string join_key = control_.join_key();
+  control_.greet();
   for (unsigned offer = 0; offer < kWindowOffers; ++offer) {
     const Window window = reserve_window(driver_, options_.window_size, granularity(), offer);
     wire::send_greeting(options_.socket_fd,
@@ -71,7 +72,7 @@ void Session::greet() {
                          {"protocol", static_cast<int>(wire::kProtocolVersion)},
                          {"calls", wire::kSpecificationDigest},
                          {"lease", options_.lease},
-                         {"join", join_key},
+                         {"join", control_.join_key()},
                          {"window_base", wire::hex(window.base)},
                          {"window_size", wire::hex(window.size)}},
                         kGreetingTimeout);
@@ -96,7 +97,11 @@ void Session::use_window(const Window& window) {
   reclaimer_ = std::make_unique<Reclaimer>(*memory_, [this] { wait_for_gpu(); });
   connection_ = std::make_unique<Connection>(options_.socket_fd, [this] { ledger_.write_activity(); });
   reclaimer_->start();
-  control_.start([this](const std::string& role, wire::Fd joined) { join(role, std::move(joined)); });
+  sharing_.use(*memory_);
+  control_.start([this](const wire::json::Value& message, wire::Fd descriptor) {
+    if (const std::string* role = message["role"].string()) return join(*role, std::move(descriptor));
+    sharing_.receive(message, std::move(descriptor));
+  });
   if (capture_ == nullptr) return;
   capture_->start([this](std::string_view text) {
     const wire::Bytes bytes = std::as_bytes(std::span(text));

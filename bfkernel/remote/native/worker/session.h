@@ -31,6 +31,7 @@
 #include "worker/options.h"
 #include "worker/ptx_params.h"
 #include "worker/reclaimer.h"
+#include "worker/sharing.h"
 #include "worker/staging.h"
 #include "worker/stdout_capture.h"
 #include "worker/window.h"
@@ -144,6 +145,7 @@ class Session {
   DownloadBuffers& downloads() { return downloads_; }
   Nvml& nvml() { return nvml_; }
   CardMemory& card() { return card_; }
+  Sharing& sharing() { return sharing_; }
   const Window& window() const { return window_; }
   std::uint64_t granularity() const { return backing_.granularity(); }
   std::map<std::uint64_t, Pool>& pools() { return pools_; }
@@ -186,7 +188,8 @@ class Session {
   std::map<std::uint64_t, std::shared_ptr<Link>> links_;
   std::vector<std::byte> reply_;
   HostFunctions host_functions_;
-  Control control_;
+  Sharing sharing_;
+  Control control_;  // its thread uses what is above
   // Last, since what runs there uses everything above.
   std::unique_ptr<Reclaimer> reclaimer_;
   Lanes lanes_{[this](const std::exception& error) { fail(error); }};
