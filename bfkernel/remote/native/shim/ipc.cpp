@@ -46,8 +46,7 @@ CUresult cuIpcOpenMemHandle_v2(CUdeviceptr* pdptr, CUipcMemHandle handle, unsign
 
 CUresult cuIpcCloseMemHandle(CUdeviceptr dptr) {
   const auto allocation = memory::find(dptr);
-  const bool ours =
-      allocation && allocation->address == dptr && allocation->origin == memory::Origin::shared;
+  const bool ours = allocation && allocation->address == dptr && allocation->origin == memory::Origin::shared;
   require(ours, CUDA_ERROR_INVALID_VALUE);
   const auto reply = call(wire::IpcCloseMemory{dptr}, Context::current);
   if (reply.gone != 0) memory::remove(dptr);

@@ -106,8 +106,9 @@ void Transport::sender() {
   while (true) {
     if (queue_.empty()) {
       if (closing_) return;
+      // Set at each round: a waiting call may have written what this thread was woken for.
       sender_sleeps_ = true;
-      queue_filled_.wait(queue_lock, [this] { return closing_ || !queue_.empty(); });
+      queue_filled_.wait(queue_lock);
       sender_sleeps_ = false;
       continue;
     }

@@ -10,8 +10,8 @@ DriverBacking::DriverBacking(const DriverTable& driver, std::vector<CUdevice> de
     : driver_(driver), devices_(std::move(devices)), access_(devices_.size()) {
   shareable_ = std::all_of(devices_.begin(), devices_.end(), [this](CUdevice device) {
     int can = 0;
-    call(driver_.cuDeviceGetAttribute, &can,
-         CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR_SUPPORTED, device);
+    call(driver_.cuDeviceGetAttribute, &can, CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR_SUPPORTED,
+         device);
     return can != 0;
   });
   for (unsigned owner = 0; owner < devices_.size(); ++owner) {

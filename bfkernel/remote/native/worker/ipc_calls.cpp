@@ -10,7 +10,8 @@ CUresult get_memory(Session& session, const wire::IpcGetMemory& message, wire::I
   return session.sharing().name_memory(message.address, &reply.handle);
 }
 
-CUresult open_memory(Session& session, const wire::IpcOpenMemory& message, wire::IpcOpenMemory::Reply& reply) {
+CUresult open_memory(Session& session, const wire::IpcOpenMemory& message,
+                     wire::IpcOpenMemory::Reply& reply) {
   session.current();
   return session.sharing().open_memory(message.handle, reply);
 }

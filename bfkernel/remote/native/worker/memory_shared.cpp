@@ -37,9 +37,8 @@ CUresult Memory::borrow(int file, const Shared& where, std::uint64_t* address) {
   if (!sound) return CUDA_ERROR_INVALID_VALUE;
   const std::lock_guard lock(mutex_);
   std::uint64_t base = 0, handle = 0;
-  const CUresult result = place(where.device, where.size, &base, &handle, [&](std::uint64_t* found) {
-    return backing_.import_file(file, found);
-  });
+  const CUresult result = place(where.device, where.size, &base, &handle,
+                                [&](std::uint64_t* found) { return backing_.import_file(file, found); });
   if (result != CUDA_SUCCESS) return result;
   *address = base + where.offset;
   borrowed_[*address] = {where.length, base, handle, where.size, where.device};

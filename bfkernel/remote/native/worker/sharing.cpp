@@ -115,11 +115,10 @@ std::optional<Sharing::Answer> Sharing::ask(const wire::IpcHandle& handle) {
   const std::int64_t question = ++last_question_;
   answers_[question] = std::nullopt;
   const std::string worker(handle.worker.data(), strnlen(handle.worker.data(), handle.worker.size()));
-  const bool sent =
-      control_.send({{"ask", question},
-                     {"worker", worker},
-                     {"what", handle.what == wire::IpcHandle::kMemory ? kMemory : kEvent},
-                     {"number", wire::hex(handle.number)}});
+  const bool sent = control_.send({{"ask", question},
+                                   {"worker", worker},
+                                   {"what", handle.what == wire::IpcHandle::kMemory ? kMemory : kEvent},
+                                   {"number", wire::hex(handle.number)}});
   if (sent) answered_.wait_for(lock, kAnswerLimit, [&] { return answers_[question].has_value(); });
   auto answer = std::move(answers_[question]);
   answers_.erase(question);
