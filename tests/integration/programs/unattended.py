@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Post a call right after a waiting one, then make no call: it must arrive all the same. Prints how many did."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import threading
+
+from device import call, open_device
+
+ROUNDS = 300
+
+open_device()
+arrived = threading.Event()
+function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: arrived.set())
+address = ctypes.cast(function, ctypes.c_void_p).value
+block = call("cuMemAlloc", 4096)
+count = 0
+for number in range(ROUNDS):
+    arrived.clear()
+    call("cuMemsetD8Async", block, 1, 4096, 0)  # wakes the sending thread, and the next call overtakes it
+    call("cuCtxSynchronize")
+    call("cuLaunchHostFunc", 0, address, 0)
+    count += arrived.wait(10)
+    if count <= number:
+        break
+print(json.dumps({"arrived": count, "rounds": ROUNDS}), flush=True)
