@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Post a call right after a waiting one, then make no call: it must arrive all the same. Prints how many did."""
+"""Post a call right after a waiting one, then make no other: it must arrive. Prints how many did."""
 
 from __future__ import annotations
 
