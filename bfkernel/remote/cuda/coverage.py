@@ -33,7 +33,8 @@ def page(specification: Specification, by_hand: Path) -> str:
         f"{counts['posted']} are sent to the GPU server and not waited for, {counts['waiting']} are sent and",
         f"answered. The other {counts['absent']} are exported all the same, answer",
         "`CUDA_ERROR_NOT_SUPPORTED` and are named once on standard error, with the reason, when called;",
-        "`cuGetProcAddress` does not know them, as an older driver would not.\n",
+        "`cuGetProcAddress` finds them as well: PyTorch asks for all that it might ever use before it",
+        "allocates its first byte.\n",
         *_reasons(calls),
     ]
     groups: dict[str, list[Call]] = {}

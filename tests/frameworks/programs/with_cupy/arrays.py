@@ -80,7 +80,13 @@ REDUCTIONS: list[Work] = [
     lambda xp: xp.ones(100_000, dtype=xp.int64).sum(),
 ]
 
-for kind in (CREATION, ELEMENTWISE, INDEXING, REDUCTIONS):
+TRANSFORMS: list[Work] = [  # by cuFFT, whose kernels for short lengths are PTX
+    lambda xp: xp.fft.fft(table(xp)[0, 0]),
+    lambda xp: xp.fft.rfft(xp.sin(xp.arange(4096) / 10)),
+    lambda xp: xp.fft.ifft2(xp.fft.fft2(table(xp)[1])),
+]
+
+for kind in (CREATION, ELEMENTWISE, INDEXING, REDUCTIONS, TRANSFORMS):
     for work in kind:
         agrees(work)
 
