@@ -46,7 +46,7 @@ namespace {
 using Slot = const void*;
 
 // Slots that nobody was seen to call.
-CUresult not_forwarded() { return absent("a private driver function"); }
+CUresult not_forwarded() { return absent("a private driver function", "nobody was seen to call it"); }
 const Slot kNotForwarded = reinterpret_cast<Slot>(&not_forwarded);
 CUresult succeed() { return CUDA_SUCCESS; }
 const Slot kSucceed = reinterpret_cast<Slot>(&succeed);
