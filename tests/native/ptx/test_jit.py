@@ -8,7 +8,7 @@ import ctypes
 import numpy as np
 import pytest
 
-from .harness import HEADER, CudaError, Driver, Result, kernel
+from .harness import HEADER, SM_90, CudaError, Driver, Result, kernel, sm_90_or_skip
 
 NO_BINARY_FOR_GPU = 209
 NOT_FOUND = 500
@@ -177,3 +177,48 @@ def test_weak_and_visible_functions(gpu: Driver) -> None:
     out = gpu.zeros(1, np.uint32)
     gpu.run(kernel(body, scope=scope), 1, 1, [out])
     assert out.get(np.uint32).tolist() == [4]
+
+
+def registers(gpu: Driver, image: bytes, most: int | None) -> int:
+    """CU_FUNC_ATTRIBUTE_NUM_REGS of the kernel `test`, loaded with CU_JIT_MAX_REGISTERS."""
+    options = (ctypes.c_int * 1)(0)
+    values = (ctypes.c_void_p * 1)(most or 0)
+    module, function, value = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_int()
+    gpu.call("cuModuleLoadDataEx", ctypes.byref(module), image, 0 if most is None else 1, options, values)
+    gpu.call("cuModuleGetFunction", ctypes.byref(function), module, b"test")
+    gpu.call("cuFuncGetAttribute", ctypes.byref(value), 4, function)
+    gpu.call("cuModuleUnload", module)
+    return value.value
+
+
+def test_most_registers(gpu: Driver) -> None:
+    """CU_JIT_MAX_REGISTERS, at loading and at linking, is what the kernel says it takes at most."""
+    loads = "\n".join(f"ld.volatile.global.u64 %l{i}, [%l0];" for i in range(1, 31))
+    stores = "\n".join(f"st.volatile.global.u64 [%l0], %l{i};" for i in range(1, 31))
+    ptx = kernel(f"ld.param.u64 %l0, [out];\n{loads}\n{stores}").encode()
+    unlimited = registers(gpu, ptx, None)
+    assert unlimited > 40
+    assert registers(gpu, ptx, 32) <= 32
+    state, image, size = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_size_t()
+    options, values = (ctypes.c_int * 1)(0), (ctypes.c_void_p * 1)(24)
+    gpu.call("cuLinkCreate_v2", 1, options, values, ctypes.byref(state))
+    gpu.call("cuLinkAddData_v2", state, 1, ptx, ctypes.c_size_t(len(ptx) + 1), b"test", 0, None, None)
+    gpu.call("cuLinkComplete", state, ctypes.byref(image), ctypes.byref(size))
+    linked = ctypes.string_at(image, size.value)
+    gpu.call("cuLinkDestroy", state)
+    assert registers(gpu, linked, None) <= 24
+    assert registers(gpu, linked, 200) <= 24
+
+
+def test_a_kernel_that_needs_clusters(gpu: Driver) -> None:
+    """It says so, and is refused where blocks cannot form clusters; one block a cluster is no demand."""
+    text = SM_90 + ".visible .entry test() .reqnctapercluster {} {{ ret; }}"
+    with sm_90_or_skip():
+        module = gpu.load(text.format("2, 1, 1"))
+    value = ctypes.c_int()
+    gpu.call("cuFuncGetAttribute", ctypes.byref(value), 11, module.function("test"))
+    assert value.value == 2
+    with pytest.raises(CudaError):
+        gpu.launch(module.function("test"), 1, 1, [])  # one block makes no cluster of two
+    single = gpu.load(text.format("1, 1, 1"))
+    gpu.launch(single.function("test"), 1, 1, [])

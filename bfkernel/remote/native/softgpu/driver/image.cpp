@@ -15,6 +15,7 @@ namespace softgpu::driver {
 namespace {
 
 constexpr std::string_view kLinkedMagic = "//softgpu-linked 1\n";
+constexpr std::string_view kRegistersMark = "//softgpu-registers ";
 constexpr std::string_view kTextMark = "//softgpu-text ";
 
 [[noreturn]] void refuse(JitLog* log, CUresult code, std::string why) {
@@ -23,20 +24,26 @@ constexpr std::string_view kTextMark = "//softgpu-text ";
 }
 
 // Texts are delimited by their sizes, so that nothing in them has to be escaped.
-std::vector<std::string> split_linked(std::string_view rest, JitLog* log) {
-  std::vector<std::string> texts;
+Code split_linked(std::string_view rest, JitLog* log) {
+  Code code;
   rest.remove_prefix(kLinkedMagic.size());
+  if (rest.starts_with(kRegistersMark)) {
+    rest.remove_prefix(kRegistersMark.size());
+    auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), code.max_registers);
+    const size_t digits = end - rest.data();
+    if (error == std::errc{} && digits < rest.size()) rest.remove_prefix(digits + 1);
+  }
   while (rest.starts_with(kTextMark)) {
     rest.remove_prefix(kTextMark.size());
     size_t size = 0;
     auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), size);
     size_t digits = end - rest.data();
     if (error != std::errc{} || rest.size() < digits + 1 || size > rest.size() - digits - 1) break;
-    texts.emplace_back(rest.substr(digits + 1, size));
+    code.ptx.emplace_back(rest.substr(digits + 1, size));
     rest.remove_prefix(digits + 1 + size);
   }
-  if (!rest.empty() || texts.empty()) refuse(log, CUDA_ERROR_INVALID_IMAGE, "the linked image is damaged");
-  return texts;
+  if (!rest.empty() || code.ptx.empty()) refuse(log, CUDA_ERROR_INVALID_IMAGE, "the linked image is damaged");
+  return code;
 }
 
 bool looks_like_text(std::string_view text) {
@@ -82,16 +89,14 @@ Code read_elf(const void* image, size_t size, std::array<int, 2> compute_capabil
   return {{}, {std::move(cubin)}};
 }
 
-std::vector<std::string> read_text(const void* image, size_t size, std::array<int, 2> compute_capability,
-                                   JitLog* log) {
+Code read_text(const void* image, size_t size, std::array<int, 2> compute_capability, JitLog* log) {
   const char* begin = static_cast<const char*>(image);
   std::string_view text(begin, size ? strnlen(begin, size) : std::strlen(begin));
   if (!looks_like_text(text))
     refuse(log, CUDA_ERROR_INVALID_IMAGE, "the image is neither PTX nor a cubin nor a fat binary");
-  std::vector<std::string> texts =
-      text.starts_with(kLinkedMagic) ? split_linked(text, log) : std::vector<std::string>{std::string(text)};
-  for (const std::string& ptx : texts) check_target(ptx, compute_capability, log);
-  return texts;
+  Code code = text.starts_with(kLinkedMagic) ? split_linked(text, log) : Code{{std::string(text)}, {}};
+  for (const std::string& ptx : code.ptx) check_target(ptx, compute_capability, log);
+  return code;
 }
 
 }  // namespace
@@ -99,7 +104,7 @@ std::vector<std::string> read_text(const void* image, size_t size, std::array<in
 Code read_image(const void* image, size_t size, std::array<int, 2> compute_capability, JitLog* log) {
   if (is_fatbin(image)) return read_fatbin(image, compute_capability, log);
   if (std::memcmp(image, "\177ELF", 4) == 0) return read_elf(image, size, compute_capability, log);
-  return {read_text(image, size, compute_capability, log), {}};
+  return read_text(image, size, compute_capability, log);
 }
 
 std::vector<std::string> ptx_texts(const void* image, size_t size, std::array<int, 2> compute_capability,
@@ -112,8 +117,10 @@ std::vector<std::string> ptx_texts(const void* image, size_t size, std::array<in
   return std::move(code.ptx);
 }
 
-std::string join_linked(const std::vector<std::string>& texts) {
+std::string join_linked(const std::vector<std::string>& texts, int max_registers) {
   std::string joined(kLinkedMagic);
+  joined += kRegistersMark;
+  joined += std::to_string(max_registers) + "\n";
   for (const std::string& text : texts) {
     joined += kTextMark;
     joined += std::to_string(text.size()) + "\n" + text;

@@ -18,6 +18,7 @@ namespace softgpu::driver {
 struct Code {
   std::vector<std::string> ptx;
   std::vector<CubinBytes> cubins;  // only where there is no PTX
+  int max_registers = 0;           // with which it was linked; 0: any number
 };
 
 // Throws INVALID_IMAGE, NO_BINARY_FOR_GPU (nothing in it is for this device) or INVALID_PTX, with one line in
@@ -28,6 +29,6 @@ std::vector<std::string> ptx_texts(const void* image, size_t size, std::array<in
                                    JitLog* log);
 
 // The result of linking: PTX texts in one text, which begins with a line that says what it is.
-std::string join_linked(const std::vector<std::string>& texts);
+std::string join_linked(const std::vector<std::string>& texts, int max_registers);
 
 }  // namespace softgpu::driver

@@ -29,6 +29,9 @@ JitOptions::JitOptions(unsigned count, CUjit_option* options, void** values) {
       case CU_JIT_WALL_TIME:
         wall_time_ = &values[i];
         break;
+      case CU_JIT_MAX_REGISTERS:
+        max_registers_ = static_cast<int>(std::min<size_t>(number, 255));
+        break;
       // The rest tunes code generation, of which there is none: PTX is executed as it stands.
       default:
         require(options[i] >= 0 && options[i] < CU_JIT_NUM_OPTIONS);

@@ -16,6 +16,7 @@ class JitOptions {
   JitOptions(unsigned count, CUjit_option* options, void** values);
   // Fills the log buffers and writes back how much is in them, and how long it took.
   void report(const JitLog& log) const;
+  int max_registers() const { return max_registers_; }  // 0: any number
 
  private:
   struct Buffer {
@@ -28,6 +29,7 @@ class JitOptions {
   Buffer info_;
   Buffer error_;
   void** wall_time_ = nullptr;
+  int max_registers_ = 0;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 

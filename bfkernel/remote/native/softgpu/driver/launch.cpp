@@ -59,6 +59,8 @@ void check_shape(const Device& device, const KernelInfo& info, const LaunchConfi
   uint64_t threads = uint64_t{config.block[0]} * config.block[1] * config.block[2];
   require(threads <= static_cast<uint64_t>(device.limits.max_threads_per_block));
   require(threads <= static_cast<uint64_t>(info.max_threads_per_block));
+  // Clusters of several blocks are more than this device can do.
+  for (int blocks : info.required_cluster) require(blocks <= 1, CUDA_ERROR_INVALID_CLUSTER_SIZE);
   if (info.required_block[0] == 0) return;
   for (int axis = 0; axis < 3; ++axis) {
     require(config.block[axis] == static_cast<uint32_t>(std::max(info.required_block[axis], 1)));

@@ -31,8 +31,9 @@ class Linker {
   const std::string& complete() {
     logged([&] {
       require(!texts_.empty());
-      program_ = compile_shared(texts_, &log_);  // kept, so that loading the image need not compile again
-      image_ = join_linked(texts_);
+      program_ = compile_shared(texts_, options_.max_registers(),
+                                &log_);  // kept, so that loading the image need not compile again
+      image_ = join_linked(texts_, options_.max_registers());
     });
     return image_;
   }

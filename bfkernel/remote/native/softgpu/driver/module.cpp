@@ -16,18 +16,22 @@ namespace {
 // Two variables never share an allocation, so that an access past the end of one is noticed.
 size_t allocation_size(const GlobalInfo& global) { return std::max<size_t>(global.size, 1); }
 
-std::string cache_key(const std::vector<std::string>& texts) {
-  std::string key;
+std::string cache_key(const std::vector<std::string>& texts, int max_registers) {
+  std::string key = std::to_string(max_registers) + ";";
   for (const std::string& text : texts) key += std::to_string(text.size()) + ":" + text;
   return key;
 }
 
+// Of two limits, where 0 means none.
+int fewest(int a, int b) { return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b); }
+
 }  // namespace
 
-std::shared_ptr<const Program> compile_shared(const std::vector<std::string>& texts, JitLog* log) {
+std::shared_ptr<const Program> compile_shared(const std::vector<std::string>& texts, int max_registers,
+                                              JitLog* log) {
   static std::mutex mutex;
   static auto* compiled = new std::unordered_map<std::string, std::weak_ptr<const Program>>;
-  std::string key = cache_key(texts);
+  std::string key = cache_key(texts, max_registers);
   {
     std::lock_guard lock(mutex);
     auto found = compiled->find(key);
@@ -35,7 +39,7 @@ std::shared_ptr<const Program> compile_shared(const std::vector<std::string>& te
       if (auto program = found->second.lock()) return program;
     }
   }
-  std::shared_ptr<const Program> program = compile(texts, log);
+  std::shared_ptr<const Program> program = compile(texts, log, max_registers);
   require(program != nullptr, CUDA_ERROR_INVALID_PTX);
   std::lock_guard lock(mutex);
   std::erase_if(*compiled, [](const auto& item) { return item.second.expired(); });
@@ -51,7 +55,8 @@ std::shared_ptr<const Program> compile_image(const void* image, std::array<int, 
   try {
     Code code = read_image(image, 0, compute_capability, &log);
     std::shared_ptr<const Program> program =
-        code.ptx.empty() ? cubin_program(code.cubins, &log) : compile_shared(code.ptx, &log);
+        code.ptx.empty() ? cubin_program(code.cubins, &log)
+                         : compile_shared(code.ptx, fewest(code.max_registers, jit.max_registers()), &log);
     jit.report(log);
     return program;
   } catch (const Failure&) {

@@ -68,7 +68,8 @@ class Module {
 
 // Compiles, or finds the same program compiled before in this process. Throws INVALID_PTX with log->error
 // set.
-std::shared_ptr<const Program> compile_shared(const std::vector<std::string>& texts, JitLog* log);
+std::shared_ptr<const Program> compile_shared(const std::vector<std::string>& texts, int max_registers,
+                                              JitLog* log);
 // Reads an image, compiles it and fills in the log buffers, whether it works or not.
 std::shared_ptr<const Program> compile_image(const void* image, std::array<int, 2> compute_capability,
                                              unsigned option_count, CUjit_option* options, void** values);

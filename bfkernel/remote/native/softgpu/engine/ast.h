@@ -26,12 +26,12 @@ bool parse_type(std::string_view text, Type* out);
 struct Operand {
   enum class Kind { name, integer, real32, real64, address, vector, list, sink };
   Kind kind = Kind::sink;
-  std::string name;       // register, variable, label; of an address: its base (may be empty)
-  std::string component;  // "x" of %tid.x
-  std::string pair;       // q of p|q
-  bool negated = false;   // !p or -r
-  uint64_t bits = 0;      // number
-  int64_t offset = 0;     // of an address, or of a name (symbol+4)
+  std::string name;            // register, variable, label; of an address: its base (may be empty)
+  std::string component;       // "x" of %tid.x
+  std::string pair;            // q of p|q
+  bool negated = false;        // !p or -r
+  uint64_t bits = 0;           // number
+  int64_t offset = 0;          // of an address, or of a name (symbol+4)
   std::vector<Operand> items;  // of a vector or list; of an address: what follows a comma in it
 };
 
@@ -106,6 +106,7 @@ struct FunctionDecl {
   std::vector<Statement> body;
   std::array<int, 3> required_block = {0, 0, 0};
   std::array<int, 3> max_block = {0, 0, 0};
+  std::array<int, 3> required_cluster = {0, 0, 0};
   int max_registers = 0;
   int line = 0;
 };

@@ -37,9 +37,10 @@ struct KernelInfo {
   size_t local_bytes = 0;  // per thread
   int registers = 0;       // an estimate in the spirit of ptxas; never 0
   int max_threads_per_block = 1024;
-  std::array<int, 3> required_block = {0, 0, 0};  // .reqntid, 0 where absent
-  int ptx_version = 0;                            // 10 * major + minor of .target, e.g. 80
-  bool machine_code = false;                      // known by name only: it cannot be launched
+  std::array<int, 3> required_block = {0, 0, 0};    // .reqntid, 0 where absent
+  std::array<int, 3> required_cluster = {0, 0, 0};  // .reqnctapercluster, 0 where absent
+  int ptx_version = 0;                              // 10 * major + minor of .target, e.g. 80
+  bool machine_code = false;                        // known by name only: it cannot be launched
 };
 
 struct GlobalInfo {
@@ -94,7 +95,9 @@ class TextureTable;
 // Device functions, constants and globals of one or more PTX texts, linked. Immutable and shareable.
 // Returns null with log->error filled in when a text does not parse, holds an instruction that the engine
 // does not know, or leaves a symbol unresolved.
-std::shared_ptr<const Program> compile(std::span<const std::string> ptx_texts, JitLog* log);
+// `max_registers` is what a kernel may use, 0 for any number.
+std::shared_ptr<const Program> compile(std::span<const std::string> ptx_texts, JitLog* log,
+                                       int max_registers = 0);
 
 struct OpaqueGlobal {
   GlobalInfo info;

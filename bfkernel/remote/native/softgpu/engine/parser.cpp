@@ -311,7 +311,7 @@ class Parser : private OperandParser {
       else if (t.is(".minnctapersm") || t.is(".maxnctapersm") || t.is(".maxclusterrank"))
         integer();
       else if (t.is(".reqnctapercluster"))
-        up_to_three();
+        f->required_cluster = up_to_three();
       else if (t.is(".noreturn") || t.is(".explicitcluster") || t.is(".blocksareclusters"))
         continue;
       else if (t.is(".abi_preserve") || t.is(".abi_preserve_control"))

@@ -30,21 +30,25 @@ uint64_t stack_need(const Function& f, std::set<const Function*>* path, bool* un
   return f.local_bytes + deepest;
 }
 
-void describe(const Module& module, const FunctionDecl& decl, const Program& program, Function* f) {
+void describe(const Module& module, const FunctionDecl& decl, const Program& program, int max_registers,
+              Function* f) {
   KernelInfo& info = f->info;
   info.name = f->name;
   info.ptx_version = module.target;
   info.required_block = decl.required_block;
+  info.required_cluster = decl.required_cluster;
   const auto& max = decl.max_block[0] > 0 ? decl.max_block : decl.required_block;
   if (max[0] > 0) info.max_threads_per_block = std::min(1024, max[0] * max[1] * max[2]);
-  if (decl.max_registers > 0) info.registers = std::min(info.registers, decl.max_registers);
+  for (const int most : {decl.max_registers, max_registers}) {
+    if (most > 0) info.registers = std::min(info.registers, most);
+  }
   for (const GlobalData& g : program.globals) info.const_bytes += g.info.constant ? g.info.size : 0;
   std::set<const Function*> path;
   f->stack_need = stack_need(*f, &path, &f->unbounded_stack);
   info.local_bytes = f->stack_need;
 }
 
-std::shared_ptr<const Program> build(std::span<const std::string> texts) {
+std::shared_ptr<const Program> build(std::span<const std::string> texts, int max_registers) {
   std::vector<Module> modules;
   for (const std::string& text : texts) modules.push_back(parse(text));
   auto program = std::make_shared<Program>();
@@ -56,7 +60,8 @@ std::shared_ptr<const Program> build(std::span<const std::string> texts) {
   for (size_t i = 0; i < count; ++i) {
     Function* f = program->functions[i].get();
     if (!f->entry) continue;
-    describe(modules[static_cast<size_t>(f->module)], linker.declaration(static_cast<int>(i)), *program, f);
+    describe(modules[static_cast<size_t>(f->module)], linker.declaration(static_cast<int>(i)), *program,
+             max_registers, f);
     auto kernel = std::make_unique<Kernel>();
     kernel->function = f;
     program->kernels.emplace(f->name, kernel.get());
@@ -67,9 +72,10 @@ std::shared_ptr<const Program> build(std::span<const std::string> texts) {
 
 }  // namespace
 
-std::shared_ptr<const Program> compile(std::span<const std::string> ptx_texts, JitLog* log) {
+std::shared_ptr<const Program> compile(std::span<const std::string> ptx_texts, JitLog* log,
+                                       int max_registers) {
   try {
-    return build(ptx_texts);
+    return build(ptx_texts, max_registers);
   } catch (const PtxError& e) {
     if (log != nullptr) log->error += "line " + std::to_string(e.line) + ": " + e.what() + "\n";
     return nullptr;
