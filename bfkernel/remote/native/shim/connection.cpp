@@ -15,6 +15,7 @@
 #include "shim/process.h"
 #include "wire/greeting.h"
 #include "wire/handles.h"
+#include "wire/messages.h"
 #include "wire/opcodes.h"
 
 namespace shim {
@@ -81,8 +82,9 @@ Connection* make() {
   try {
     wire::Fd fd = greet_agent(file);
     Agreement agreement = agree_on_window(fd.get());
-    return new Connection(std::make_unique<Transport>(std::move(fd), report_loss), agreement.window,
-                          std::move(agreement.join_key));
+    return new Connection(
+        std::make_unique<Transport>(std::move(fd), report_loss, [] { return join(wire::kLifelineRole); }),
+        agreement.window, std::move(agreement.join_key));
   } catch (const std::exception& error) {
     lease::tell(file, error.what());
     throw Failure{CUDA_ERROR_DEVICE_UNAVAILABLE};

@@ -27,8 +27,10 @@ void set_sequence(std::span<std::byte> frame, uint32_t sequence) {
 
 }  // namespace
 
-Transport::Transport(wire::Fd socket, std::function<void(const std::string&)> lost)
-    : socket_(std::move(socket)), lost_(std::move(lost)), input_(kInputSize) {
+Transport::Transport(wire::Fd socket, std::function<void(const std::string&)> lost,
+                     std::function<wire::Fd()> lifeline)
+    : socket_(std::move(socket)), lifeline_(std::move(lifeline)), lost_(std::move(lost)), input_(kInputSize) {
+  Lifeline::limit_writes(socket_.get());
   // The program's signals are for its own threads.
   sigset_t all;
   sigset_t before;
@@ -92,12 +94,25 @@ void Transport::write_now(std::span<std::byte> frame, wire::Bytes tail, Pending*
   std::array<iovec, 3> parts{iovec{writing_.data(), writing_.size()}, iovec{frame.data(), frame.size()},
                              iovec{const_cast<std::byte*>(tail.data()), tail.size()}};
   try {
-    wire::write_all(socket_.get(), parts);
+    write(parts);
   } catch (const std::system_error& error) {
     fail(error.code().message());
   }
   writing_.clear();
   if (!pending) check_alive();
+}
+
+// `parts` are consumed as they are written, so that a write can go on where it stopped.
+void Transport::write(std::span<iovec> parts) {
+  while (true) {
+    try {
+      wire::write_all(socket_.get(), parts);
+      return lifeline_.resumed(socket_.get());
+    } catch (const std::system_error& error) {
+      if (error.code() != std::errc::resource_unavailable_try_again) throw;
+      lifeline_.wait_on(socket_.get());
+    }
+  }
 }
 
 void Transport::sender() {
@@ -120,7 +135,8 @@ void Transport::sender() {
         writing_.swap(queue_);
       }
       try {
-        if (!dead_) wire::write_all(socket_.get(), writing_.data(), writing_.size());
+        iovec part{writing_.data(), writing_.size()};
+        if (!dead_) write(std::span(&part, 1));
       } catch (const std::system_error& error) {
         fail(error.code().message());
       }
@@ -243,6 +259,9 @@ void Transport::fail(const std::string& why) {
   lost_(why);
 }
 
-void Transport::abandon_after_fork() { socket_.reset(); }
+void Transport::abandon_after_fork() {
+  socket_.reset();
+  lifeline_.abandon();
+}
 
 }  // namespace shim

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "shim/cuda_api.h"
+#include "shim/lifeline.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
 #include "wire/socket.h"
@@ -38,8 +39,9 @@ struct Pending {
 
 class Transport {
  public:
-  // `lost` is called once, by any thread, when the connection has ended.
-  Transport(wire::Fd socket, std::function<void(const std::string&)> lost);
+  // `lost` is called once, by any thread, when the connection has ended; `lifeline` opens a second one.
+  Transport(wire::Fd socket, std::function<void(const std::string&)> lost,
+            std::function<wire::Fd()> lifeline);
   ~Transport();
 
   // `frame` begins with a FrameHeader, whose sequence is filled in here. `tail` is the end of the payload and
@@ -59,6 +61,7 @@ class Transport {
 
  private:
   void sender();
+  void write(std::span<iovec> parts);
   void write_now(std::span<std::byte> frame, wire::Bytes tail, Pending* pending);
   void lead(std::unique_lock<std::mutex>& lock);
   void wake_next();
@@ -70,6 +73,7 @@ class Transport {
   void check_alive() const;
 
   wire::Fd socket_;
+  Lifeline lifeline_;  // under write_mutex_
   std::function<void(const std::string&)> lost_;
   std::atomic<bool> dead_{false};
   std::atomic<uint32_t> deferred_{0};

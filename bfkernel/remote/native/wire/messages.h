@@ -157,6 +157,8 @@ struct AddStreamCallback {
 };
 // worker → client, on the connection with this role: call the function, then answer with a header alone.
 inline constexpr std::string_view kHostFunctionsRole = "host-functions";
+// Nothing is sent on it: its end tells the worker of the client's, when the first connection cannot.
+inline constexpr std::string_view kLifelineRole = "lifeline";
 struct HostCall {
   BFKERNEL_MESSAGE(HostCall);
   uint64_t token = 0;

@@ -81,7 +81,12 @@ void tune_tcp(int fd) {
   set(IPPROTO_TCP, TCP_KEEPIDLE, 10);
   set(IPPROTO_TCP, TCP_KEEPINTVL, 5);
   set(IPPROTO_TCP, TCP_KEEPCNT, 3);
-  set(IPPROTO_TCP, TCP_USER_TIMEOUT, 20000);
+  set_patience(fd, Patience::normal);
+}
+
+void set_patience(int fd, Patience patience) {
+  const int limit_ms = patience == Patience::normal ? 20000 : 0;
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof limit_ms);
 }
 
 void write_all(int fd, const void* data, size_t size) {

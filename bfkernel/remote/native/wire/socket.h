@@ -40,6 +40,11 @@ Fd connect_tcp(const std::string& address, std::chrono::milliseconds timeout);
 // No delay, keepalive, and a limit on how long unacknowledged data may wait, so that a dead host is noticed.
 void tune_tcp(int fd);
 
+// How long data may lie unacknowledged, or wait for the other side to take more, before the connection is
+// lost.
+enum class Patience { normal, endless };
+void set_patience(int fd, Patience patience);
+
 // Write everything, or throw std::system_error. Never raises SIGPIPE.
 void write_all(int fd, const void* data, size_t size);
 void write_all(int fd, std::span<iovec> parts);  // parts are consumed

@@ -9,6 +9,7 @@
 
 #include "wire/greeting.h"
 #include "wire/socket.h"
+#include "worker/hangup.h"
 #include "worker/log.h"
 #include "worker/session.h"
 
@@ -63,6 +64,7 @@ int main(int argc, char** argv) {
     worker::set_log_lease(options.lease);
     die_with(agent);
     wire::tune_tcp(options.socket_fd);
+    worker::end_after_hangup(options.socket_fd);
     worker::StdoutCapture capture;
     worker::Session* session = open_session(options, capture);
     session->greet();

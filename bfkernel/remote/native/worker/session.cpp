@@ -11,6 +11,7 @@
 #include "wire/extent.h"
 #include "wire/greeting.h"
 #include "worker/calls.h"
+#include "worker/hangup.h"
 #include "worker/link.h"
 #include "worker/log.h"
 
@@ -116,6 +117,11 @@ void Session::join(const std::string& role, wire::Fd connection) {
   // The client sends nothing before it has read this, so the channel is there when it is needed.
   if (role == wire::kHostFunctionsRole && host_functions_.attach(std::move(connection)))
     return wire::send_greeting(fd, {{"ok", true}}, kGreetingTimeout);
+  if (role == wire::kLifelineRole && !lifeline_) {
+    lifeline_ = std::move(connection);
+    wire::send_greeting(fd, {{"ok", true}}, kGreetingTimeout);
+    return end_after_hangup(fd);
+  }
   throw wire::Malformed("its role is unknown, or taken");
 }
 

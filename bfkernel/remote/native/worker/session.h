@@ -189,6 +189,7 @@ class Session {
   std::vector<std::byte> reply_;
   HostFunctions host_functions_;
   Sharing sharing_;
+  wire::Fd lifeline_;
   Control control_;  // its thread uses what is above
   // Last, since what runs there uses everything above.
   std::unique_ptr<Reclaimer> reclaimer_;
