@@ -56,6 +56,10 @@ class Processes:
             f"--- {path.name}\n{path.read_text()[-4000:]}" for path in sorted(self._log_dir.iterdir())
         )
 
+    def logs_of(self, name: str) -> str:
+        """Return all that processes whose command begins so wrote to stderr."""
+        return "\n".join(path.read_text() for path in sorted(self._log_dir.glob(f"*{name}*.log")))
+
     def end(self) -> None:
         """Kill everything that was started, children included."""
         self.remember_children()

@@ -165,3 +165,60 @@ def test_nvidia_smi_answers_in_a_cell(pool, jupyter):
         printed = cells.run("!nvidia-smi", limit_s=60)
     assert "GPU 0.1 of Emulated GPU (softgpu)" in printed
     assert "0MiB / 409MiB" in printed
+
+
+# The server's NVML, as far as it matters here: each figure is another number.
+SERVER_NVML = r"""
+#include <stdio.h>
+#include <string.h>
+#define ONE(name, value) int name(void* device, unsigned* out) { return *out = value, 0; }
+int nvmlInit_v2(void) { return 0; }
+int nvmlDeviceGetHandleByUUID(const char* uuid, void** device) {
+  *device = &nvmlInit_v2;
+  return strncmp(uuid, "GPU-", 4) != 0;
+}
+int nvmlSystemGetDriverVersion(char* out, unsigned size) { snprintf(out, size, "580.12.34"); return 0; }
+int nvmlDeviceGetUtilizationRates(void* device, unsigned* out) { out[0] = 41; out[1] = 17; return 0; }
+int nvmlDeviceGetTemperature(void* device, int sensor, unsigned* out) { return *out = 55, sensor; }
+int nvmlDeviceGetTemperatureThreshold(void* device, int which, unsigned* out) { return *out = 90 + which, 0; }
+int nvmlDeviceGetClockInfo(void* device, int domain, unsigned* out) { return *out = 1000 + domain, 0; }
+int nvmlDeviceGetMaxClockInfo(void* device, int domain, unsigned* out) { return *out = 2000 + domain, 0; }
+int nvmlDeviceGetEccMode(void* device, unsigned* now, unsigned* later) { return *now = 1, *later = 0, 0; }
+ONE(nvmlDeviceGetPowerUsage, 123456)
+ONE(nvmlDeviceGetEnforcedPowerLimit, 700000)
+ONE(nvmlDeviceGetPerformanceState, 2)
+ONE(nvmlDeviceGetCurrPcieLinkGeneration, 5)
+ONE(nvmlDeviceGetCurrPcieLinkWidth, 16)
+int nvmlDeviceGetFanSpeed(void* device, unsigned* out) { return 3; }
+"""
+READ_FIGURES = """
+import json, pynvml as n
+n.nvmlInit(); d = n.nvmlDeviceGetHandleByIndex(0); rates = n.nvmlDeviceGetUtilizationRates(d)
+try: fan = n.nvmlDeviceGetFanSpeed(d)
+except n.NVMLError_NotSupported: fan = None
+heat = [n.nvmlDeviceGetTemperature(d, 0), n.nvmlDeviceGetTemperatureThreshold(d, 1)]
+power = [n.nvmlDeviceGetPowerUsage(d), n.nvmlDeviceGetEnforcedPowerLimit(d)]
+clocks = [[f(d, k) for k in range(4)] for f in (n.nvmlDeviceGetClockInfo, n.nvmlDeviceGetMaxClockInfo)]
+lanes = n.nvmlDeviceGetCurrPcieLinkWidth(d)
+other = [n.nvmlDeviceGetPerformanceState(d), n.nvmlDeviceGetEccMode(d)[0], lanes]
+print(json.dumps([n.nvmlSystemGetDriverVersion(), rates.gpu, rates.memory, heat, power, clocks, other, fan]))
+"""
+
+
+def test_what_the_servers_nvml_tells_of_the_card_comes_through(processes, env, tmp_path):
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler for the server's NVML")
+    (tmp_path / "nvml.c").write_text(SERVER_NVML)
+    library = tmp_path / "server" / "libnvidia-ml.so.1"
+    library.parent.mkdir()
+    subprocess.run([compiler, "-shared", "-fPIC", "-w", "-o", library, tmp_path / "nvml.c"], check=True)
+    server = {**env, "LD_LIBRARY_PATH": str(library.parent)}
+    pool = Pool(processes, server, tmp_path / "pool", "--softgpus=1", "--softgpu-memory=4GiB")
+    shared = processes, {**env, "BFKERNEL_POOL_URL": pool.url}, pool
+    seen = json.loads(run_leased(shared, sys.executable, "-c", READ_FIGURES))
+    clocks = [[1000, 1001, 1002, 1003], [2000, 2001, 2002, 2003]]
+    assert seen == ["580.12.34", 41, 17, [55, 91], [123456, 700000], clocks, [2, 1, 16], None]
+    query = "--query-gpu=utilization.gpu,temperature.gpu,power.draw,clocks.sm,pstate,driver_version,fan.speed"
+    line = run_leased(shared, *BFKERNEL, "smi", query, "--format=csv,noheader")
+    assert line == "41 %, 55, 123.46 W, 1001 MHz, P2, 580.12.34, [N/A]\n"
