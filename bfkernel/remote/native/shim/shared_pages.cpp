@@ -148,6 +148,8 @@ bool resolve(uint64_t address, bool write) {
     bring(*pages, at, run_end(*pages, at), write ? State::ours : State::equal);
   } else if (state == State::equal) {
     let_write(*pages, at, run_end(*pages, at));
+  } else {
+    let_write(*pages, at, at + 1);  // another thread was first, or it could not be sent
   }
   return true;
 }
@@ -230,17 +232,14 @@ void before(Opcode opcode) {
   if (move::moving() || !touches_memory(opcode)) return;
   const std::lock_guard lock(mutex);
   settled = false;
-  exposed = false;
   std::vector<ContextObject*> wait_for;
   for (auto& [host, pages] : ranges) {
     if (pages.here) continue;
     if (surrender(pages, 0, pages.chunks.size())) wait_for.push_back(pages.context);
   }
   for (ContextObject* context : wait_for) move::await(context);
-  if (mirrors::any) {
-    mirrors::send_changes();
-    exposed = true;
-  }
+  if (mirrors::any) mirrors::send_changes();
+  exposed = mirrors::any.load();
   page_faults::keep_handler();
 }
 
@@ -267,6 +266,7 @@ void give(uint64_t host, uint64_t size) {
 void keep_here(uint64_t host, bool here) {
   const std::lock_guard lock(mutex);
   if (Pages* pages = holder(host)) pages->here = here;
+  exposed = true;
 }
 
 }  // namespace shim::shared_pages

@@ -238,10 +238,21 @@ def fork() -> None:
     os._exit(0)
 
 
+def broken() -> None:
+    """After a kernel's error the memory can still be touched; the next call says what happened."""
+    data = managed(WORDS)
+    data[0] = 5
+    assert launch(function("poke"), 1, 1, Address(0x7000)) == 0
+    assert data[0] in (0, 5)
+    data[WORDS - 1] = 1
+    fails(700, "cuCtxSynchronize")
+    print("before", flush=True)
+
+
 start()
 kernel = function("add")
 if len(sys.argv) > 1:
-    {"crash": crash, "fork": fork}[sys.argv[1]]()
+    {"crash": crash, "fork": fork, "broken": broken}[sys.argv[1]]()
 else:
     for check in (
         there_and_back, small_pieces, copies, attributes, system_calls, attached, threads, limit, handlers,
@@ -249,6 +260,8 @@ else:
         check()
     died = in_child("crash")
     assert (died.stdout, died.returncode) == ("before\n", -signal.SIGSEGV), died
+    failed = in_child("broken")
+    assert (failed.stdout, failed.returncode) == ("before\n", 0), failed
     forked = in_child("fork")
     assert (forked.stdout, forked.returncode) == ("before\n", 0), forked
     print("ok")
