@@ -31,9 +31,11 @@ TEST(machine_code_for_the_device_or_else_the_newest_ptx) {
   const char* const all = "sm_75 compute_75 sm_80 sm_90 compute_90";
   CHECK(shim::fatbin::describe(image("many.fatbin")) == all);
   CHECK(sent("many.fatbin", {gpu(75)}) == "sm_75");
-  CHECK(sent("many.fatbin", {gpu(89)}) == "sm_80");
+  CHECK(sent("many.fatbin", {gpu(89)}) == "compute_75 sm_80");  // a driver may be told to prefer PTX
   CHECK(sent("many.fatbin", {gpu(90)}) == "sm_90");
   CHECK(sent("many.fatbin", {gpu(100)}) == "compute_90");
+  CHECK(shim::fatbin::select(image("many.fatbin"), {gpu(89)}).machine_code);
+  CHECK(!shim::fatbin::select(image("many.fatbin"), {gpu(100)}).machine_code);
   CHECK(sent("many.fatbin", {gpu(70)}) == "nothing");
   CHECK(sent("many_lz4.fatbin", {gpu(120)}) == "compute_90");
 }

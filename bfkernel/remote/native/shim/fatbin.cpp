@@ -42,6 +42,15 @@ bool mark_newest(const std::vector<EntryView>& entries, uint16_t kind, Serves se
   return true;
 }
 
+bool exact(const std::vector<EntryView>& entries, const std::vector<bool>& wanted, const Device& device) {
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const Entry& entry = entries[i].entry;
+    if (wanted[i] && entry.kind == wire::fatbin::kCubin && entry.sm == static_cast<uint32_t>(device.sm))
+      return true;
+  }
+  return false;
+}
+
 // Marks what one device needs; true where that is machine code.
 bool mark(const std::vector<EntryView>& entries, const Device& device, std::vector<bool>* wanted) {
   const auto cubins = [&] {
@@ -54,9 +63,10 @@ bool mark(const std::vector<EntryView>& entries, const Device& device, std::vect
     return mark_newest(entries, wire::fatbin::kLto, serves, wanted) || text;
   };
   if (device.executes_machine_code) {
-    if (cubins()) return true;
-    ptx();
-    return false;
+    const bool machine_code = cubins();
+    // Asked by CU_JIT_FALLBACK_STRATEGY, a driver prefers PTX to machine code for a lower capability.
+    if (!machine_code || !exact(entries, *wanted, device)) ptx();
+    return machine_code;
   }
   // Machine code that cannot be executed can still be looked into.
   if (!ptx()) cubins();

@@ -22,7 +22,8 @@ struct Shipment {
 };
 
 // As a driver picks: machine code for the device's own compute capability or the highest lower one of the
-// same major number; where there is none, or where the driver executes none, the newest PTX not above it.
+// same major number. Where none is for its very own, or where the driver executes none, the newest PTX not
+// above it.
 // Throws wire::Malformed.
 Shipment select(wire::Bytes container, const std::vector<Device>& devices);
 

@@ -51,6 +51,13 @@ def stream_attributes() -> None:
     assert value.number == -3
     call("cuStreamSetAttribute", stream, 8, byref(Attribute(number=-2)))
     assert asked("cuStreamGetPriority", stream) == -2
+    call("cuStreamGetAttribute", stream, 8, byref(value))
+    assert value.number == -2
+    memory = allocate(4096)
+    window = Attribute(words=(c_uint64 * 8)(memory.value, 4096))
+    call("cuStreamSetAttribute", stream, 1, byref(window))
+    call("cuStreamGetAttribute", stream, 1, byref(value))
+    assert value.words[0] == memory.value
     # A window over memory that is nobody's; an attribute whose value would be a handle.
     window = Attribute(words=(c_uint64 * 8)(0x10000000, 4096))
     fails(INVALID_VALUE, "cuStreamSetAttribute", stream, 1, byref(window))
