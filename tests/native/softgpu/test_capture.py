@@ -93,6 +93,25 @@ def test_a_fork_through_an_event_is_joined_by_another(gpu: Driver, graphs: Graph
     assert [buffer.get(np.uint32)[0] for buffer in buffers] == [1, 1]
 
 
+def test_a_forked_stream_may_be_destroyed_once_it_is_joined(
+    gpu: Driver, graphs: Graphs, add_one: Module
+) -> None:
+    first, fork, joined = graphs.stream(), graphs.event(), graphs.event()
+    buffer, graph = gpu.zeros(1, np.uint32), ctypes.c_void_p()
+    for is_joined in (True, False):
+        second = graphs.stream()
+        graphs.begin(first)
+        gpu.call("cuEventRecord", fork, first)
+        gpu.call("cuStreamWaitEvent", second, fork, 0)
+        graphs.launch(add_one.function("test"), second, buffer.address)
+        gpu.call("cuEventRecord", joined, second)
+        if is_joined:
+            gpu.call("cuStreamWaitEvent", first, joined, 0)
+        gpu.call("cuStreamDestroy_v2", second)
+        ended = graphs.code("cuStreamEndCapture", first, ctypes.byref(graph))
+        assert ended == (Result.SUCCESS if is_joined else UNJOINED)
+
+
 def test_a_fork_that_is_not_joined_fails_the_capture(gpu: Driver, graphs: Graphs, add_one: Module) -> None:
     first, second, fork = graphs.stream(), graphs.stream(), graphs.event()
     buffer = gpu.zeros(1, np.uint32)

@@ -54,13 +54,15 @@ void join(const std::shared_ptr<Stream>& stream, const std::shared_ptr<Capture>&
 bool joined(const Capture& capture) {
   std::shared_ptr<Stream> origin = capture.streams.front().lock();
   const std::vector<Tail>& end = origin->capture->tail;
-  bool all = true;
+  auto before_end = [&](const Tail& tail) {
+    return std::any_of(end.begin(), end.end(), [&](const Tail& last) {
+      return last.node == tail.node || last.node->depends_on(*tail.node);
+    });
+  };
+  bool all = std::all_of(capture.left.begin(), capture.left.end(), before_end);
   for_each_stream(capture, [&](Stream& stream) {
-    for (const Tail& tail : stream.capture->tail) {
-      all &= std::any_of(end.begin(), end.end(), [&](const Tail& last) {
-        return last.node == tail.node || last.node->depends_on(*tail.node);
-      });
-    }
+    const std::vector<Tail>& tail = stream.capture->tail;
+    all &= std::all_of(tail.begin(), tail.end(), before_end);
   });
   return all;
 }
@@ -232,8 +234,13 @@ void abandon_capture(Stream& stream) {
   std::lock_guard lock(graphs_mutex());
   if (!stream.capture) return;
   std::shared_ptr<Capture> capture = stream.capture->capture;
-  capture->invalid = true;
-  if (capture->streams.front().lock().get() != &stream) return;
+  if (capture->streams.front().lock().get() != &stream) {
+    for (Tail& tail : stream.capture->tail) capture->left.push_back(std::move(tail));
+    std::erase_if(capture->streams, [&](const auto& weak) { return weak.lock().get() == &stream; });
+    stream.capturing = false;
+    stream.capture.reset();
+    return;
+  }
   finish(*capture);
   if (capture->own_graph) retire(*capture->graph);
 }

@@ -14,6 +14,11 @@ namespace softgpu::driver {
 
 class Graph;
 
+struct Tail {
+  std::shared_ptr<Node> node;
+  CUgraphEdgeData data;
+};
+
 struct Capture {
   Capture(CUstreamCaptureMode mode, std::shared_ptr<Graph> graph, bool own_graph);
 
@@ -24,11 +29,7 @@ struct Capture {
   const bool own_graph;  // made for the capture, rather than named by the program
   bool invalid = false;
   std::vector<std::weak_ptr<Stream>> streams;  // the first is where it began
-};
-
-struct Tail {
-  std::shared_ptr<Node> node;
-  CUgraphEdgeData data;
+  std::vector<Tail> left;                      // where streams that are gone ended
 };
 
 // A stream's part in a capture: what its next node will depend on.
