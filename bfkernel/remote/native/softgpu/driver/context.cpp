@@ -228,6 +228,7 @@ void Context::tear_down() {
   TextureObjects::instance().free_all(*this);
   free_arrays(*this);
   free_all(*this);
+  if (primary) GraphBlock::free_all(device);
   fault_ = CUDA_SUCCESS;
 }
 

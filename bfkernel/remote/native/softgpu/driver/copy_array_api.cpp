@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "array.h"
+#include "capture.h"
 #include "copy.h"
 #include "current.h"
 #include "memory.h"
@@ -47,6 +48,22 @@ void copy(Context& context, const End& dst, const End& src, CUstream handle, boo
   }
 }
 
+CUDA_MEMCPY3D row_of(size_t size) {
+  CUDA_MEMCPY3D copied = {};
+  copied.WidthInBytes = size;
+  copied.Height = copied.Depth = 1;
+  return copied;
+}
+
+// In a capture the copy becomes a node.
+bool captured(Context& context, CUstream handle, const CUDA_MEMCPY3D& copied) {
+  std::shared_ptr<Stream> stream = resolve_stream(context, handle);
+  if (!capturing(*stream)) return false;
+  plan_copy(context, copied, When::later);
+  capture(*stream, CopyWork{owner(*stream), copied});
+  return true;
+}
+
 }  // namespace
 
 SOFTGPU_API cuMemcpyHtoA_v2(CUarray dstArray, size_t dstOffset, const void* srcHost, size_t ByteCount) {
@@ -64,6 +81,13 @@ SOFTGPU_API cuMemcpyAtoH_v2(void* dstHost, CUarray srcArray, size_t srcOffset, s
 SOFTGPU_API cuMemcpyHtoAAsync_v2(CUarray dstArray, size_t dstOffset, const void* srcHost, size_t ByteCount,
                                  CUstream hStream) {
   return with_context([&](Context& context) {
+    CUDA_MEMCPY3D copied = row_of(ByteCount);
+    copied.srcMemoryType = CU_MEMORYTYPE_HOST;
+    copied.srcHost = srcHost;
+    copied.dstMemoryType = CU_MEMORYTYPE_ARRAY;
+    copied.dstArray = dstArray;
+    copied.dstXInBytes = dstOffset;
+    if (captured(context, hStream, copied)) return;
     copy(context, in_array(dstArray, dstOffset, ByteCount), on_host(srcHost, ByteCount), hStream, false);
   });
 }
@@ -71,6 +95,13 @@ SOFTGPU_API cuMemcpyHtoAAsync_v2(CUarray dstArray, size_t dstOffset, const void*
 SOFTGPU_API cuMemcpyAtoHAsync_v2(void* dstHost, CUarray srcArray, size_t srcOffset, size_t ByteCount,
                                  CUstream hStream) {
   return with_context([&](Context& context) {
+    CUDA_MEMCPY3D copied = row_of(ByteCount);
+    copied.srcMemoryType = CU_MEMORYTYPE_ARRAY;
+    copied.srcArray = srcArray;
+    copied.srcXInBytes = srcOffset;
+    copied.dstMemoryType = CU_MEMORYTYPE_HOST;
+    copied.dstHost = dstHost;
+    if (captured(context, hStream, copied)) return;
     copy(context, on_host(dstHost, ByteCount), in_array(srcArray, srcOffset, ByteCount), hStream, false);
   });
 }

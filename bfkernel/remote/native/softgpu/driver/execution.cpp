@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "capture.h"
 #include "copy.h"
 #include "memory_ops.h"
 #include "memset.h"
@@ -143,6 +144,16 @@ class LaunchPlan {
   }
 
   void add_work(const WaitWork& work) {
+    if (work.event->shared) {
+      // Which recording of which process is the latest shows when it is this node's turn.
+      Operation wait;
+      wait.ready = [shared = work.event->shared, target = uint64_t{0}]() mutable {
+        if (target == 0) target = shared->latest();
+        return shared->reached(target);
+      };
+      add_own(std::move(wait));
+      return;
+    }
     // An event that this launch records before is reached by then: it is in the same stream.
     bool own = std::any_of(recordings_.begin(), recordings_.end(),
                            [&](const Recorded& recorded) { return recorded.event == work.event; });
@@ -156,7 +167,10 @@ class LaunchPlan {
   void add_work(const RecordWork& work) {
     auto recording = std::make_shared<Recording>();
     Operation record;
-    record.run = [recording] { recording->reach(); };
+    record.run = [recording, shared = work.event->shared] {
+      recording->reach();
+      if (shared) shared->reach(shared->record());
+    };
     add_own(std::move(record));
     recordings_.push_back({operations_.size() - 1, work.event, std::move(recording)});
   }
@@ -256,6 +270,7 @@ std::shared_ptr<Execution> Execution::create(const std::shared_ptr<Graph>& sourc
 }
 
 void Execution::launch(Stream& stream) {
+  not_in_capture_of(*owner(stream), stream);  // before memory is taken for it
   LaunchPlan plan;
   plan.add(*graph_);
   std::vector<Operation> operations;

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "address_space.h"
 
@@ -66,6 +67,19 @@ std::shared_ptr<GraphBlock> GraphBlock::at(uint64_t address) {
   std::lock_guard lock(blocks().mutex);
   auto found = blocks().all.find(address);
   return found == blocks().all.end() ? nullptr : found->second.lock();
+}
+
+void GraphBlock::free_all(const Device& device) {
+  std::vector<std::shared_ptr<GraphBlock>> found;
+  {
+    std::lock_guard lock(blocks().mutex);
+    for (const auto& [address, block] : blocks().claimed) {
+      if (&block->device == &device) found.push_back(block);
+    }
+  }
+  for (const auto& block : found) {
+    if (block->unclaim()) block->close();
+  }
 }
 
 bool GraphBlock::claim() {

@@ -17,6 +17,8 @@ class GraphBlock : public std::enable_shared_from_this<GraphBlock> {
   static std::shared_ptr<GraphBlock> create(Device& device, size_t size, uint32_t access);
   // The block that begins there; null when there is none.
   static std::shared_ptr<GraphBlock> at(uint64_t address);
+  // Frees whatever is allocated on a device, as when its primary context is reset.
+  static void free_all(const Device& device);
   ~GraphBlock();
   GraphBlock(const GraphBlock&) = delete;
 
