@@ -19,3 +19,7 @@ def test_program(passes, program: str) -> None:
 def test_the_allocator_with_memory_that_it_maps_itself(passes) -> None:
     program = PROGRAMS / "with_torch" / "allocator.py"
     passes(environments.python(), program, PYTORCH_CUDA_ALLOC_CONF="expandable_segments:True")
+
+
+def test_two_gpus_of_one_lease(passes) -> None:
+    passes(environments.python(), PROGRAMS / "with_torch" / "two_gpus.py", gpus=2)
