@@ -7,7 +7,6 @@
 #include "shim/request.h"
 
 namespace shim {
-namespace {
 
 void learn_attributes(FunctionObject* function) {
   const std::lock_guard lock(function->owner->mutex);
@@ -15,6 +14,8 @@ void learn_attributes(FunctionObject* function) {
   function->attributes = call(wire::FunctionAttributes{function->id}).attributes;
   function->attributes_known = true;
 }
+
+namespace {
 
 CUresult get_attribute(int* out, CUfunction_attribute attribute, FunctionObject* function) {
   require(out);

@@ -31,19 +31,24 @@ CUresult excess(uint64_t threads, const FunctionObject* function, const LaunchLi
 }
 
 // As the driver does, what cannot run at all is refused at once; the rest shows at a later call.
-void check(const Grid& at, const FunctionObject* function, const LaunchLimits& limits) {
+void check(const Grid& at, FunctionObject* function, const LaunchLimits& limits) {
   for (int i = 0; i < 3; ++i) {
     require(at.grid[i] > 0 && at.block[i] > 0, CUDA_ERROR_INVALID_VALUE);
     require(at.grid[i] <= limits.grid[i] && at.block[i] <= limits.block[i], CUDA_ERROR_INVALID_VALUE);
   }
   const uint64_t threads = uint64_t{at.block[0]} * at.block[1] * at.block[2];
   require(threads <= limits.threads, CUDA_ERROR_INVALID_VALUE);
-  if (!function->attributes_known.load(std::memory_order_acquire)) return;  // the driver checks
+  if (!function->attributes_known.load(std::memory_order_acquire)) learn_attributes(function);
   const auto& attributes = function->attributes;
   const auto known = [&](size_t index) { return index < attributes.size() && attributes[index] > 0; };
-  if (known(CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK))
-    require(threads <= static_cast<uint64_t>(attributes[CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK]),
-            excess(threads, function, limits));
+  if (!known(CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK))
+    return;  // a driver that does not know checks by itself
+  // Only an emulated GPU, given machine code, has nothing to run. Told later, programs would take the error
+  // for that of a call that they ignore, and go on with wrong results.
+  constexpr size_t binary = CU_FUNC_ATTRIBUTE_BINARY_VERSION;
+  require(attributes.size() <= binary || attributes[binary] != 0, CUDA_ERROR_NO_BINARY_FOR_GPU);
+  require(threads <= static_cast<uint64_t>(attributes[CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK]),
+          excess(threads, function, limits));
   if (known(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES))
     require(
         at.shared_bytes <= static_cast<uint32_t>(attributes[CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES]),
@@ -90,7 +95,7 @@ wire::Bytes parameters(const FunctionObject* function, void** params, void** ext
 
 CUresult launch(CUfunction f, const Grid& at, void** params, void** extra,
                 std::vector<wire::LaunchAttribute> attributes = {}) {
-  const FunctionObject* function = object_of(f);
+  FunctionObject* function = object_of(f);
   ContextObject* context = contexts::current();
   check(at, function, context->limits);
   wire::Launch message{function->id,

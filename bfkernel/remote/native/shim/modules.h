@@ -22,10 +22,13 @@ struct FunctionObject : Object {
   std::vector<wire::KernelParam> params;
   bool params_known = false;
   uint32_t param_bytes = 0;
-  // They do not come with a table of very many kernels, but when somebody asks.
+  // They do not come with a table of very many kernels, but when somebody asks or launches.
   std::atomic<bool> attributes_known{false};
   std::vector<int32_t> attributes;  // read by who has seen them known
 };
+
+// Asks for the attributes of a kernel that came without them.
+void learn_attributes(FunctionObject* function);
 
 // What modules and libraries have in common.
 struct CodeTable {

@@ -21,6 +21,8 @@ int get_attribute(const Device& device, const KernelInfo& info, const FunctionSe
     case CU_FUNC_ATTRIBUTE_PTX_VERSION:
       return info.ptx_version;
     case CU_FUNC_ATTRIBUTE_BINARY_VERSION:
+      if (info.machine_code)
+        return 0;  // there is nothing that this device runs: a client refuses to launch it
       return device.compute_capability[0] * 10 + device.compute_capability[1];
     case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA:
       return 0;
