@@ -56,7 +56,7 @@ def pinned_memory_streams_and_events() -> None:
 
 
 def computing_says_that_there_is_no_kernel() -> None:
-    numbers = torch.ones(1000, device="cuda")
+    numbers = torch.ones(1000).cuda()
     with pytest.raises(torch.AcceleratorError, match="no kernel image is available"):
         (numbers + 1).cpu()
     with pytest.raises(RuntimeError):
