@@ -23,12 +23,9 @@ BUILD = ROOT / "build" / "conformance"
 NVCC = find_nvcc()
 # What does not work yet, and why.
 NOT_YET = {
-    "device_properties": "mapped host memory is not forwarded yet",
     "graph_capture": "graphs are not forwarded yet",
     "graph_explicit": "graphs are not forwarded yet",
     "host_callbacks": "page-locked data is sent at the call, even if a host function has yet to write it",
-    "managed_memory": "managed memory is not forwarded yet",
-    "mapped_memory": "mapped host memory is not forwarded yet",
 }
 WAYS = [
     pytest.param("plain-static"),
