@@ -175,6 +175,8 @@ class Numbers : public worker::Backing {
     CHECK_EQUAL(mapped.at(address), size);
     mapped.erase(address);
   }
+  CUresult export_file(std::uint64_t, int*) override { return CUDA_ERROR_NOT_SUPPORTED; }
+  CUresult import_file(int, std::uint64_t*) override { return CUDA_ERROR_NOT_SUPPORTED; }
   std::uint64_t bytes() const {
     std::uint64_t sum = 0;
     for (const auto& [handle, size] : physical) sum += size;

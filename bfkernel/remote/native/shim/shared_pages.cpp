@@ -215,6 +215,7 @@ void add(const Range& range) {
   const std::lock_guard lock(mutex);
   require(map_twice(pages), CUDA_ERROR_OUT_OF_MEMORY);
   move::clear(pages.context, pages.device, pages.size);
+  move::await(pages.context);  // what comes next may be in any stream
   page_faults::watch(pages.host, pages.host + pages.mapped(), resolve);
   ranges.insert_or_assign(range.host, std::move(pages));
   exposed = true;
