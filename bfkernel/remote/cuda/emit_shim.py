@@ -23,7 +23,7 @@ def stubs(specification: Specification) -> str:
     functions = "\n".join(
         _stub(call) for call in specification.calls.values() if call.generated and not call.stub_by_hand
     )
-    headers = ("api", "arrays", "host_functions", "modules", "request")
+    headers = ("api", "arrays", "graphs", "host_functions", "modules", "request")
     includes = "".join(f'#include "shim/{header}.h"\n' for header in headers)
     return f"{BANNER}{includes}\nnamespace shim::api {{\n\n{functions}\n}}  // namespace shim::api\n"
 

@@ -20,6 +20,9 @@ KINDS = {
     "CUmemoryPool": "pool",
     "CUarray": "array",
     "CUmipmappedArray": "mipmapped_array",
+    "CUgraph": "graph",
+    "CUgraphNode": "graph_node",
+    "CUgraphExec": "graph_exec",
 }
 
 

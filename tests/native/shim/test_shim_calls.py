@@ -18,6 +18,7 @@ from .conftest import Run
         "faults.py",
         "memory.py",
         "plain_calls.py",
+        "graphs.py",
         "libraries.py",
         "images.py",
         "arrays.py",

@@ -6,6 +6,8 @@
 #include <deque>
 
 #include "shim/api.h"
+#include "shim/capture.h"
+#include "shim/copies_box.h"
 #include "shim/host_memory.h"
 #include "shim/memory.h"
 #include "shim/mirrors.h"
@@ -90,6 +92,11 @@ static void require_visible(uint64_t device_side, uint64_t size) {
 void unified(uint64_t destination, uint64_t source, uint64_t size, CUstream stream, Order order) {
   const bool to = memory::is_device(destination);
   const bool from = memory::is_device(source);
+  if (capture::in_flight() && size > 0 && !(to && from)) [[unlikely]] {
+    const Box box{{to, destination, size, size}, {from, source, size, size}, size, 1, 1};
+    check(box);
+    if (capture::copy(box, stream, order)) return;
+  }
   if (to && from) return on_device(destination, source, size, stream);
   if (to) return to_device(destination, reinterpret_cast<const void*>(source), size, stream, order);
   if (from) return to_host(reinterpret_cast<void*>(destination), source, size, stream, order);

@@ -36,6 +36,10 @@ struct Box {
 };
 
 Side array_side(CUarray array, uint64_t x_bytes, uint64_t y, uint64_t z);
+// Throws Failure for what is no copy.
+Box box_of(const CUDA_MEMCPY3D& copy);
+// Throws Failure where the copy would leave what is the program's.
+void check(const Box& box);
 CUresult copy(const Box& box, CUstream stream, Order order);
 
 }  // namespace shim::copies

@@ -5,6 +5,7 @@
 
 #include "shim/api.h"
 #include "shim/arrays.h"
+#include "shim/capture.h"
 #include "shim/copies_box.h"
 #include "shim/memory.h"
 #include "shim/request.h"
@@ -111,10 +112,16 @@ Side array_side(CUarray array, uint64_t x_bytes, uint64_t y, uint64_t z) {
   return out;
 }
 
-CUresult copy(const Box& box, CUstream stream, Order order) {
-  if (box.width == 0 || box.height == 0 || box.depth == 0) return CUDA_SUCCESS;
+void check(const Box& box) {
   check(box.destination, box);
   check(box.source, box);
+}
+
+CUresult copy(const Box& box, CUstream stream, Order order) {
+  if (box.width == 0 || box.height == 0 || box.depth == 0) return CUDA_SUCCESS;
+  check(box);
+  if (capture::in_flight() && capture::copy(box, stream, order)) [[unlikely]]
+    return CUDA_SUCCESS;
   const uint64_t stream_id = id_of(stream);
   if (!box.destination.device && !box.source.device) {
     api::cuStreamSynchronize(stream);
@@ -173,20 +180,27 @@ CUresult copy_2d(const CUDA_MEMCPY2D* p, CUstream stream, Order order) {
 }
 
 template <class Params>
-CUresult copy_3d(const Params* p, CUstream stream, Order order) {
+Box box_of_3d(const Params* p) {
   require(p);
   require(p->srcLOD == 0 && p->dstLOD == 0, CUDA_ERROR_INVALID_VALUE);
   const size_t width = p->WidthInBytes;
   const size_t height = p->Height;
-  Box box{side({p->dstMemoryType, p->dstHost, p->dstDevice, p->dstArray, p->dstXInBytes, p->dstY, p->dstZ,
+  return {side({p->dstMemoryType, p->dstHost, p->dstDevice, p->dstArray, p->dstXInBytes, p->dstY, p->dstZ,
                 p->dstPitch ? p->dstPitch : width, p->dstHeight ? p->dstHeight : height}),
           side({p->srcMemoryType, p->srcHost, p->srcDevice, p->srcArray, p->srcXInBytes, p->srcY, p->srcZ,
                 p->srcPitch ? p->srcPitch : width, p->srcHeight ? p->srcHeight : height}),
           width, height, p->Depth};
-  return copy(box, stream, order);
+}
+
+template <class Params>
+CUresult copy_3d(const Params* p, CUstream stream, Order order) {
+  return copy(box_of_3d(p), stream, order);
 }
 
 }  // namespace
+
+Box box_of(const CUDA_MEMCPY3D& copy) { return box_of_3d(&copy); }
+
 }  // namespace shim::copies
 
 namespace shim::api {

@@ -54,6 +54,10 @@ struct ModuleObject;
 struct LibraryObject;
 struct FunctionObject;
 struct LinkObject;
+struct GraphObject;
+struct GraphNodeObject;
+struct GraphExecObject;
+struct UserObject;
 BFKERNEL_HANDLE(CUcontext, ContextObject, context, CUDA_ERROR_INVALID_CONTEXT);
 BFKERNEL_HANDLE(CUstream, StreamObject, stream, CUDA_ERROR_INVALID_HANDLE);
 BFKERNEL_HANDLE(CUevent, EventObject, event, CUDA_ERROR_INVALID_HANDLE);
@@ -65,6 +69,10 @@ BFKERNEL_HANDLE(CUkernel, FunctionObject, function, CUDA_ERROR_INVALID_HANDLE);
 BFKERNEL_HANDLE(CUarray, ArrayObject, array, CUDA_ERROR_INVALID_HANDLE);
 BFKERNEL_HANDLE(CUmipmappedArray, MipmappedObject, mipmapped_array, CUDA_ERROR_INVALID_HANDLE);
 BFKERNEL_HANDLE(CUlinkState, LinkObject, link, CUDA_ERROR_INVALID_HANDLE);
+BFKERNEL_HANDLE(CUgraph, GraphObject, graph, CUDA_ERROR_INVALID_VALUE);
+BFKERNEL_HANDLE(CUgraphNode, GraphNodeObject, graph_node, CUDA_ERROR_INVALID_VALUE);
+BFKERNEL_HANDLE(CUgraphExec, GraphExecObject, graph_exec, CUDA_ERROR_INVALID_VALUE);
+BFKERNEL_HANDLE(CUuserObject, UserObject, user_object, CUDA_ERROR_INVALID_VALUE);
 #undef BFKERNEL_HANDLE
 
 // One stretch of addresses that holds all objects and nothing else. A number that a program passes as a

@@ -14,6 +14,7 @@
 
 #include "shim/api.h"
 #include "shim/entry.h"
+#include "shim/host_slots.h"
 #include "shim/request.h"
 #include "wire/frame.h"
 
@@ -48,6 +49,14 @@ std::optional<Entry> take(const wire::HostCall& call) {
 
 bool next(int fd, wire::FrameHeader& header, wire::HostCall& call) {
   if (!wire::read_exact(fd, &header, sizeof header)) return false;
+  // What the function may read of a graph's results comes ahead of it.
+  while (header.opcode == wire::kOpcodeHostWrite) {
+    if (header.size > wire::kCopyChunk + 1024) return false;
+    std::vector<std::byte> write(header.size);
+    if (!wire::read_exact(fd, write.data(), write.size())) return false;
+    host_slots::receive(write);
+    if (!wire::read_exact(fd, &header, sizeof header)) return false;
+  }
   std::vector<std::byte> payload(std::min<size_t>(header.size, 64));
   if (header.opcode != static_cast<uint16_t>(wire::HostCall::opcode) || payload.size() != header.size ||
       !wire::read_exact(fd, payload.data(), payload.size()))
@@ -69,6 +78,8 @@ template <class Step>
 bool or_close(int fd, Step step) {
   try {
     if (step()) return true;
+  } catch (const Failure&) {
+    // As below.
   } catch (const std::exception&) {
     // Told by whoever finds the main connection closed.
   }
@@ -90,6 +101,7 @@ void serve(int fd) {
   wire::HostCall call;
   while (or_close(fd, [&] { return next(fd, header, call); })) {
     if (const auto entry = take(call)) run(*entry, static_cast<CUresult>(call.status));
+    if (!or_close(fd, [&] { return host_slots::host_function_ran(call.token), true; })) return;
     if (!or_close(fd, [&] { return answer(fd, header); })) return;
   }
 }
@@ -148,6 +160,12 @@ uint64_t remember(CUhostFn function, void* user, Lifetime lifetime) {
 uint64_t remember(CUstreamCallback callback, CUstream stream, void* user) {
   require(callback != nullptr, CUDA_ERROR_INVALID_VALUE);
   return add({.callback = callback, .stream = stream, .user = user});
+}
+
+Function find(uint64_t token) {
+  const std::lock_guard lock(mutex);
+  const auto found = entries.find(token);
+  return found == entries.end() ? Function{} : Function{found->second.function, found->second.user};
 }
 
 void forget(uint64_t token) {

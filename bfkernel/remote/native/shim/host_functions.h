@@ -20,6 +20,12 @@ enum class Lifetime {
 // that is not possible.
 uint64_t remember(CUhostFn function, void* user, Lifetime lifetime);
 uint64_t remember(CUstreamCallback callback, CUstream stream, void* user);
+// What a number stands for; nulls for one that stands for nothing.
+struct Function {
+  CUhostFn function = nullptr;
+  void* user = nullptr;
+};
+Function find(uint64_t token);
 // It is not called any more, even where the GPU is still to reach it.
 void forget(uint64_t token);
 

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "shim/api.h"
+#include "shim/capture.h"
 #include "shim/mirrors.h"
 #include "shim/request.h"
 #include "shim/shared_memory.h"
@@ -63,6 +64,7 @@ CUresult cuMemHostAlloc(void** pp, size_t bytesize, unsigned int Flags) {
   require(pp);
   require(bytesize > 0 && bytesize < SIZE_MAX / 2, CUDA_ERROR_INVALID_VALUE);
   ContextObject* context = contexts::current();
+  capture::check_unsafe();
   const bool shared = (Flags & CU_MEMHOSTALLOC_DEVICEMAP) != 0;
   *pp = host_memory::allocate(bytesize, shared);
   require(*pp != nullptr, CUDA_ERROR_OUT_OF_MEMORY);
@@ -77,6 +79,7 @@ CUresult cuMemHostAlloc(void** pp, size_t bytesize, unsigned int Flags) {
 CUresult cuMemAllocHost_v2(void** pp, size_t bytesize) { return api::cuMemHostAlloc(pp, bytesize, 0); }
 
 CUresult cuMemFreeHost(void* p) {
+  capture::check_unsafe();
   const host_memory::Block block = host_memory::remove(p, false, CUDA_ERROR_INVALID_VALUE);
   if (block.shared) {
     shared_memory::release(block.address, memory::Origin::host);  // unless it ended with its context

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Launches: the hot path. Look up the layout, pack the parameters, append one frame.
+#include "shim/launch.h"
+
 #include <algorithm>
 #include <climits>
 #include <cstring>
@@ -80,7 +82,9 @@ wire::Bytes flat_buffer(void** extra) {
   return {static_cast<const std::byte*>(buffer), size};
 }
 
-wire::Bytes parameters(const FunctionObject* function, void** params, void** extra) {
+}  // namespace
+
+wire::Bytes kernel_parameters(const FunctionObject* function, void** params, void** extra) {
   if (extra) {
     require(!params, CUDA_ERROR_INVALID_VALUE);
     return flat_buffer(extra);
@@ -93,6 +97,8 @@ wire::Bytes parameters(const FunctionObject* function, void** params, void** ext
   return pack(function, params);
 }
 
+namespace {
+
 CUresult launch(CUfunction f, const Grid& at, void** params, void** extra,
                 std::vector<wire::LaunchAttribute> attributes = {}) {
   FunctionObject* function = object_of(f);
@@ -104,7 +110,7 @@ CUresult launch(CUfunction f, const Grid& at, void** params, void** extra,
                        at.shared_bytes,
                        id_of(at.stream),
                        std::move(attributes),
-                       parameters(function, params, extra)};
+                       kernel_parameters(function, params, extra)};
   Request request(Opcode::Launch, Context::current);
   request.fields(message);
   request.post();

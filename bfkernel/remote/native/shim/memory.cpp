@@ -7,6 +7,7 @@
 #include <shared_mutex>
 
 #include "shim/api.h"
+#include "shim/capture.h"
 #include "shim/request.h"
 #include "shim/shared_memory.h"
 
@@ -101,6 +102,7 @@ CUresult cuMemAlloc_v2(CUdeviceptr* dptr, size_t bytesize) {
   require(dptr);
   require(bytesize > 0, CUDA_ERROR_INVALID_VALUE);
   ContextObject* context = contexts::current();
+  capture::check_unsafe();
   *dptr = call(wire::MemAlloc{bytesize}, Context::current, Deferred::keep).address;
   memory::add({.address = *dptr, .size = bytesize, .context = context, .device = context->device});
   return CUDA_SUCCESS;
@@ -123,11 +125,11 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr* dptr, size_t* pPitch, size_t WidthInByt
 CUresult cuMemFree_v2(CUdeviceptr dptr) {
   if (dptr == 0 || shared_memory::release(dptr, memory::Origin::managed)) return CUDA_SUCCESS;
   const auto allocation = memory::find(dptr);
-  const bool ours =
-      allocation && allocation->address == dptr &&
-      (allocation->origin == memory::Origin::plain || allocation->origin == memory::Origin::pooled);
-  require(ours, CUDA_ERROR_INVALID_VALUE);
-  memory::remove(dptr);
+  require(allocation && allocation->address == dptr && memory::is_freed_by_address(*allocation),
+          CUDA_ERROR_INVALID_VALUE);
+  capture::check_unsafe();
+  // A graph that allocates this memory has it again at its next launch; the worker says when it is no more.
+  if (allocation->origin != memory::Origin::graph) memory::remove(dptr);
   Request request(Opcode::MemFree, Context::any);
   request.in_context(allocation->context);
   request.fields(wire::MemFree{dptr});

@@ -18,6 +18,7 @@ enum class Origin : uint8_t {
   managed,
   shared,  // another process's (cuIpc*)
   host,    // mapped host memory: only its own calls free it
+  graph,   // a graph's own allocation
 };
 
 struct Allocation {
@@ -31,6 +32,12 @@ struct Allocation {
   uint64_t buffer_id = 0;
   bool sync_memops = false;
 };
+
+// What cuMemFree and cuMemFreeAsync take.
+inline bool is_freed_by_address(const Allocation& allocation) {
+  return allocation.origin == Origin::plain || allocation.origin == Origin::pooled ||
+         allocation.origin == Origin::graph;
+}
 
 void add(Allocation allocation);
 // The allocation that begins at the address, taken out of the table.

@@ -83,6 +83,10 @@ CUresult enumerate(H* out, unsigned room, const CodeTable& table) {
   return CUDA_SUCCESS;
 }
 
+// The tables that hold code now, by the id of what holds it.
+std::mutex& tables_mutex = *new std::mutex;
+std::unordered_map<uint64_t, CodeTable*>& tables = *new std::unordered_map<uint64_t, CodeTable*>;
+
 CUresult count(unsigned* out, const CodeTable& table) {
   require(out);
   require(table.complete, CUDA_ERROR_NOT_SUPPORTED);
@@ -98,6 +102,18 @@ void CodeTable::fill(Object* of, const wire::LoadReply& reply) {
   is_library = of->kind == wire::Kind::library;
   complete = reply.table_complete;
   for (const wire::KernelEntry& entry : reply.kernels) add(entry);
+  const std::lock_guard lock(tables_mutex);
+  tables[id] = this;
+}
+
+CUfunction function_named(uint64_t id) {
+  const std::lock_guard lock(tables_mutex);
+  const auto found = tables.find(wire::entry_owner(id));
+  if (found == tables.end()) return nullptr;
+  const std::lock_guard table_lock(found->second->mutex);
+  for (FunctionObject* function : found->second->kernels)
+    if (function->id == id) return reinterpret_cast<CUfunction>(function);
+  return nullptr;
 }
 
 FunctionObject* CodeTable::add(const wire::KernelEntry& entry) {
@@ -121,6 +137,10 @@ FunctionObject* CodeTable::add(const wire::KernelEntry& entry) {
 }
 
 void CodeTable::clear() {
+  {
+    const std::lock_guard lock(tables_mutex);
+    tables.erase(id);
+  }
   const std::lock_guard lock(mutex);
   for (FunctionObject* function : kernels) store<FunctionObject>().release(function);
   for (const memory::Allocation& global : globals) {

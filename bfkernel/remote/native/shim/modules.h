@@ -51,6 +51,9 @@ struct CodeTable {
   FunctionObject* add(const wire::KernelEntry& entry);
 };
 
+// The function that the worker names so; null where there is none.
+CUfunction function_named(uint64_t id);
+
 struct ModuleObject : Object {
   CodeTable table;
   LibraryObject* library = nullptr;  // it is that library's, in one context

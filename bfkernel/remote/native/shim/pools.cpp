@@ -6,9 +6,11 @@
 #include <mutex>
 
 #include "shim/api.h"
+#include "shim/capture.h"
 #include "shim/devices.h"
 #include "shim/memory.h"
 #include "shim/request.h"
+#include "wire/graph_messages.h"
 
 namespace shim {
 namespace {
@@ -50,10 +52,28 @@ void choose_pool(int device, CUmemoryPool pool) {
   chosen[device] = pool;
 }
 
+// While a stream captures, memory belongs to the graph.
+void allocate_in_graph(CUdeviceptr* dptr, size_t bytesize, int device, CUstream stream) {
+  Request request(Opcode::CaptureAlloc, Context::any);
+  request.in_context(context_of(stream));
+  request.fields(wire::CaptureAlloc{id_of(stream), bytesize, device});
+  const Reply reply = request.wait(Deferred::keep);
+  *dptr = reply.decoder().take<uint64_t>();
+  memory::add({.address = *dptr,
+               .size = bytesize,
+               .origin = memory::Origin::graph,
+               .context = context_of(stream),
+               .device = device});
+}
+
 CUresult allocate(CUdeviceptr* dptr, size_t bytesize, CUmemoryPool pool, CUstream stream) {
   require(dptr);
   require(bytesize > 0, CUDA_ERROR_INVALID_VALUE);
   const PoolObject* from = object_of(pool);
+  if (capture::in_flight() && capture::is_capturing(stream)) [[unlikely]] {
+    allocate_in_graph(dptr, bytesize, from->device, stream);
+    return CUDA_SUCCESS;
+  }
   *dptr =
       call(wire::MemAllocAsync{bytesize, id_of(stream), from->id}, Context::current, Deferred::keep).address;
   memory::add({.address = *dptr,
@@ -84,12 +104,15 @@ CUresult cuMemAllocFromPoolAsync(CUdeviceptr* dptr, size_t bytesize, CUmemoryPoo
 CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
   if (dptr == 0) return CUDA_SUCCESS;
   const auto allocation = memory::find(dptr);
-  const bool ours =
-      allocation && allocation->address == dptr &&
-      (allocation->origin == memory::Origin::plain || allocation->origin == memory::Origin::pooled);
-  require(ours, CUDA_ERROR_INVALID_VALUE);
+  require(allocation && allocation->address == dptr && memory::is_freed_by_address(*allocation),
+          CUDA_ERROR_INVALID_VALUE);
   const uint64_t stream = id_of(hStream);
-  memory::remove(dptr);
+  if (capture::in_flight() && capture::is_capturing(hStream)) [[unlikely]] {
+    require(allocation->origin == memory::Origin::graph, CUDA_ERROR_INVALID_VALUE);
+    post(wire::CaptureFree{stream, dptr}, Context::current);
+    return CUDA_SUCCESS;
+  }
+  if (allocation->origin != memory::Origin::graph) memory::remove(dptr);
   post(wire::MemFreeAsync{dptr, stream}, Context::current);
   return CUDA_SUCCESS;
 }

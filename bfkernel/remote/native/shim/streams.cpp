@@ -67,38 +67,6 @@ CUresult cuStreamGetId(CUstream hStream, unsigned long long* streamId) {
   return CUDA_SUCCESS;
 }
 
-// Capture is not forwarded yet, so no stream is ever capturing.
-CUresult cuStreamIsCapturing(CUstream hStream, CUstreamCaptureStatus* captureStatus) {
-  require(captureStatus);
-  id_of(hStream);
-  *captureStatus = CU_STREAM_CAPTURE_STATUS_NONE;
-  return CUDA_SUCCESS;
-}
-
-CUresult cuStreamGetCaptureInfo(CUstream hStream, CUstreamCaptureStatus* captureStatus_out,
-                                cuuint64_t* id_out) {
-  if (id_out) *id_out = 0;
-  return api::cuStreamIsCapturing(hStream, captureStatus_out);
-}
-
-CUresult cuStreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus* captureStatus_out,
-                                   cuuint64_t* id_out, CUgraph* graph_out,
-                                   const CUgraphNode** dependencies_out, size_t* numDependencies_out) {
-  if (graph_out) *graph_out = nullptr;
-  if (dependencies_out) *dependencies_out = nullptr;
-  if (numDependencies_out) *numDependencies_out = 0;
-  return api::cuStreamGetCaptureInfo(hStream, captureStatus_out, id_out);
-}
-
-CUresult cuStreamGetCaptureInfo_v3(CUstream hStream, CUstreamCaptureStatus* captureStatus_out,
-                                   cuuint64_t* id_out, CUgraph* graph_out,
-                                   const CUgraphNode** dependencies_out, const CUgraphEdgeData** edgeData_out,
-                                   size_t* numDependencies_out) {
-  if (edgeData_out) *edgeData_out = nullptr;
-  return api::cuStreamGetCaptureInfo_v2(hStream, captureStatus_out, id_out, graph_out, dependencies_out,
-                                        numDependencies_out);
-}
-
 CUresult cuProfilerInitialize(const char*, const char*, int) { return CUDA_SUCCESS; }
 CUresult cuProfilerStart() { return CUDA_SUCCESS; }
 CUresult cuProfilerStop() { return CUDA_SUCCESS; }

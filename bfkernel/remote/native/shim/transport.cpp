@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "shim/failure.h"
+#include "shim/host_slots.h"
 #include "shim/log.h"
 
 namespace shim {
@@ -185,6 +186,7 @@ void Transport::read_frame() {
   read_bytes(&header, sizeof header);
   if (header.size > wire::kMaxPayload) throw wire::Malformed("the server sent a frame that is too large");
   if (header.opcode == wire::kOpcodeStdout) return print(header.size);
+  if (header.opcode == wire::kOpcodeHostWrite) return write_host(header.size);
   deliver(header);
 }
 
@@ -247,6 +249,13 @@ void Transport::print(uint32_t size) {
   read_bytes(text.data(), size);
   fwrite(text.data(), 1, size, stdout);
   fflush(stdout);
+}
+
+// What a graph copied to the program's memory.
+void Transport::write_host(uint32_t size) {
+  std::vector<std::byte> payload(size);
+  read_bytes(payload.data(), size);
+  host_slots::receive(payload);
 }
 
 void Transport::fail(const std::string& why) {

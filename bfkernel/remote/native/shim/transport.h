@@ -69,6 +69,7 @@ class Transport {
   void read_bytes(void* data, size_t size);
   void deliver(const wire::FrameHeader& header);
   void print(uint32_t size);
+  void write_host(uint32_t size);
   void fail(const std::string& why);
   void check_alive() const;
 

@@ -18,6 +18,8 @@ inline constexpr uint64_t kCopyChunk = uint64_t{16}
 
 inline constexpr uint16_t kFlagWaiting = 1;
 inline constexpr uint16_t kOpcodeStdout = 1;  // worker → client, unasked: bytes that the device printed
+inline constexpr uint16_t kOpcodeHostWrite =
+    2;  // worker → client, unasked: a HostWrite, what a graph copied to the client's memory
 
 struct FrameHeader {
   uint32_t size = 0;  // payload bytes

@@ -28,6 +28,7 @@ enum class Kind : uint8_t {
   mipmapped_array,
   texture,
   surface,
+  user_object,  // never travels: the client counts its references itself
 };
 
 inline constexpr uint64_t kNullHandle = 0;

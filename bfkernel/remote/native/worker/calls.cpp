@@ -24,6 +24,9 @@ Call call_of(std::uint16_t opcode) {
     add_launch_calls(all);
     add_stream_calls(all);
     add_synchronise_calls(all);
+    add_graph_calls(all);
+    add_graph_exec_calls(all);
+    add_capture_calls(all);
     add_host_function_calls(all);
     add_ipc_calls(all);
     return all;

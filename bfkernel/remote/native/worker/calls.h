@@ -93,6 +93,9 @@ void add_link_calls(CallTable& table);
 void add_launch_calls(CallTable& table);
 void add_stream_calls(CallTable& table);
 void add_synchronise_calls(CallTable& table);
+void add_graph_calls(CallTable& table);
+void add_graph_exec_calls(CallTable& table);
+void add_capture_calls(CallTable& table);
 void add_host_function_calls(CallTable& table);
 void add_ipc_calls(CallTable& table);
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Contexts: which one a call runs in, what they cost the lease, what ends with them.
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "worker/calls.h"
+#include "worker/graphs.h"
 #include "worker/log.h"
 
 namespace worker {
@@ -56,6 +59,7 @@ void Session::end_context(std::uint64_t id) {
   Context* context = find_context(id);
   handles_.drop_if([id](std::uint64_t, const Handles::Entry& entry) { return entry.context == id; });
   memory_->end_context(id);
+  graphs_->slots().end_context(id);
   arrays_.end_context(id);
   ledger_.give(context->device, context->cost);
   context->uploads->abandon();
@@ -72,6 +76,8 @@ void Session::end_context(std::uint64_t id) {
 // Called by the reclaimer's thread. A context that an error has ended says so here, and is waited for as well
 // as it can be.
 void Session::wait_for_gpu() {
+  // A stream that captures must not be waited for, or its capture would be over.
+  while (graphs_->capturing()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   for (CUcontext context : context_handles()) {
     if (call(driver_.cuCtxSetCurrent, context) == CUDA_SUCCESS) call(driver_.cuCtxSynchronize);
   }
@@ -80,6 +86,7 @@ void Session::wait_for_gpu() {
 bool Session::gpu_is_idle() {
   constexpr std::size_t kFew = 8;
   if (contexts_.empty()) return true;
+  if (graphs_->capturing()) return false;
   if (contexts_.size() > 1 || current_ == nullptr) return false;
   const std::vector<void*> streams = handles_.all(wire::Kind::stream, current_->id);
   if (streams.size() > kFew) return false;

@@ -30,6 +30,14 @@ void Handles::drop_if(const std::function<bool(std::uint64_t, const Entry&)>& en
   std::erase_if(entries_, [&](const auto& item) { return ends(item.first, item.second); });
 }
 
+std::uint64_t Handles::name(wire::Kind kind, const void* handle) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, entry] : entries_) {
+    if (entry.kind == kind && entry.handle == handle) return id;
+  }
+  return 0;
+}
+
 std::vector<void*> Handles::all(wire::Kind kind, std::uint64_t context) const {
   const std::lock_guard lock(mutex_);
   std::vector<void*> found;

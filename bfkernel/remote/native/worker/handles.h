@@ -33,6 +33,8 @@ class Handles {
   void* drop(wire::Kind kind, std::uint64_t id);
   // Ends every id for which `ends` holds.
   void drop_if(const std::function<bool(std::uint64_t, const Entry&)>& ends);
+  // The id of an object of this kind, 0 where it has none. Looks at all of them.
+  std::uint64_t name(wire::Kind kind, const void* handle) const;
   // The handles of one kind in one context.
   std::vector<void*> all(wire::Kind kind, std::uint64_t context) const;
 

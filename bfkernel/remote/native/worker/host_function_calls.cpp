@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Functions of the client's program in its streams.
 #include "worker/calls.h"
+#include "worker/graphs.h"
 
 namespace worker {
 namespace {
@@ -15,6 +16,7 @@ bool captures(Session& session, CUstream stream) {
 CUresult launch_host_function(Session& session, const wire::LaunchHostFunction& message) {
   session.current();
   const auto stream = session.handle<CUstream>(wire::Kind::stream, message.stream);
+  session.graphs().slots().function_follows(message.token, stream);
   const auto lifetime =
       captures(session, stream) ? HostFunctions::Lifetime::kept : HostFunctions::Lifetime::once;
   return call(session.driver().cuLaunchHostFunc, stream, HostFunctions::function(),

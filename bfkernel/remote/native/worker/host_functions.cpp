@@ -49,6 +49,9 @@ void HostFunctions::ask_client(std::uint64_t token, CUresult status, bool again)
   const std::lock_guard lock(turn_);
   if (!channel_) return;
   try {
+    if (prepare_)
+      prepare_(token,
+               [this](wire::Bytes bytes) { wire::write_all(channel_.get(), bytes.data(), bytes.size()); });
     std::vector<std::byte> frame(sizeof(wire::FrameHeader));
     wire::Encoder out(frame);
     out(wire::HostCall{token, static_cast<std::uint32_t>(status), static_cast<std::uint8_t>(again)});

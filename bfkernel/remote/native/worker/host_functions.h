@@ -10,6 +10,7 @@
 #include <functional>
 #include <mutex>
 
+#include "wire/codec.h"
 #include "wire/socket.h"
 #include "worker/driver.h"
 
@@ -32,6 +33,13 @@ class HostFunctions {
   static CUhostFn function() { return &run; }
   static CUstreamCallback callback() { return &run_callback; }
   static void* data(std::uint64_t token, Lifetime lifetime);  // throws CudaError for what is no token
+  // The token in what data() returned.
+  static std::uint64_t token(const void* data) { return reinterpret_cast<std::uint64_t>(data) >> 1; }
+  // Called before the client is asked, on the driver's thread: may send frames ahead on the channel.
+  using Send = std::function<void(wire::Bytes)>;
+  void before(std::function<void(std::uint64_t token, const Send& send)> prepare) {
+    prepare_ = std::move(prepare);
+  }
 
  private:
   static void run(void* data);
@@ -44,6 +52,7 @@ class HostFunctions {
   static inline std::atomic<bool> in_use_{false};
 
   const std::function<void()> lost_;
+  std::function<void(std::uint64_t token, const Send& send)> prepare_;
   std::mutex turn_;  // the client runs one function at a time, as CUDA's driver does
   wire::Fd channel_;
   std::uint32_t sequence_ = 0;

@@ -5,6 +5,7 @@
 
 #include "worker/allocate.h"
 #include "worker/calls.h"
+#include "worker/graphs.h"
 
 namespace worker {
 namespace {
@@ -28,6 +29,8 @@ CUresult persist(Session& session, unsigned device, Attempt attempt) {
 }
 
 bool may_help(Session& session, unsigned device) {
+  // While a stream captures, nothing that rests can be waited for.
+  if (session.graphs().capturing()) return false;
   return session.reclaimer().pending() || session.memory().others_hold(device);
 }
 
@@ -68,7 +71,7 @@ void mem_alloc(Session& session, const wire::FrameHeader& request, const wire::M
 }
 
 CUresult mem_free(Session& session, const wire::MemFree& message) {
-  if (message.address == 0) return CUDA_SUCCESS;
+  if (message.address == 0 || session.graphs().free(message.address)) return CUDA_SUCCESS;
   Memory::Block block{};
   if (!session.memory().retire(message.address, &block)) return CUDA_ERROR_INVALID_VALUE;
   if (session.gpu_is_idle()) {

@@ -3,6 +3,7 @@
 // the sum of all of it, so the driver's own pools are not used.
 #include "worker/allocate.h"
 #include "worker/calls.h"
+#include "worker/graphs.h"
 
 namespace worker {
 namespace {
@@ -110,6 +111,7 @@ void mem_alloc_async(Session& session, const wire::FrameHeader& request, const w
 
 CUresult mem_free_async(Session& session, const wire::MemFreeAsync& message) {
   session.handle<CUstream>(wire::Kind::stream, message.stream);
+  if (session.graphs().free(message.address)) return CUDA_SUCCESS;
   Memory::Block block{};
   if (!session.memory().retire(message.address, &block)) return CUDA_ERROR_INVALID_VALUE;
   session.reclaimer().add(message.address, block, message.stream);

@@ -11,6 +11,7 @@
 #include "wire/extent.h"
 #include "wire/greeting.h"
 #include "worker/calls.h"
+#include "worker/graphs.h"
 #include "worker/hangup.h"
 #include "worker/link.h"
 #include "worker/log.h"
@@ -59,7 +60,9 @@ Session::Session(const Options& options, const DriverTable& driver, Ledger& ledg
       sharing_(control_),
       control_(options.control_fd) {}
 
-Session::~Session() = default;
+Session::~Session() {
+  if (graphs_) graphs_->stop();
+}
 
 // ---- the greetings
 
@@ -97,6 +100,10 @@ void Session::use_window(const Window& window) {
   memory_ = std::make_unique<Memory>(backing_, ledger_, window.base, window.size, granularity());
   reclaimer_ = std::make_unique<Reclaimer>(*memory_, [this] { wait_for_gpu(); });
   connection_ = std::make_unique<Connection>(options_.socket_fd, [this] { ledger_.write_activity(); });
+  graphs_ = std::make_unique<Graphs>(*this);
+  host_functions_.before([this](std::uint64_t token, const HostFunctions::Send& send) {
+    graphs_->slots().send_for_function(token, send);
+  });
   reclaimer_->start();
   sharing_.use(*memory_);
   control_.start([this](const wire::json::Value& message, wire::Fd descriptor) {
@@ -173,6 +180,8 @@ void Session::answer(const Request& request, CUresult result, std::initializer_l
     if (result != CUDA_SUCCESS) deferred_.compare_exchange_strong(none, result);
     return;
   }
+  // What the answer may tell the client to be over has brought its results.
+  if (graphs_->slots().owes()) graphs_->slots().deliver(*connection_);
   const wire::FrameHeader reply{.opcode = request.opcode,
                                 .sequence = request.sequence,
                                 .result = result,
@@ -182,6 +191,13 @@ void Session::answer(const Request& request, CUresult result, std::initializer_l
 
 void Session::aside(const Request& request, std::function<CUresult()> work) {
   detach(request, [this, request, work = std::move(work)] { answer(request, work()); });
+}
+
+void Session::later(std::function<void()> work) {
+  lanes_.run([this, context = current_handle(), work = std::move(work)] {
+    call(driver_.cuCtxSetCurrent, context);
+    work();
+  });
 }
 
 void Session::detach(const Request& request, std::function<void()> work) {
@@ -246,6 +262,7 @@ void* Session::drop(wire::Kind kind, std::uint64_t id) {
   void* handle = handles_.drop(kind, id);
   if (handle == nullptr) throw CudaError{CUDA_ERROR_INVALID_HANDLE};
   if (kind == wire::Kind::stream) {
+    graphs_->end_capture(id);
     for (const auto& [name, context] : contexts_) context->uploads->forget(static_cast<CUstream>(handle));
   }
   if (kind == wire::Kind::module || kind == wire::Kind::library) end_code(id);

@@ -38,6 +38,7 @@
 
 namespace worker {
 
+class Graphs;
 struct Link;
 
 // What holds kernels: a module, whose functions end with its context, or a library, which belongs to none.
@@ -107,6 +108,8 @@ class Session {
   void aside(const Request& request, std::function<CUresult()> work);
   // Runs `work` beside the session's thread, in the current context; it answers itself.
   void detach(const Request& request, std::function<void()> work);
+  // Runs `work`, which belongs to no call, beside the session's thread in the current context.
+  void later(std::function<void()> work);
   // Passes on what the device printed: after a call that synchronised, before its reply.
   void drain_stdout();
 
@@ -141,6 +144,7 @@ class Session {
   Ledger& ledger() { return ledger_; }
   Arrays& arrays() { return arrays_; }
   Memory& memory() { return *memory_; }
+  Graphs& graphs() { return *graphs_; }
   Reclaimer& reclaimer() { return *reclaimer_; }
   DownloadBuffers& downloads() { return downloads_; }
   Nvml& nvml() { return nvml_; }
@@ -187,6 +191,7 @@ class Session {
   std::map<std::uint64_t, Pool> pools_;
   std::map<std::uint64_t, std::shared_ptr<Link>> links_;
   std::vector<std::byte> reply_;
+  std::unique_ptr<Graphs> graphs_;
   HostFunctions host_functions_;
   Sharing sharing_;
   wire::Fd lifeline_;

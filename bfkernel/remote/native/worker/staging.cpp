@@ -69,6 +69,10 @@ void UploadRing::forget(CUstream stream) {
   }
 }
 
+void UploadRing::seal() {
+  for (Use& use : buffers_[at_].uses) record(use);
+}
+
 void UploadRing::record(Use& use) {
   if (!use.recorded) call(driver_.cuEventRecord, use.event, use.stream);
   use.recorded = true;

@@ -53,6 +53,9 @@ class UploadRing {
   void commit(std::size_t size, CUstream stream);
   // The stream is about to be destroyed: what it copies must be known by an event from here on.
   void forget(CUstream stream);
+  // A capture begins: from now on the streams may not be asked about, so what was copied must be known by
+  // events. Until it ends, every commit is followed by this.
+  void seal();
   // The context is gone, and its events with it.
   void abandon() { abandoned_ = true; }
 

@@ -7,8 +7,28 @@
 #include "wire/stream_messages.h"
 #include "worker/calls.h"
 #include "worker/launch_attributes.h"
+#include "worker/memory_operations.h"
 
 namespace worker {
+
+void check_memory_operation(Session& session, const CUstreamBatchMemOpParams& operation) {
+  switch (operation.operation) {
+    case CU_STREAM_MEM_OP_WAIT_VALUE_32:
+    case CU_STREAM_MEM_OP_WRITE_VALUE_32:
+      return session.check_device(operation.waitValue.address, 4);
+    case CU_STREAM_MEM_OP_WAIT_VALUE_64:
+    case CU_STREAM_MEM_OP_WRITE_VALUE_64:
+      return session.check_device(operation.waitValue.address, 8);
+    case CU_STREAM_MEM_OP_BARRIER:
+    case CU_STREAM_MEM_OP_FLUSH_REMOTE_WRITES:
+      return;
+    case CU_STREAM_MEM_OP_ATOMIC_REDUCTION:
+      return session.check_device(operation.atomicReduction.address, 8);
+    default:
+      throw CudaError{CUDA_ERROR_INVALID_VALUE};
+  }
+}
+
 namespace {
 
 CUresult set_attribute(Session& session, const wire::StreamSetAttribute& message) {
@@ -32,27 +52,8 @@ CUresult get_attribute(Session& session, const wire::StreamGetAttribute& message
   return result;
 }
 
-void check_operation(Session& session, const CUstreamBatchMemOpParams& operation) {
-  switch (operation.operation) {
-    case CU_STREAM_MEM_OP_WAIT_VALUE_32:
-    case CU_STREAM_MEM_OP_WRITE_VALUE_32:
-      return session.check_device(operation.waitValue.address, 4);
-    case CU_STREAM_MEM_OP_WAIT_VALUE_64:
-    case CU_STREAM_MEM_OP_WRITE_VALUE_64:
-      return session.check_device(operation.waitValue.address, 8);
-    case CU_STREAM_MEM_OP_BARRIER:
-    case CU_STREAM_MEM_OP_FLUSH_REMOTE_WRITES:
-      return;
-    case CU_STREAM_MEM_OP_ATOMIC_REDUCTION:
-      return session.check_device(operation.atomicReduction.address, 8);
-    default:
-      throw CudaError{CUDA_ERROR_INVALID_VALUE};
-  }
-}
-
 // Decoded as the generated calls are; written by hand since each operation names memory.
 void batch_mem_op(Session& session, const wire::FrameHeader& request) {
-  constexpr unsigned kMostOperations = 256;  // CUDA's own limit
   wire::Decoder in(session.connection().rest());
   const auto stream = session.handle<CUstream>(wire::Kind::stream, in.take<std::uint64_t>());
   const auto count = in.take<unsigned>();
@@ -60,8 +61,8 @@ void batch_mem_op(Session& session, const wire::FrameHeader& request) {
   wire::Elements<CUstreamBatchMemOpParams> operations(
       in.raw(wire::rows(sizeof(CUstreamBatchMemOpParams), count)));
   in.end();
-  if (count > kMostOperations) throw CudaError{CUDA_ERROR_INVALID_VALUE};
-  for (unsigned i = 0; i < count; ++i) check_operation(session, operations.data()[i]);
+  if (count > kMostMemoryOperations) throw CudaError{CUDA_ERROR_INVALID_VALUE};
+  for (unsigned i = 0; i < count; ++i) check_memory_operation(session, operations.data()[i]);
   session.answer(request,
                  call(session.driver().cuStreamBatchMemOp_v2, stream, count, operations.data(), flags));
 }
