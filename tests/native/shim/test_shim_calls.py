@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from .conftest import Run
@@ -19,6 +21,7 @@ from .conftest import Run
         "memory.py",
         "plain_calls.py",
         "graphs.py",
+        "captures.py",
         "libraries.py",
         "images.py",
         "arrays.py",
@@ -48,3 +51,13 @@ def test_a_trace_names_every_call(leased: Run) -> None:
     result = leased("forks.py", BFKERNEL_LOG="debug")
     assert "cuMemAlloc_v2(" in result.stderr
     assert " us" in result.stderr
+
+
+def test_a_launch_of_a_graph_is_one_posted_frame(leased: Run) -> None:
+    result = leased("graph_launches.py", BFKERNEL_LOG="stats")
+    assert (result.stdout, result.returncode) == ("ok\n", 0), result.stderr
+    found = re.search(r"(\d+) posted and (\d+) waiting calls", result.stderr)
+    assert found, result.stderr
+    posted, waiting = map(int, found.groups())
+    assert 1000 <= posted < 1050
+    assert waiting < 50

@@ -23,7 +23,7 @@ CUresult graph_create(Session& session, const wire::GraphCreate& message) {
 
 CUresult graph_destroy(Session& session, const wire::GraphDestroy& message) {
   const Graphs::Graph& graph = session.graphs().graph(message.graph);
-  if (graph.parent != 0) return CUDA_ERROR_INVALID_VALUE;
+  if (graph.parent != 0 || session.graphs().is_captured_into(message.graph)) return CUDA_ERROR_INVALID_VALUE;
   const CUresult result = call(session.driver().cuGraphDestroy, graph.handle);
   session.graphs().forget_graph(message.graph);
   return result;
@@ -141,11 +141,12 @@ CUresult add_node(Session& session, const wire::GraphAddNode& message, wire::Gra
     if (message.params.ownership == CU_GRAPH_CHILD_GRAPH_OWNERSHIP_MOVE) {
       graphs.graph(message.params.graph).parent = message.graph;
       graphs.graph(message.graph).inner.insert(message.params.graph);
+      graphs.node(message.node).inner.insert(message.params.graph);
     }
   }
   if (params.params.type == CU_GRAPH_NODE_TYPE_CONDITIONAL && params.params.conditional.phGraph_out) {
     for (std::size_t i = 0; i < params.bodies.size(); ++i)
-      reply.graphs.push_back(graphs.name_graph(params.params.conditional.phGraph_out[i], message.graph));
+      reply.graphs.push_back(graphs.name_inner(params.params.conditional.phGraph_out[i], message.node));
   }
   return result;
 }

@@ -181,6 +181,7 @@ void set_params(Session& session, const wire::FrameHeader& request, const wire::
     const std::vector<HostSlots::Handle> before = slots_of(session, node.handle);
     const CUresult result = set_in_graph(session.driver(), node.handle, params);
     if (result != CUDA_SUCCESS) return session.answer(request, result);
+    if (params.params.type == CU_GRAPH_NODE_TYPE_GRAPH) graphs.forget_inner(message.node);
     Graphs::Holdings& holdings = graphs.graph(node.graph).holdings;
     for (const auto& slot : before) holdings.slots.erase(slot->id);
     hold(holdings, params);

@@ -287,10 +287,10 @@ void show_memset(Session& session, CUgraphNode node, wire::MemsetNode& shown) {
   shown = {from.dst, from.pitch, from.value, from.elementSize, from.width, from.height};
 }
 
-std::uint64_t child_of(Session& session, CUgraphNode node, std::uint64_t parent) {
+std::uint64_t child_of(Session& session, std::uint64_t node) {
   CUgraph child = nullptr;
-  must(call(session.driver().cuGraphChildGraphNodeGetGraph, node, &child));
-  return session.graphs().name_graph(child, parent);
+  must(call(session.driver().cuGraphChildGraphNodeGetGraph, session.graphs().node(node).handle, &child));
+  return session.graphs().name_inner(child, node);
 }
 
 }  // namespace
@@ -322,7 +322,7 @@ void show_node(Session& session, std::uint64_t id, ShownNode& shown) {
       return;
     }
     case CU_GRAPH_NODE_TYPE_GRAPH:
-      message.graph = child_of(session, node.handle, node.graph);
+      message.graph = child_of(session, id);
       return;
     case CU_GRAPH_NODE_TYPE_WAIT_EVENT:
     case CU_GRAPH_NODE_TYPE_EVENT_RECORD:

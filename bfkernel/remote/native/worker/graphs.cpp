@@ -98,9 +98,23 @@ Graphs::Exec& Graphs::exec(std::uint64_t id) {
   return found->second;
 }
 
+std::uint64_t Graphs::name_inner(CUgraph handle, std::uint64_t id) {
+  Node& holder = node(id);
+  const std::uint64_t inner = name_graph(handle, holder.graph);
+  if (inner != wire::kNullHandle) holder.inner.insert(inner);
+  return inner;
+}
+
+void Graphs::forget_inner(std::uint64_t id) {
+  const std::set<std::uint64_t> ended = std::move(node(id).inner);
+  node(id).inner.clear();
+  for (const std::uint64_t inner : ended) forget_graph(inner);
+}
+
 void Graphs::forget_node(std::uint64_t id) {
+  if (!nodes_.contains(id)) return;
+  forget_inner(id);
   const auto found = nodes_.find(id);
-  if (found == nodes_.end()) return;
   if (const auto holder = graphs_.find(found->second.graph); holder != graphs_.end())
     holder->second.nodes.erase(id);
   node_names_.erase(found->second.handle);
@@ -198,6 +212,18 @@ std::optional<Graphs::Capture> Graphs::capture(std::uint64_t stream) const {
 void Graphs::end_capture(std::uint64_t stream) {
   in_flight_.erase(stream);
   captures_ = static_cast<int>(in_flight_.size());
+}
+
+void Graphs::end_stream(std::uint64_t stream) {
+  const auto ended = capture(stream);
+  if (!ended) return;
+  end_capture(stream);
+  if (!ended->of_client) forget_graph(ended->graph);
+}
+
+bool Graphs::is_captured_into(std::uint64_t graph) const {
+  return std::any_of(in_flight_.begin(), in_flight_.end(),
+                     [graph](const auto& item) { return item.second.graph == graph; });
 }
 
 std::uint64_t Graphs::captured_by(CUstream stream) {

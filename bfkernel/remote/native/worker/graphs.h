@@ -53,6 +53,7 @@ class Graphs {
     CUgraphNode handle = nullptr;
     std::uint64_t graph = 0;
     std::optional<MemoryNode> memory;
+    std::set<std::uint64_t> inner;  // graphs that end with the node
   };
   struct Exec {
     Holdings holdings;
@@ -75,7 +76,10 @@ class Graphs {
   Node& node(std::uint64_t id);
   Exec& exec(std::uint64_t id);
   void forget_graph(std::uint64_t id);  // and all that is in it
-  void forget_node(std::uint64_t id);
+  void forget_node(std::uint64_t id);   // and the graphs in it
+  // A graph inside a node: the node's child, or one that a condition chooses.
+  std::uint64_t name_inner(CUgraph handle, std::uint64_t node);
+  void forget_inner(std::uint64_t node);
   void add_exec(std::uint64_t id, CUgraphExec handle, Holdings holdings);
   void forget_exec(std::uint64_t id);
   // What a graph and the graphs in it hold.
@@ -107,6 +111,9 @@ class Graphs {
   };
   std::optional<Capture> capture(std::uint64_t stream) const;
   void end_capture(std::uint64_t stream);
+  // The stream is gone: so is a graph that it was making.
+  void end_stream(std::uint64_t stream);
+  bool is_captured_into(std::uint64_t graph) const;
   // Any thread.
   bool capturing() const { return captures_.load(std::memory_order_relaxed) != 0; }
   // The graph that a stream, which need not be the one where the capture began, captures into; 0: none.

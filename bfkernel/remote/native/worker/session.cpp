@@ -262,7 +262,7 @@ void* Session::drop(wire::Kind kind, std::uint64_t id) {
   void* handle = handles_.drop(kind, id);
   if (handle == nullptr) throw CudaError{CUDA_ERROR_INVALID_HANDLE};
   if (kind == wire::Kind::stream) {
-    graphs_->end_capture(id);
+    graphs_->end_stream(id);
     for (const auto& [name, context] : contexts_) context->uploads->forget(static_cast<CUstream>(handle));
   }
   if (kind == wire::Kind::module || kind == wire::Kind::library) end_code(id);

@@ -291,7 +291,25 @@ def user_objects() -> None:
     assert ended == [42]
 
 
+def conditions() -> None:
+    """The body of a condition that holds is executed, the other is not; generic forms of the calls."""
+    memory, on = allocate(4 * N), stream()
+    for holds in (0, 1):
+        whole, handle, params = graph(), c_uint64(), (ctypes.c_uint64 * 32)()
+        call("cuGraphConditionalHandleCreate", byref(handle), whole, context, holds, 1)
+        params[0], params[2], params[3] = 13, handle.value, 1 << 32
+        if_node = Handle()
+        call("cuGraphAddNode_v2", byref(if_node), whole, None, None, Size(0), params)
+        body = Handle.from_address(params[4])
+        node("Memset", body, (), byref(fill(memory, 40 + holds)), context)
+        assert type_of(if_node) == 13
+        call("cuMemsetD32_v2", memory, 1, Size(N))
+        run(instantiate(whole), on)
+        assert numbers(memory, N) == [41 if holds else 1] * N
+
+
 context = start()
+conditions()
 kernels_and_fills()
 children_and_clones()
 copies_read_the_host_at_each_launch()
