@@ -20,9 +20,11 @@
 #include <thread>
 
 #include "../worker/ledger_file.h"
+#include "wire/array_messages.h"
 #include "wire/greeting.h"
 #include "wire/messages.h"
 #include "wire/socket.h"
+#include "wire/stream_messages.h"
 #include "worker/session.h"
 
 namespace {
@@ -212,6 +214,28 @@ void write_seeds(const std::filesystem::path& folder) {
   down.direction = wire::Direction::to_host, down.bytes = {};
   across.direction = wire::Direction::on_device, across.bytes = {};
   Seed().call(wire::MemAlloc{5000}).call(copy).call(across).call(down).write(folder, "copies_3d");
+  wire::Copy3D into = copy;
+  into.destination_array = {7000, 0, 0, 0};
+  const std::string description(sizeof(CUDA_TEXTURE_DESC), '\0');
+  const wire::Resource seen{CU_RESOURCE_TYPE_ARRAY, 7000, 0, 0, 0, 0, 0, 0, 0};
+  Seed()
+      .call(wire::ArrayCreate{7000, {16, 8, 2, CU_AD_FORMAT_FLOAT, 1, 0}, 0})
+      .call(into)
+      .call(wire::ArrayPart{7000, 0, 0, 7001})
+      .call(wire::TextureCreate{7100, seen, bytes_of(description), {}})
+      .call(wire::SurfaceCreate{7101, seen})
+      .call(wire::TextureDestroy{7100})
+      .call(wire::SurfaceDestroy{7101})
+      .call(wire::ArrayDestroy{7000, 0})
+      .write(folder, "arrays");
+  wire::ClusterOccupancy clusters;
+  clusters.function = wire::entry_id(6000, 0);
+  clusters.attributes.push_back({CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION, {}});
+  Seed()
+      .call(wire::StreamSetAttribute{0, {CU_LAUNCH_ATTRIBUTE_PRIORITY, {}}})
+      .call(wire::StreamGetAttribute{0, CU_LAUNCH_ATTRIBUTE_PRIORITY})
+      .call(clusters)
+      .write(folder, "attributes");
   Seed()
       .call(wire::PoolCreate{8000, 0, 0})
       .call(wire::MemAllocAsync{3000, 0, 8000})

@@ -55,7 +55,9 @@ std::uint64_t array_cost(const wire::ArrayDescriptor& descriptor, std::uint32_t 
 
 void Arrays::add(std::uint64_t id, const ArrayInfo& info) {
   const std::lock_guard lock(mutex_);
-  arrays_.insert_or_assign(id, info);
+  ArrayInfo& entry = arrays_[id];
+  ledger_.give(entry.device, entry.charged);  // of an id that a client uses twice
+  entry = info;
 }
 
 std::optional<ArrayInfo> Arrays::find(std::uint64_t id) const {
@@ -72,6 +74,10 @@ void Arrays::remove_if(Ends ends) {
     ledger_.give(item.second.device, item.second.charged);
     return true;
   });
+}
+
+Arrays::~Arrays() {
+  remove_if([](std::uint64_t, const ArrayInfo&) { return true; });
 }
 
 void Arrays::remove(std::uint64_t id) {

@@ -31,6 +31,9 @@ std::uint64_t array_cost(const wire::ArrayDescriptor& descriptor, std::uint32_t 
 class Arrays {
  public:
   explicit Arrays(Ledger& ledger) : ledger_(ledger) {}
+  ~Arrays();
+  Arrays(const Arrays&) = delete;
+  Arrays& operator=(const Arrays&) = delete;
 
   void add(std::uint64_t id, const ArrayInfo& info);
   std::optional<ArrayInfo> find(std::uint64_t id) const;
