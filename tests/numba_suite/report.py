@@ -13,7 +13,7 @@ from .outcomes import Outcomes
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"
-PAGE = HERE.parents[1] / "docs" / "reference" / "numba-suite.md"
+PAGE = HERE.parents[1] / "docs" / "compatibility" / "numba-suite.md"
 WANTED_SHARE = 0.95
 PACKAGES = ("numba-cuda", "numba", "cuda-bindings", "cuda-core", "nvidia-cuda-nvcc")
 
