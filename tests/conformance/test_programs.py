@@ -23,8 +23,6 @@ BUILD = ROOT / "build" / "conformance"
 NVCC = find_nvcc()
 # What does not work yet, and why.
 NOT_YET = {
-    "graph_capture": "graphs are not forwarded yet",
-    "graph_explicit": "graphs are not forwarded yet",
     "host_callbacks": "page-locked data is sent at the call, even if a host function has yet to write it",
 }
 WAYS = [
