@@ -8,8 +8,9 @@
 // 5 nodes
 // launched 3 times: 33
 // updated: 1, launched: 53
-// a synchronisation while capturing: cudaErrorStreamCaptureUnsupported, the capture:
-// cudaErrorStreamCaptureInvalidated ok
+// a synchronisation while capturing: cudaErrorStreamCaptureUnsupported
+// the capture: cudaErrorStreamCaptureInvalidated
+// ok
 #include "conformance.h"
 
 #ifdef __CUDACC__
@@ -64,7 +65,7 @@ static void check_forbidden(cudaStream_t stream, const Data& data) {
   CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
   LAUNCH(add, {dim3(1), dim3(1), 0, stream}, data.a, 1);
   const cudaError_t wait = cudaStreamSynchronize(stream), end = cudaStreamEndCapture(stream, &none);
-  std::printf("a synchronisation while capturing: %s, the capture: %s\n", cudaGetErrorName(wait),
+  std::printf("a synchronisation while capturing: %s\nthe capture: %s\n", cudaGetErrorName(wait),
               cudaGetErrorName(end));
   REQUIRE(none == nullptr);
   cudaGetLastError();
