@@ -9,9 +9,7 @@ import pytest
 
 from .conftest import PROGRAMS
 
-GRAPHS = pytest.param("graphs", marks=pytest.mark.xfail(reason="graphs are not forwarded yet", strict=False))
 
-
-@pytest.mark.parametrize("program", ["bindings", "core", GRAPHS])
+@pytest.mark.parametrize("program", ["bindings", "core", "graphs"])
 def test_program(passes, program: str) -> None:
     passes(sys.executable, PROGRAMS / "with_cuda_python" / f"{program}.py")

@@ -9,12 +9,11 @@ from . import environments
 from .conftest import PROGRAMS
 
 pytestmark = pytest.mark.frameworks
-GRAPHS = pytest.param("graphs", marks=pytest.mark.xfail(reason="graphs are not forwarded yet", strict=False))
 # Without accelerators: CUB's kernels come with CuPy as machine code.
 ENVIRONMENT = {"CUPY_COMPILE_WITH_PTX": "1", "CUPY_ACCELERATORS": ""}
 
 
-@pytest.mark.parametrize("program", ["arrays", "kernels", "streams", "memory", "managed", GRAPHS])
+@pytest.mark.parametrize("program", ["arrays", "kernels", "streams", "memory", "managed", "graphs"])
 def test_program(passes, program: str) -> None:
     passes(environments.python(), PROGRAMS / "with_cupy" / f"{program}.py", **ENVIRONMENT)
 

@@ -32,6 +32,17 @@ CUresult excess(uint64_t threads, const FunctionObject* function, const LaunchLi
   return each * threads > limits.registers ? CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES : CUDA_ERROR_INVALID_VALUE;
 }
 
+// False on an emulated GPU that was given machine code. Such a launch fails at once, as it does natively:
+// told only later, JAX takes the error for that of a call that it ignores. And it is sent all the same, so
+// that a call that waits fails too: CuPy does not look at what CUB's launches answer. Otherwise they went on
+// with wrong results.
+bool has_code(const FunctionObject* function) {
+  constexpr size_t threads = CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK,
+                   binary = CU_FUNC_ATTRIBUTE_BINARY_VERSION;
+  const auto& attributes = function->attributes;
+  return attributes.size() <= binary || attributes[threads] <= 0 || attributes[binary] != 0;
+}
+
 // As the driver does, what cannot run at all is refused at once; the rest shows at a later call.
 void check(const Grid& at, FunctionObject* function, const LaunchLimits& limits) {
   for (int i = 0; i < 3; ++i) {
@@ -45,10 +56,6 @@ void check(const Grid& at, FunctionObject* function, const LaunchLimits& limits)
   const auto known = [&](size_t index) { return index < attributes.size() && attributes[index] > 0; };
   if (!known(CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK))
     return;  // a driver that does not know checks by itself
-  // Only an emulated GPU, given machine code, has nothing to run. Told later, programs would take the error
-  // for that of a call that they ignore, and go on with wrong results.
-  constexpr size_t binary = CU_FUNC_ATTRIBUTE_BINARY_VERSION;
-  require(attributes.size() <= binary || attributes[binary] != 0, CUDA_ERROR_NO_BINARY_FOR_GPU);
   require(threads <= static_cast<uint64_t>(attributes[CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK]),
           excess(threads, function, limits));
   if (known(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES))
@@ -114,7 +121,7 @@ CUresult launch(CUfunction f, const Grid& at, void** params, void** extra,
   Request request(Opcode::Launch, Context::current);
   request.fields(message);
   request.post();
-  return CUDA_SUCCESS;
+  return has_code(function) ? CUDA_SUCCESS : CUDA_ERROR_NO_BINARY_FOR_GPU;
 }
 
 // A grid whose blocks wait for each other must fit on the GPU as a whole, which is said at once. A block for
