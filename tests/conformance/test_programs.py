@@ -29,7 +29,9 @@ WAYS = [
     pytest.param("plain-static"),
     pytest.param("plain-shared"),
     *(
-        pytest.param(way, marks=pytest.mark.skipif(NVCC is None, reason="no nvcc on the PATH"))
+        pytest.param(
+            way, marks=[pytest.mark.slow, pytest.mark.skipif(NVCC is None, reason="no nvcc on the PATH")]
+        )
         for way in ("nvcc-static", "nvcc-shared")
     ),
 ]

@@ -90,8 +90,7 @@ void Linker::define_variables(int module) {
     s.kind = Symbol::Kind::global;
     s.index = static_cast<int>(program_->globals.size());
     GlobalData g;
-    g.info = {v.name, v.bytes(), std::max<size_t>(v.alignment, 1), v.space == Space::constant,
-              v.managed};
+    g.info = {v.name, v.bytes(), std::max<size_t>(v.alignment, 1), v.space == Space::constant, v.managed};
     program_->globals.push_back(std::move(g));
     place(module, v.name, v.linkage, s);
   }
