@@ -21,10 +21,6 @@ from .toolkit import find_nvcc
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "conformance"
 NVCC = find_nvcc()
-# What does not work yet, and why.
-NOT_YET = {
-    "host_callbacks": "page-locked data is sent at the call, even if a host function has yet to write it",
-}
 WAYS = [
     pytest.param("plain-static"),
     pytest.param("plain-shared"),
@@ -35,13 +31,6 @@ WAYS = [
         for way in ("nvcc-static", "nvcc-shared")
     ),
 ]
-
-
-def marked(program: Program) -> object:
-    """The program as a parameter, expected to fail while what it needs is missing."""
-    reason = NOT_YET.get(program.name)
-    marks = [pytest.mark.xfail(reason=reason, strict=False)] if reason else []
-    return pytest.param(program, id=program.name, marks=marks)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +83,7 @@ def outcome_of(request: pytest.FixtureRequest, env: dict[str, str]) -> Iterator[
 
 @pytest.mark.timeout(400)  # the first one builds all
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("program", [marked(program) for program in all_programs()])
+@pytest.mark.parametrize("program", all_programs(), ids=lambda program: program.name)
 def test_program_prints_what_it_should(outcome_of, program: Program, way: str) -> None:
     outcome = outcome_of(program, way)
     assert outcome.passed, outcome.explanation()

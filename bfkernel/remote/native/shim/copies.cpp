@@ -8,6 +8,7 @@
 #include "shim/api.h"
 #include "shim/capture.h"
 #include "shim/copies_box.h"
+#include "shim/host_functions.h"
 #include "shim/host_memory.h"
 #include "shim/memory.h"
 #include "shim/mirrors.h"
@@ -30,11 +31,20 @@ void request_chunk(Pending& pending, std::byte* destination, const wire::CopyToH
 
 }  // namespace
 
+// Page-locked memory is read when the stream comes to the copy. A function that runs in a stream may have to
+// write it first: then what the stream was given before has to be over before the bytes are sent.
+static void await_writers(const void* source, CUstream stream, Order order) {
+  if (!host_functions::pending()) [[likely]]
+    return;
+  if (order == Order::async && host_memory::find(address_of(source))) api::cuStreamSynchronize(stream);
+}
+
 // The program may reuse its memory when the call returns: the bytes have been sent or queued by then.
 void to_device(uint64_t destination, const void* source, uint64_t size, CUstream stream, Order order) {
   if (size == 0) return;
   require(source);
   memory::require_device(destination, size);
+  await_writers(source, stream, order);
   const uint64_t stream_id = id_of(stream);
   const auto* bytes = static_cast<const std::byte*>(source);
   for (uint64_t done = 0; done < size;) {

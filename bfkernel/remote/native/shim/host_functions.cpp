@@ -35,6 +35,7 @@ std::map<uint64_t, Entry>& entries = *new std::map<uint64_t, Entry>;
 uint64_t last_token = 0;
 std::mutex& opening = *new std::mutex;
 std::atomic<int> channel{-1};
+std::atomic<int> outstanding{0};  // functions of Lifetime::once that have not run to their end
 std::atomic<bool> process_ends{false};
 thread_local bool serving = false;
 
@@ -100,8 +101,10 @@ void serve(int fd) {
   wire::FrameHeader header;
   wire::HostCall call;
   while (or_close(fd, [&] { return next(fd, header, call); })) {
-    if (const auto entry = take(call)) run(*entry, static_cast<CUresult>(call.status));
+    const auto entry = take(call);
+    if (entry) run(*entry, static_cast<CUresult>(call.status));
     if (!or_close(fd, [&] { return host_slots::host_function_ran(call.token), true; })) return;
+    if (entry && entry->lifetime == Lifetime::once && call.again == 0) --outstanding;
     if (!or_close(fd, [&] { return answer(fd, header); })) return;
   }
 }
@@ -140,6 +143,7 @@ void open() {
 
 uint64_t add(const Entry& entry) {
   open();
+  if (entry.lifetime == Lifetime::once) ++outstanding;
   const std::lock_guard lock(mutex);
   entries.emplace(++last_token, entry);
   return last_token;
@@ -182,6 +186,8 @@ void settle(ContextObject* context) {
   Pending pending;
   request.wait(pending);
 }
+
+bool pending() { return outstanding.load(std::memory_order_relaxed) > 0; }
 
 bool running_here() { return serving; }
 
