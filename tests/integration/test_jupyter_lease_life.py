@@ -30,8 +30,9 @@ def kernel_process(jupyter) -> psutil.Process:
     def kernels():
         return [child for child in psutil.Process(jupyter.process.pid).children() if is_kernel(child)]
 
-    eventually(kernels, 10, "a kernel process")
-    return kernels()[0]
+    found: list[psutil.Process] = []
+    eventually(lambda: found.extend(kernels()) or found, 10, "a kernel process")
+    return found[0]
 
 
 def write_kernelspec(env, name, argv, config):
