@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 EXPLANATIONS = {
-    "cudadrv.test_linker.TestLinker.test_set_registers_": (
-        "softgpu executes PTX as it stands: it allocates no hardware registers, so it reports its own "
-        "count and a limit on registers changes nothing. A GPU's compiler obeys the limit."
+    "cudapy.test_cooperative_groups.TestCudaCooperativeGroups.test_external_cooperative_func": (
+        "The emulated GPU refuses a shared variable inside a device function that is not inlined; NVRTC makes "
+        "one of a function's static __shared__ variable. A GPU runs it."
     ),
     "cudapy.test_warning.TestWarnings.test_efficient_launch_configuration": (
         "The test wants no warning at all, and numba-cuda warns that nvJitLink is not installed. It is left "

@@ -130,7 +130,6 @@ CUresult cuMemAllocManaged(CUdeviceptr* dptr, size_t bytesize, unsigned int flag
   require(bytesize > 0 && bytesize < SIZE_MAX / 2, CUDA_ERROR_INVALID_VALUE);
   require(flags == CU_MEM_ATTACH_GLOBAL || flags == CU_MEM_ATTACH_HOST, CUDA_ERROR_INVALID_VALUE);
   *dptr = shared_memory::allocate(bytesize, memory::Origin::managed);
-  if (flags == CU_MEM_ATTACH_HOST) shared_pages::keep_here(*dptr, true);
   return CUDA_SUCCESS;
 }
 
