@@ -5,8 +5,8 @@ from __future__ import annotations
 
 EXPLANATIONS = {
     "cudapy.test_cooperative_groups.TestCudaCooperativeGroups.test_external_cooperative_func": (
-        "The emulated GPU refuses a shared variable inside a device function that is not inlined; NVRTC makes "
-        "one of a function's static __shared__ variable. A GPU runs it."
+        "The emulated GPU refuses a shared variable inside a device function that is not inlined; NVRTC "
+        "makes one of a function's static __shared__ variable. A GPU runs it."
     ),
     "cudapy.test_warning.TestWarnings.test_efficient_launch_configuration": (
         "The test wants no warning at all, and numba-cuda warns that nvJitLink is not installed. It is left "
