@@ -33,7 +33,8 @@ void forget(uint64_t token);
 // can be served. Does nothing in a program without host functions.
 void settle(ContextObject* context);
 
-// True while a function that was given to a stream may still have to run, and to write what a later copy reads.
+// True while a function that was given to a stream may still have to run, and to write what a later copy
+// reads.
 bool pending();
 
 // True in the thread that runs host functions: CUDA must not be called there.
