@@ -20,9 +20,9 @@ constexpr std::size_t kMostEvents = 65536;  // named to other processes by one
 constexpr const char* kMemory = "memory";
 constexpr const char* kEvent = "event";
 
-std::string text_of(const wire::IpcHandle& handle) {
-  return std::string(handle.worker.data(), strnlen(handle.worker.data(), handle.worker.size())) + "/" +
-         wire::hex(handle.number);
+// Whose handle it is, as the agent calls that worker.
+std::string owner(const wire::IpcHandle& handle) {
+  return std::string(handle.worker.data(), strnlen(handle.worker.data(), handle.worker.size()));
 }
 
 // JSON numbers are too short for the driver's 64 bytes.
@@ -63,7 +63,7 @@ wire::IpcHandle Sharing::name_event(std::uint64_t id, const CUipcEventHandle& ha
 }
 
 CUresult Sharing::open_memory(const wire::IpcHandle& handle, wire::IpcOpenMemory::Reply& reply) {
-  const std::string wanted = text_of(handle);
+  const std::string wanted = owner(handle) + "/" + wire::hex(handle.number);
   const std::lock_guard lock(opened_mutex_);
   for (auto& [address, opened] : opened_) {
     if (opened.name != wanted) continue;
@@ -72,7 +72,7 @@ CUresult Sharing::open_memory(const wire::IpcHandle& handle, wire::IpcOpenMemory
     return CUDA_SUCCESS;
   }
   // CUDA opens what another process has named, never what this one has.
-  if (wanted.starts_with(control_.name() + "/")) return CUDA_ERROR_INVALID_CONTEXT;
+  if (owner(handle) == control_.name()) return CUDA_ERROR_INVALID_CONTEXT;
   const auto answer = ask(handle);
   if (!answer || !answer->file) return CUDA_ERROR_INVALID_VALUE;
   const Memory::Shared where{.size = wire::parse_hex(answer->text["size"].text()),
@@ -98,7 +98,7 @@ std::optional<bool> Sharing::close_memory(std::uint64_t address) {
 }
 
 CUresult Sharing::find_event(const wire::IpcHandle& handle, CUipcEventHandle* found) {
-  if (text_of(handle).starts_with(control_.name() + "/")) return CUDA_ERROR_INVALID_CONTEXT;
+  if (owner(handle) == control_.name()) return CUDA_ERROR_INVALID_CONTEXT;
   const auto answer = ask(handle);
   if (!answer) return CUDA_ERROR_INVALID_HANDLE;
   const wire::json::Array* words = answer->text["words"].array();
@@ -114,9 +114,8 @@ std::optional<Sharing::Answer> Sharing::ask(const wire::IpcHandle& handle) {
   std::unique_lock lock(mutex_);
   const std::int64_t question = ++last_question_;
   answers_[question] = std::nullopt;
-  const std::string worker(handle.worker.data(), strnlen(handle.worker.data(), handle.worker.size()));
   const bool sent = control_.send({{"ask", question},
-                                   {"worker", worker},
+                                   {"worker", owner(handle)},
                                    {"what", handle.what == wire::IpcHandle::kMemory ? kMemory : kEvent},
                                    {"number", wire::hex(handle.number)}});
   if (sent) answered_.wait_for(lock, kAnswerLimit, [&] { return answers_[question].has_value(); });
