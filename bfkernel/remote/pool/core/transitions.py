@@ -11,15 +11,19 @@ from bfkernel.remote.records import Lease, LeaseState
 _QUEUED = LeaseState.QUEUED
 _GRANTED = LeaseState.GRANTED
 _ACTIVE = LeaseState.ACTIVE
+_IDLE = LeaseState.IDLE
+_LIVE = (_QUEUED, _GRANTED, _ACTIVE, _IDLE)
 
 #: name of the transition -> {state before: state after}
 TRANSITIONS: dict[str, dict[LeaseState, LeaseState]] = {
     "refuse": {_QUEUED: LeaseState.REFUSED},
     "grant": {_QUEUED: _GRANTED},
     "connect": {_GRANTED: _ACTIVE},
-    "release": dict.fromkeys((_QUEUED, _GRANTED, _ACTIVE), LeaseState.RELEASED),
-    "expire": dict.fromkeys((_QUEUED, _GRANTED, _ACTIVE), LeaseState.EXPIRED),
-    "revoke": dict.fromkeys((_QUEUED, _GRANTED, _ACTIVE), LeaseState.REVOKED),
+    "idle": {_GRANTED: _IDLE, _ACTIVE: _IDLE},
+    "wake": {_IDLE: _ACTIVE},
+    "release": dict.fromkeys(_LIVE, LeaseState.RELEASED),
+    "expire": dict.fromkeys(_LIVE, LeaseState.EXPIRED),
+    "revoke": dict.fromkeys(_LIVE, LeaseState.REVOKED),
 }
 
 

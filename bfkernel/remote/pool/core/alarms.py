@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Times at which something must be looked at: one for each key, the newest that was set."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Hashable, Iterator
+from itertools import count
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Alarms(Generic[Key]):
+    """A heap of times with keys; setting a key anew leaves its old time behind, which is then passed over."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Key]] = []
+        self._at: dict[Key, float] = {}
+        self._order = count()
+
+    def set(self, key: Key, at: float | None) -> None:
+        """Ask to hear of ``key`` at ``at``; None: no more."""
+        if at is None:
+            self._at.pop(key, None)
+        elif self._at.get(key) != at:
+            self._at[key] = at
+            heapq.heappush(self._heap, (at, next(self._order), key))
+
+    def due(self, now: float) -> Iterator[Key]:
+        """Yield each key whose time has come, once, and forget it."""
+        while self._heap and self._heap[0][0] <= now:
+            at, _, key = heapq.heappop(self._heap)
+            if self._at.get(key) == at:
+                del self._at[key]
+                yield key

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The GPU servers and their cards: what each has, what is booked of it, and where there is room.
+
+Cards that may take new leases are kept sorted by what they have free, one list for each size of card, so
+that the best fit among thousands of cards is a binary search.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from bfkernel.remote.filters import CardFacts
+from bfkernel.remote.records import Gpu, Need, Placement
+
+
+@dataclass
+class Card:
+    """One GPU with the MiB that leases have of it."""
+
+    gpu: Gpu
+    leased_mib: int = 0
+    #: share of the time in which it computed, 0 to 1, and MiB in use, as its driver told; None if it does not
+    busy: float | None = None
+    used_mib: float | None = None
+
+    @property
+    def free_mib(self) -> int:
+        """MiB that no lease has."""
+        return self.gpu.memory_mib - self.leased_mib
+
+
+@dataclass
+class Server:
+    """A GPU server as its agent reported it last."""
+
+    name: str
+    #: ``host:port`` of its data connections
+    address: str
+    #: differs from one start of the agent to the next
+    instance: str
+    seen_at: float
+    present: bool = True
+    #: its agent has closed its connection and not reported since
+    left: bool = False
+    driver: str = ""
+    version: str = ""
+    driver_version: str = ""
+    cuda_version: str = ""
+    #: ``timeslice`` or ``mps``
+    compute: str = ""
+    #: an admin wants no new leases on it
+    cordoned: bool = False
+    #: when an admin wants its leases to end
+    drain_at: float | None = None
+    cards: dict[str, Card] = field(default_factory=dict)
+
+    @property
+    def accepts(self) -> bool:
+        """Whether it may take new leases."""
+        return self.present and not self.cordoned
+
+    def facts(self, card: Card) -> CardFacts:
+        """Return what filters ask of one of its cards."""
+        gpu = card.gpu
+        return CardFacts(self.name, gpu.name, self.driver_version, self.cuda_version, gpu.memory_mib)
+
+    def cards_for(self, need: Need) -> Iterator[Card]:
+        """Cards that could serve one GPU of ``need`` if nobody else were on them."""
+        for card in self.cards.values():
+            size = card.gpu.memory_mib
+            if 1 <= need.share.memory_on(size) <= size and need.allows(self.facts(card)):
+                yield card
+
+
+class FreeCard(NamedTuple):
+    """Where a card stands among the free ones: less room first, then by index and server."""
+
+    free_mib: int
+    gpu_index: int
+    server: str
+    gpu: str
+
+
+class Fleet:
+    """All servers; changes to what they have and to who may use them go through here."""
+
+    def __init__(self) -> None:
+        self.servers: dict[str, Server] = {}
+        self._free: dict[int, list[FreeCard]] = {}
+        self._able: dict[Need, bool] = {}
+        self._ever: dict[Need, bool] = {}
+        self._least: dict[Need, tuple[int, int]] = {}
+
+    def present(self) -> Iterator[Server]:
+        """Servers whose agents report."""
+        return (server for server in self.servers.values() if server.present)
+
+    def accepting(self) -> Iterator[Server]:
+        """Servers that may take new leases."""
+        return (server for server in self.servers.values() if server.accepts)
+
+    def could_serve(self, need: Need) -> bool:
+        """Whether some server of the pool could serve ``need`` if nobody else were on it."""
+        if need not in self._ever:
+            self._ever[need] = _some_serves(self.servers.values(), need)
+        return self._ever[need]
+
+    def servable(self, need: Need) -> bool:
+        """Whether some server that takes leases now could serve ``need`` if nobody else were on it."""
+        if need not in self._able:
+            self._able[need] = _some_serves(self.accepting(), need)
+        return self._able[need]
+
+    def least(self, need: Need) -> tuple[int, int]:
+        """Return the hundredths of a GPU and the MiB that ``need`` takes at the least, over all its GPUs."""
+        if need not in self._least:
+            cards = (card for server in self.servers.values() for card in server.cards_for(need))
+            sizes = {card.gpu.memory_mib for card in cards}
+            hundredths = min(map(need.share.hundredths_on, sizes), default=1)
+            memory_mib = min(map(need.share.memory_on, sizes), default=1)
+            self._least[need] = hundredths * need.gpu_count, memory_mib * need.gpu_count
+        return self._least[need]
+
+    def free_cards(self, memory_mib: int) -> list[FreeCard]:
+        """Return the cards of that size which may take leases, the fullest first."""
+        return self._free.get(memory_mib, [])
+
+    def sizes(self) -> Iterable[int]:
+        """Sizes of cards that there are, in MiB."""
+        return self._free.keys()
+
+    def take(self, server: Server, placements: Iterable[Placement]) -> None:
+        """Book what a lease got."""
+        for placement in placements:
+            self._book(server, placement.gpu, placement.memory_mib)
+
+    def give_back(self, server: Server, placements: Iterable[Placement]) -> None:
+        """Undo :meth:`take`; a GPU that has gone meanwhile is passed over."""
+        for placement in placements:
+            if placement.gpu in server.cards:
+                self._book(server, placement.gpu, -placement.memory_mib)
+
+    def update(self, server: Server, *, cards: dict[str, Card] | None = None, **changes: Any) -> None:
+        """Change what is known of a server: its ``cards``, or any of its fields."""
+        self._unlist(server)
+        for name, value in changes.items():
+            setattr(server, name, value)
+        if cards is not None:
+            server.cards = cards
+        self.servers[server.name] = server
+        self._list(server)
+        self._forget_answers()
+
+    def forget(self, name: str) -> None:
+        """Remove a server."""
+        self._unlist(self.servers[name])
+        del self.servers[name]
+        self._forget_answers()
+
+    def _forget_answers(self) -> None:
+        for answers in (self._able, self._ever, self._least):
+            answers.clear()
+
+    def _book(self, server: Server, gpu: str, memory_mib: int) -> None:
+        card = server.cards[gpu]
+        if server.accepts:
+            self._remove(server, card)
+        card.leased_mib += memory_mib
+        if server.accepts:
+            self._insert(server, card)
+
+    def _list(self, server: Server) -> None:
+        if server.accepts:
+            for card in server.cards.values():
+                self._insert(server, card)
+
+    def _unlist(self, server: Server) -> None:
+        if server.accepts and server.name in self.servers:
+            for card in server.cards.values():
+                self._remove(server, card)
+
+    def _insert(self, server: Server, card: Card) -> None:
+        insort(self._free.setdefault(card.gpu.memory_mib, []), _place_of(server, card))
+
+    def _remove(self, server: Server, card: Card) -> None:
+        cards, place = self._free[card.gpu.memory_mib], _place_of(server, card)
+        del cards[bisect_left(cards, place)]
+        if not cards:
+            del self._free[card.gpu.memory_mib]
+
+
+def _place_of(server: Server, card: Card) -> FreeCard:
+    return FreeCard(card.free_mib, card.gpu.index, server.name, card.gpu.id)
+
+
+def _some_serves(servers: Iterable[Server], need: Need) -> bool:
+    return any(sum(1 for _ in server.cards_for(need)) >= need.gpu_count for server in servers)

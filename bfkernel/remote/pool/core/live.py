@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The live leases and all the books that must agree with them: queue, bookings, tallies, changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bfkernel.remote.pool.core.alarms import Alarms
+from bfkernel.remote.pool.core.bookings import Bookings
+from bfkernel.remote.pool.core.deadlines import Times, next_look
+from bfkernel.remote.pool.core.fleet import Fleet
+from bfkernel.remote.pool.core.forecast import History
+from bfkernel.remote.pool.core.placement import Place
+from bfkernel.remote.pool.core.queue import FairShare, WaitingLine
+from bfkernel.remote.pool.core.tallies import Tallies, weight_of
+from bfkernel.remote.pool.core.transitions import transition
+from bfkernel.remote.records import Lease, LeaseState
+
+
+@dataclass
+class Changes:
+    """What events changed since the last :meth:`LiveLeases.take_changes`.
+
+    ``leases`` are to be stored and announced; ``servers`` to be stored; ``moved`` says whether places in the
+    queue changed; ``freed`` are servers on which a lease ended, whose agents should hear of it at once.
+    """
+
+    leases: dict[str, Lease] = field(default_factory=dict)
+    servers: set[str] = field(default_factory=set)
+    moved: bool = False
+    freed: set[str] = field(default_factory=set)
+
+
+class LiveLeases:
+    """Leases that wait or hold. Every way in, through and out keeps the books."""
+
+    def __init__(self, times: Times, fleet: Fleet, tallies: Tallies) -> None:
+        self.queue = WaitingLine()
+        self.bookings = Bookings(fleet)
+        self.history = History()
+        self.fair = FairShare()
+        self.alarms: Alarms[str] = Alarms()
+        self.by_id: dict[str, Lease] = {}
+        self._times = times
+        self._tallies = tallies
+        self._by_user: dict[str, dict[str, Lease]] = {}
+        self._changes = Changes()
+        self._moves_told = 0
+
+    def of_user(self, user: str) -> Mapping[str, Lease]:
+        """Return a user's live leases by id, in order of arrival."""
+        return self._by_user.get(user, {})
+
+    def admit(self, now: float, lease: Lease, weight: float) -> None:
+        """Let a new request into the queue."""
+        own = self.of_user(lease.user).values()
+        waiting = [o.tag for o in own if o.state is LeaseState.QUEUED and o.priority == lease.priority]
+        total = lease.hundredths + sum(o.hundredths for o in own)
+        lease.tag = self.fair.tag(lease, total, weight, max(waiting, default=0.0))
+        self._enter(now, lease)
+        self.queue.add(lease)
+        self.changed(lease)
+
+    def restore(self, now: float, lease: Lease) -> None:
+        """Take a stored lease back."""
+        self._enter(now, lease)
+        if lease.state is LeaseState.QUEUED:
+            self.queue.add(lease)
+            return
+        self.fair.granted(lease)
+        self.bookings.book(lease)
+        self._tallies.resume_rate(now, lease)
+
+    def grant(self, now: float, lease: Lease, place: Place, hundredths: int) -> None:
+        """Give a queued lease its place; ``hundredths`` is what it counts there."""
+        asked = weight_of(lease)
+        self.queue.remove(lease)
+        transition(lease, "grant", now)
+        lease.server, lease.placements, lease.hundredths = place.server.name, place.placements, hundredths
+        self.fair.granted(lease)
+        self.bookings.book(lease)
+        self._tallies.grant(now, lease, asked)
+        self.changed(lease)
+        self.watch(lease)
+
+    def end(self, now: float, lease: Lease, name: str, code: str, message: str) -> None:
+        """Take a live lease through an ending transition and out of the books."""
+        held = lease.state.holds
+        if not held:
+            self.queue.remove(lease)
+        transition(lease, name, now, code, message)
+        lease.notice = ""
+        self._tallies.end(now, lease, held)
+        del self.by_id[lease.id]
+        own = self._by_user[lease.user]
+        del own[lease.id]
+        if not own:
+            del self._by_user[lease.user]
+        self.alarms.set(lease.id, None)
+        self.changed(lease)
+        if held:
+            self.history.add(now - (lease.granted_at or now))
+            self.bookings.unbook(lease)
+            self._changes.freed.add(lease.server or "")
+
+    def changed(self, lease: Lease) -> None:
+        """Note that a lease is to be stored and announced."""
+        self._changes.leases[lease.id] = lease
+
+    def server_changed(self, name: str) -> None:
+        """Note that a server is to be stored."""
+        self._changes.servers.add(name)
+
+    def is_unsaved(self, lease_id: str) -> bool:
+        """Whether the lease has changed since the last :meth:`take_changes`."""
+        return lease_id in self._changes.leases
+
+    def take_changes(self) -> Changes:
+        """Return what changed since the last call."""
+        changes, self._changes = self._changes, Changes()
+        changes.moved, self._moves_told = self.queue.moves != self._moves_told, self.queue.moves
+        return changes
+
+    def watch(self, lease: Lease) -> None:
+        """Set when to look at a lease again."""
+        self.alarms.set(lease.id, next_look(self._times, lease))
+
+    def holding(self) -> Iterable[Lease]:
+        """Leases that hold a share."""
+        return (lease for lease in self.by_id.values() if lease.state.holds)
+
+    def _enter(self, now: float, lease: Lease) -> None:
+        lease.proof_at = now
+        self.by_id[lease.id] = lease
+        self._by_user.setdefault(lease.user, {})[lease.id] = lease
+        self._tallies.ask(now, lease)
+        self.watch(lease)
