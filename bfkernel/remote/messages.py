@@ -6,10 +6,11 @@ The contract is ``docs/reference/protocol.md``, section 4.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from bfkernel.remote.filters import MAX_FILTERS, Filter
 from bfkernel.remote.records import MAX_GPUS_PER_LEASE, LeaseState
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -24,6 +25,12 @@ class Message(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
+class Asked(BaseModel):
+    """What is asked of us. A field that we do not know is an error: it would be lost silently."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
 class HolderMessage(Message):
     """Who uses a lease, for display."""
 
@@ -33,15 +40,21 @@ class HolderMessage(Message):
     pid: int | None = Field(default=None, ge=0, le=1 << 32)
 
 
-class LeaseRequest(BaseModel):
-    """``POST /api/v1/leases``. A field that we do not know is an error: it would be lost silently."""
+def _filter(text: str) -> str:
+    return Filter.parse(text).text
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+
+class LeaseRequest(Asked):
+    """``POST /api/v1/leases``."""
 
     fraction: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
     memory_mib: Mib | None = None
     gpu_count: int = Field(default=1, ge=1, le=MAX_GPUS_PER_LEASE)
     holder: HolderMessage = Field(default_factory=HolderMessage)
+    #: the group that the lease shall count for; the user must be in it
+    group: Annotated[str, Field(max_length=200)] = ""
+    #: such as ``cuda>=12.4``; the GPUs match all of them
+    filters: list[Annotated[str, AfterValidator(_filter)]] = Field(default=[], max_length=MAX_FILTERS)
 
     @model_validator(mode="after")
     def _one_amount(self) -> LeaseRequest:
@@ -89,6 +102,28 @@ class LeaseMessage(Message):
     held_mib: float
     workers: int
     last_call_at: float | None
+    group: str = ""
+    filters: list[str] = []
+    priority: int = 0
+    #: one sentence for the holder when the lease is about to end
+    notice: str = ""
+    #: when the lease reaches its time limit, and when it is taken back unless it is used; None: never
+    ends_at: float | None = None
+    idle_until: float | None = None
+
+
+class QueueEntry(Message):
+    """A queued lease as everybody may see it: whose it is, is None for other people's."""
+
+    position: int
+    size: str
+    group: str
+    priority: int
+    created_at: float
+    eta_s: float | None
+    lease: str | None
+    user: str | None
+    holder: HolderMessage | None
 
 
 class GpuMessage(LeaseGpu):
@@ -99,10 +134,16 @@ class GpuMessage(LeaseGpu):
     free_mib: int
     held_mib: float
     leases: int
+    #: share of the time in which it computes (0 to 1), and MiB in use, where its driver tells them
+    busy: float | None = None
+    used_mib: float | None = None
 
 
 class ServerMessage(Message):
-    """``GET /api/v1/servers``: a GPU server. ``state`` is ``ready`` or ``absent``."""
+    """``GET /api/v1/servers``: a GPU server.
+
+    ``state`` is ``ready``, ``absent``, ``cordoned`` or ``draining``.
+    """
 
     name: str
     state: str
@@ -116,6 +157,105 @@ class ServerMessage(Message):
     free_mib: int
     leases: int
     workers: int
+    driver_version: str = ""
+    cuda_version: str = ""
+    #: how programs share a GPU's time: ``timeslice`` or ``mps``
+    compute: str = ""
+    #: when its leases end for an admin's drain
+    drain_at: float | None = None
+
+
+class DrainRequest(Asked):
+    """``POST /api/v1/servers/{name}/drain``: take a server out of service; holders have ``grace_s`` left."""
+
+    grace_s: float = Field(default=0.0, ge=0, le=30 * 86400)
+
+
+Limit = Annotated[float, Field(ge=0)]
+Unlimited = Literal["unlimited"]
+
+
+class QuotaLimits(Asked):
+    """The limits of a quota; None says nothing: the next quota applies (user, then group, then default)."""
+
+    gpus: Limit | Unlimited | None = None
+    leases: Limit | Unlimited | None = None
+    memory_mib: Limit | Unlimited | None = None
+    gpu_hours_per_day: Limit | Unlimited | None = None
+    gpu_hours_per_week: Limit | Unlimited | None = None
+    gpu_hours_per_term: Limit | Unlimited | None = None
+    longest_lease_s: Limit | Unlimited | None = None
+    longest_idle_s: Limit | Unlimited | None = None
+    longest_queue_s: Limit | Unlimited | None = None
+    priority: int | None = Field(default=None, ge=-1000, le=1000)
+    weight: float | None = Field(default=None, gt=0, le=1000)
+
+
+class QuotasMessage(Asked):
+    """``GET /api/v1/quotas``: all quotas. ``totals`` bound whole groups, ``groups`` each of their members."""
+
+    default: QuotaLimits = Field(default_factory=QuotaLimits)
+    groups: dict[str, QuotaLimits] = {}
+    totals: dict[str, QuotaLimits] = {}
+    users: dict[str, QuotaLimits] = {}
+
+
+class LimitUse(Message):
+    """One limit and what is used of it. ``used`` counts waiting requests too, but not in GPU-hours.
+
+    ``limit`` is None where there is none. ``resets_at`` is when a window of GPU-hours begins anew.
+    """
+
+    name: str
+    limit: float | None
+    used: float
+    resets_at: float | None = None
+
+
+class OwnQuota(Message):
+    """``GET /api/v1/quota``: what bounds a user in one scope.
+
+    ``scope`` is ``account`` (what a user has for ``group``, or for no group that was named), ``user`` or
+    ``group`` (all members together).
+    """
+
+    scope: str
+    group: str
+    limits: list[LimitUse]
+
+
+class QuotaAnswer(Message):
+    """``GET /api/v1/quota``: all scopes, and the terms of a new request."""
+
+    user: str
+    groups: list[str]
+    quotas: list[OwnQuota]
+    longest_lease_s: float | None
+    longest_idle_s: float | None
+    longest_queue_s: float | None
+    priority: int
+
+
+class UsageRow(Message):
+    """``GET /api/v1/usage``: what one user or group used between two times."""
+
+    user: str | None
+    group: str | None
+    leases: int
+    gpu_hours: float
+
+
+class Sample(Message):
+    """``GET /api/v1/utilization``: the pool at one time, in GPUs; see ``pool.schema.samples``."""
+
+    at: float
+    gpus: int
+    leased: float
+    held: float
+    busy: float | None
+    leases: int
+    active: int
+    queued: int
 
 
 class ReportedGpu(Message):

@@ -7,7 +7,7 @@ the pool runs, proofs of life and what workers hold, is not stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,31 +19,41 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
 from bfkernel.remote.pool import migrations
-from bfkernel.remote.pool.placement import Card, Server
+from bfkernel.remote.pool.core import Card, Period, Server, Stored, UsedTime
+from bfkernel.remote.pool.rows import (
+    CHANGING,
+    Row,
+    changing_row,
+    gpu_row,
+    lease_of,
+    lease_row,
+    server_of,
+    server_row,
+)
 from bfkernel.remote.pool.schema import gpus, leases, servers
-from bfkernel.remote.records import Gpu, Holder, Lease, LeaseState, Placement, Share
+from bfkernel.remote.records import Gpu, Lease, LeaseState
 from bfkernel.remote.state_dir import ConfigurationError
 
 _LIVE = [state.value for state in LeaseState if state.live]
 # : Added to every revision at a start: places in the queue are not stored, yet each has had a revision of its
 # own.
 _REVISION_STEP = 1 << 20
-_CHANGING = ("revision", "state", "server", "placements", "code", "message", "granted_at", "ended_at")
+_REMEMBERED = 500
 _UPDATE = (
     leases.update()
     .where(leases.c.id == sa.bindparam("of"))
-    .values({name: sa.bindparam(name) for name in _CHANGING})
+    .values({name: sa.bindparam(name) for name in CHANGING})
 )
-_Row = dict[str, Any]
 
 
 @dataclass
 class Batch:
     """Rows to be stored together."""
 
-    servers: list[tuple[_Row, list[_Row]]] = field(default_factory=list)
-    new: list[_Row] = field(default_factory=list)
-    old: list[_Row] = field(default_factory=list)
+    servers: list[tuple[Row, list[Row]]] = field(default_factory=list)
+    gone_servers: list[str] = field(default_factory=list)
+    new: list[Row] = field(default_factory=list)
+    old: list[Row] = field(default_factory=list)
     live: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
 
@@ -75,36 +85,35 @@ class Store:
         """Close the database."""
         self._engine.dispose()
 
-    def load(self) -> tuple[list[Server], list[Lease], int]:
-        """Return the servers, the live leases and the last order of arrival.
+    def load(self, windows: Mapping[Period, float]) -> Stored:
+        """Return what the core goes on from.
 
-        Each lease's revision is one that no client has seen.
+        ``windows`` are the starts of the current windows, in seconds since the epoch. Each lease's revision
+        is one that no client has seen.
         """
         with self._engine.begin() as connection:
             live = leases.c.state.in_(_LIVE)
             connection.execute(
                 leases.update().where(live).values(revision=leases.c.revision + _REVISION_STEP)
             )
-            found = [_lease(row) for row in connection.execute(sa.select(leases).where(live)).mappings()]
-            known = [_server(row) for row in connection.execute(sa.select(servers)).mappings()]
-            by_name = {server.name: server for server in known}
-            for row in connection.execute(sa.select(gpus).order_by(gpus.c.index)).mappings():
-                by_name[row["server"]].cards[row["id"]] = Card(Gpu(**row))
+            found = _leases(connection, sa.select(leases).where(live).order_by(leases.c.sequence))
             last = connection.scalar(sa.select(sa.func.max(leases.c.sequence))) or 0
+            stored = Stored(
+                _servers(connection), found, last, _durations(connection), _used(connection, windows)
+            )
         self._stored = {lease.id for lease in found}
-        return known, found, last
+        return stored
 
-    def batch(self, changed: Iterable[Lease], changed_servers: Iterable[Server]) -> Batch:
+    def batch(
+        self, changed: Iterable[Lease], changed_servers: Iterable[Server], gone_servers: Iterable[str] = ()
+    ) -> Batch:
         """Return what is to be stored: leases and servers as they are now, whatever happens next."""
-        batch = Batch(
-            [(_server_row(s), [_gpu_row(c.gpu) for c in s.cards.values()]) for s in changed_servers]
-        )
+        batch = Batch([(server_row(s), [gpu_row(c.gpu) for c in s.cards.values()]) for s in changed_servers])
         for lease in changed:
-            row = _row(lease)
             if lease.id in self._stored:
-                batch.old.append({"of": lease.id, **{key: row[key] for key in _CHANGING}})
+                batch.old.append(changing_row(lease))
             else:
-                batch.new.append(row)
+                batch.new.append(lease_row(lease))
             (batch.live if lease.state.live else batch.ended).add(lease.id)
         return batch
 
@@ -113,6 +122,9 @@ class Store:
         with self._engine.begin() as connection:
             for server, cards in batch.servers:
                 _save_server(connection, server, cards)
+            for name in batch.gone_servers:
+                connection.execute(gpus.delete().where(gpus.c.server == name))
+                connection.execute(servers.delete().where(servers.c.name == name))
             if batch.new:
                 connection.execute(leases.insert(), batch.new)
             if batch.old:
@@ -127,7 +139,7 @@ class Store:
         """Return a lease, live or ended, as it was stored last."""
         with self._engine.connect() as connection:
             row = connection.execute(sa.select(leases).where(leases.c.id == lease_id)).mappings().first()
-        return _lease(row) if row else None
+        return lease_of(row) if row else None
 
     def ended(self, user: str | None = None, limit: int = 1000) -> list[Lease]:
         """Return ended leases (of ``user`` only, if named), the newest first, ``limit`` at most."""
@@ -136,7 +148,7 @@ class Store:
             query = query.where(leases.c.user == user)
         query = query.order_by(leases.c.sequence.desc()).limit(limit)
         with self._engine.connect() as connection:
-            return [_lease(row) for row in connection.execute(query).mappings()]
+            return _leases(connection, query)
 
     def _migrate(self) -> None:
         config = Config()
@@ -164,7 +176,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _save_server(connection: sa.Connection, server: _Row, cards: list[_Row]) -> None:
+def _save_server(connection: sa.Connection, server: Row, cards: list[Row]) -> None:
     if not connection.execute(servers.update().where(servers.c.name == server["name"]), server).rowcount:
         connection.execute(servers.insert(), server)
     connection.execute(gpus.delete().where(gpus.c.server == server["name"]))
@@ -172,59 +184,37 @@ def _save_server(connection: sa.Connection, server: _Row, cards: list[_Row]) -> 
         connection.execute(gpus.insert(), cards)
 
 
-def _server_row(server: Server) -> _Row:
-    return {column.name: getattr(server, column.name) for column in servers.columns}
+def _leases(connection: sa.Connection, query: sa.Select[Any]) -> list[Lease]:
+    return [lease_of(row) for row in connection.execute(query).mappings()]
 
 
-def _gpu_row(gpu: Gpu) -> _Row:
-    return {column.name: getattr(gpu, column.name) for column in gpus.columns}
+def _servers(connection: sa.Connection) -> list[Server]:
+    known = [server_of(row) for row in connection.execute(sa.select(servers)).mappings()]
+    by_name = {server.name: server for server in known}
+    for row in connection.execute(sa.select(gpus).order_by(gpus.c.index)).mappings():
+        by_name[row["server"]].cards[row["id"]] = Card(Gpu(**row))
+    return known
 
 
-def _row(lease: Lease) -> _Row:
-    holder = lease.holder
-    return {
-        "id": lease.id,
-        "sequence": lease.sequence,
-        "revision": lease.revision,
-        "state": lease.state.value,
-        "user": lease.user,
-        "holder": {"kind": holder.kind, "name": holder.name, "host": holder.host, "pid": holder.pid},
-        "fraction": lease.share.fraction,
-        "asked_mib": lease.share.memory_mib,
-        "gpu_count": lease.gpu_count,
-        "server": lease.server,
-        "placements": [[p.gpu, p.memory_mib] for p in lease.placements],
-        "code": lease.code,
-        "message": lease.message,
-        "created_at": lease.created_at,
-        "granted_at": lease.granted_at,
-        "ended_at": lease.ended_at,
-    }
-
-
-def _lease(row: sa.RowMapping) -> Lease:
-    return Lease(
-        id=row["id"],
-        user=row["user"],
-        share=Share(row["fraction"], row["asked_mib"]),
-        gpu_count=row["gpu_count"],
-        holder=Holder(**row["holder"]),
-        created_at=row["created_at"],
-        sequence=row["sequence"],
-        state=LeaseState(row["state"]),
-        revision=row["revision"],
-        server=row["server"],
-        placements=_placements(row["placements"]),
-        code=row["code"],
-        message=row["message"],
-        granted_at=row["granted_at"],
-        ended_at=row["ended_at"],
+def _durations(connection: sa.Connection) -> list[float]:
+    """Return how long the last ended leases lasted, the oldest first."""
+    query = (
+        sa.select(leases.c.ended_at - leases.c.granted_at)
+        .where(leases.c.ended_at.is_not(None), leases.c.granted_at.is_not(None))
+        .order_by(leases.c.ended_at.desc())
+        .limit(_REMEMBERED)
     )
+    return [float(seconds) for seconds in connection.scalars(query)][::-1]
 
 
-def _placements(pairs: Sequence[Sequence[Any]]) -> tuple[Placement, ...]:
-    return tuple(Placement(gpu, mib) for gpu, mib in pairs)
-
-
-def _server(row: sa.RowMapping) -> Server:
-    return Server(**row)
+def _used(connection: sa.Connection, windows: Mapping[Period, float]) -> list[UsedTime]:
+    """Return what ended leases used since the starts of the windows."""
+    account = (leases.c.user, leases.c.group, leases.c.group_named)
+    used = []
+    for period, start in windows.items():
+        since = sa.case((leases.c.granted_at > start, leases.c.granted_at), else_=start)
+        amount = sa.func.sum(leases.c.hundredths * (leases.c.ended_at - since))
+        ended = sa.and_(leases.c.granted_at.is_not(None), leases.c.ended_at > start)
+        query = sa.select(*account, amount).where(ended).group_by(*account)
+        used += [UsedTime(u, g, bool(n), period, float(s)) for u, g, n, s in connection.execute(query)]
+    return used

@@ -27,10 +27,11 @@ from bfkernel.remote.pool.core.events import Policy, Request, Stored, UsedTime
 from bfkernel.remote.pool.core.fleet import Card, Server
 from bfkernel.remote.pool.core.live import Changes
 from bfkernel.remote.pool.core.machine import PoolCore
-from bfkernel.remote.pool.core.quotas import Ceiling, Quota, Quotas, Scope
+from bfkernel.remote.pool.core.quotas import UNLIMITED, Ceiling, Quota, Quotas, Scope
 from bfkernel.remote.pool.core.windows import Calendar, Period, Window
 
 __all__ = [
+    "UNLIMITED",
     "Calendar",
     "Card",
     "Ceiling",
