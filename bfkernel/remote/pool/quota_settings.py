@@ -48,9 +48,8 @@ def quota_of(limits: QuotaLimits) -> Quota:
 def limits_of(quota: Quota) -> QuotaLimits:
     """Return limits as people see them."""
     values = {f.name: getattr(quota, f.name) for f in fields(Quota)}
-    return QuotaLimits(
-        **{name: "unlimited" if value == UNLIMITED else value for name, value in values.items()}
-    )
+    shown = {name: "unlimited" if value == UNLIMITED else value for name, value in values.items()}
+    return QuotaLimits.model_validate(shown, strict=False)
 
 
 def quotas_message(quotas: Quotas) -> QuotasMessage:

@@ -59,6 +59,8 @@ class Quota:
 
 
 _FIELDS = tuple(f.name for f in fields(Quota))
+#: These are no limits: without a value they are the ordinary ones, not the highest.
+_ORDER = ("priority", "weight")
 
 
 def _values(quota: Quota) -> tuple[float | None, ...]:
@@ -66,9 +68,15 @@ def _values(quota: Quota) -> tuple[float | None, ...]:
 
 
 def most_generous(quotas: Iterable[Quota]) -> Quota:
-    """Return the highest limit of each field; a quota that does not limit a field is the most generous."""
-    rows = list(zip(*(_values(quota) for quota in quotas), strict=True))
-    return Quota(*(None if None in row else max(v for v in row if v is not None) for row in rows))
+    """Return the highest of each field; a quota that does not limit a field is the most generous."""
+    rows = zip(_FIELDS, zip(*(_values(quota) for quota in quotas), strict=True), strict=True)
+    return Quota(*(_highest(row, unset_wins=name not in _ORDER) for name, row in rows))
+
+
+def _highest(row: tuple[float | None, ...], *, unset_wins: bool) -> float | None:
+    if unset_wins and None in row:
+        return None
+    return max((value for value in row if value is not None), default=None)
 
 
 class Scope(NamedTuple):
