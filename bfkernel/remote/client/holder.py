@@ -28,7 +28,13 @@ LAST_RETRY_S = 5.0
 # How often to look whether a holder that showed no life is alive again.
 LOOK_AGAIN_S = 0.5
 LIVE_STATES = frozenset({"requesting", "queued", "granted"})
-_FILE_STATES = {"queued": "queued", "granted": "granted", "active": "granted", "refused": "refused"}
+_FILE_STATES = {
+    "queued": "queued",
+    "granted": "granted",
+    "active": "granted",
+    "idle": "granted",
+    "refused": "refused",
+}
 
 
 class LeaseHolder:

@@ -21,6 +21,7 @@ class Principal:
 
     user: str
     admin: bool
+    groups: frozenset[str] = frozenset()
 
 
 #: What everybody is on a pool that only this machine can reach: names that a client tells are not trusted.

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
-from tornado.web import Application, HTTPError, RequestHandler
+from tornado.web import HTTPError, RequestHandler
 
 from bfkernel import __version__
 from bfkernel.remote.addresses import is_loopback
+from bfkernel.remote.filters import parse_filters
 from bfkernel.remote.logs import event
 from bfkernel.remote.messages import AgentReport, LeaseRequest, OverLease, Problem, ReportAnswer
 from bfkernel.remote.pool.auth import Authenticator, Principal
@@ -21,7 +23,7 @@ from bfkernel.remote.pool.core import LeaseUse, NameTakenError, ServerReport
 from bfkernel.remote.pool.metrics import Metrics
 from bfkernel.remote.pool.service import PoolService, StoreFailedError
 from bfkernel.remote.pool.views import gpu_views, lease_view, server_views
-from bfkernel.remote.records import Gpu, Holder, Lease, LeaseState, Share
+from bfkernel.remote.records import Gpu, Holder, Lease, LeaseState, Need, Share
 
 log = logging.getLogger("pool.http")
 
@@ -108,6 +110,10 @@ class ApiHandler(RequestHandler):
         else:
             self.finish(answer)
 
+    def reply_list(self, name: str, items: Iterable[BaseModel], **facts: Any) -> None:
+        """Send a list under its name, with facts about it."""
+        self.reply({**facts, name: [item.model_dump(mode="json") for item in items]})
+
     def reply_lease(self, lease: Lease, status: int = 200) -> None:
         """Send a lease as the asker may see it."""
         self.reply(lease_view(self.pool, lease, self.principal), status)
@@ -156,14 +162,12 @@ class Leases(ApiHandler):
     async def post(self) -> None:
         """Ask for a lease."""
         ask = self.body(LeaseRequest)
-        lease = await self.pool.request(
-            self.principal.user,
-            Share(ask.fraction, ask.memory_mib),
-            ask.gpu_count,
-            Holder(**ask.holder.model_dump()),
-        )
+        need = Need(Share(ask.fraction, ask.memory_mib), ask.gpu_count, parse_filters(ask.filters))
+        holder = Holder(**ask.holder.model_dump())
+        lease = await self.pool.request(self.principal, need, holder, ask.group)
         if lease.state is LeaseState.REFUSED:
-            raise ProblemError(409, lease.code, lease.message)
+            # 409: no GPU of this pool could; 403: this user may not.
+            raise ProblemError(409 if lease.code == "no-such-size" else 403, lease.code, lease.message)
         self.set_header("Location", f"/api/v1/leases/{lease.id}")
         self.reply_lease(lease, 201)
 
@@ -172,7 +176,7 @@ class Leases(ApiHandler):
         ended = self.get_query_argument("all", "false").lower() in ("true", "1")
         found = await self.pool.leases(None if self.principal.admin else self.principal.user, ended)
         views = (lease_view(self.pool, lease, self.principal, with_token=False) for lease in found)
-        self.reply({"leases": [view.model_dump(mode="json") for view in views]})
+        self.reply_list("leases", views)
 
 
 class OneLease(ApiHandler):
@@ -221,7 +225,7 @@ class Gpus(ApiHandler):
 
     async def get(self) -> None:
         """List every GPU with what is held and free."""
-        self.reply({"gpus": [view.model_dump(mode="json") for view in gpu_views(self.pool)]})
+        self.reply_list("gpus", gpu_views(self.pool))
 
 
 class Servers(ApiHandler):
@@ -229,7 +233,7 @@ class Servers(ApiHandler):
 
     async def get(self) -> None:
         """List the GPU servers."""
-        self.reply({"servers": [view.model_dump(mode="json") for view in server_views(self.pool)]})
+        self.reply_list("servers", server_views(self.pool))
 
 
 class Report(ApiHandler):
@@ -304,26 +308,6 @@ class Unknown(ApiHandler):
     def prepare(self) -> NoReturn:
         """Whoever asks: there is nothing here."""
         raise ProblemError(404, "no-such-path", f"There is nothing at {self.request.path[:200]}.")
-
-
-def application(pool: PoolService, authenticator: Authenticator) -> Application:
-    """Return the API over a pool."""
-    common = {"pool": pool, "authenticator": authenticator, "metrics": Metrics(pool)}
-    routes: list[tuple[str, type[ApiHandler]]] = [
-        (r"/api/v1/leases", Leases),
-        (r"/api/v1/leases/([^/]{1,64})", OneLease),
-        (r"/api/v1/leases/([^/]{1,64})/heartbeat", Heartbeat),
-        (r"/api/v1/gpus", Gpus),
-        (r"/api/v1/servers", Servers),
-        (r"/api/v1/agents/([A-Za-z0-9._-]{1,200})/report", Report),
-        (r"/healthz", Health),
-        (r"/metrics", MetricsPage),
-    ]
-    return Application(
-        [(pattern, handler, common) for pattern, handler in routes],
-        default_handler_class=Unknown,
-        default_handler_args=common,
-    )
 
 
 def _server_report(name: str, message: AgentReport) -> ServerReport:

@@ -3,29 +3,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from bfkernel.remote.addresses import host_port
 from bfkernel.remote.grants import GrantSigner
+from bfkernel.remote.pool.api.routes import application
 from bfkernel.remote.pool.auth import Authenticator, authenticator_for
-from bfkernel.remote.pool.http import application
+from bfkernel.remote.pool.core import Calendar, Policy, Times
+from bfkernel.remote.pool.quota_settings import read_quotas
 from bfkernel.remote.pool.service import PoolService
 from bfkernel.remote.pool.store import Store
 from bfkernel.remote.process import run_until_signal, say_ready
 from bfkernel.remote.state_dir import ConfigurationError, default_state_dir, lock, prepare
 
 _MAX_BODY_BYTES = 16 << 20
+_ABSENT_AFTER_S = 10.0
 
 
 @dataclass(frozen=True)
 class PoolOptions:
     """Options of ``bfkernel pool``; port 0 is a free one.
 
-    ``database_url`` is SQLAlchemy's; without one, the database is a file in ``state_dir``.
+    ``database_url`` is SQLAlchemy's; without one, the database is a file in ``state_dir``. ``quotas`` are as
+    ``quota_settings.read_quotas`` reads them, ``term_starts`` dates such as ``2026-10-01``. ``idle_grace_s``
+    is how long an idle lease is left after its warning, ``notice_s`` how long before its end a holder is
+    told of it, ``agent_grace_s`` how long a silent server keeps its leases (None: the TTL).
     """
 
     host: str = "127.0.0.1"
@@ -34,6 +43,12 @@ class PoolOptions:
     database_url: str | None = None
     lease_ttl_s: float = 60.0
     token_file: Path | None = None
+    quotas: Mapping[str, Any] = field(default_factory=dict)
+    time_zone: str = "UTC"
+    term_starts: Sequence[str] = ()
+    idle_grace_s: float = 300.0
+    notice_s: float = 300.0
+    agent_grace_s: float | None = None
 
 
 class PoolServer:
@@ -57,7 +72,7 @@ class PoolServer:
             raise ConfigurationError(str(error)) from error
         url = options.database_url
         self._store = Store(url) if url else Store.sqlite(state_dir / "pool.sqlite")
-        self._service = PoolService(self._store, signer, options.lease_ttl_s)
+        self._service = PoolService(self._store, signer, _policy(options))
         try:
             self._sockets = bind_sockets(options.port, options.host)
         except OSError as error:
@@ -90,6 +105,23 @@ class PoolServer:
         await self._http.close_all_connections()
         self._store.close()
         self._lock.close()
+
+
+def _policy(options: PoolOptions) -> Policy:
+    """Return what the pool decides by. Raises ConfigurationError when an option cannot work."""
+    try:
+        quotas = read_quotas(options.quotas)
+        calendar = Calendar(options.time_zone, [date.fromisoformat(start) for start in options.term_starts])
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+    ttl_s = options.lease_ttl_s
+    return Policy(
+        Times(ttl_s, options.idle_grace_s, options.notice_s),
+        absent_after_s=min(_ABSENT_AFTER_S, max(1.0, ttl_s / 2)),
+        grace_s=options.agent_grace_s,
+        quotas=quotas,
+        calendar=calendar,
+    )
 
 
 def run_pool(options: PoolOptions) -> int:

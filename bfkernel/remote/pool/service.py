@@ -8,25 +8,33 @@ is answered or woken. A thread writes; what is decided while it does shares the 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from bfkernel.remote.grants import GrantSigner
 from bfkernel.remote.logs import event
+from bfkernel.remote.messages import Sample, UsageRow
 from bfkernel.remote.pool.auth import Principal
-from bfkernel.remote.pool.core import Changes, PoolCore, ServerReport
+from bfkernel.remote.pool.core import Changes, Period, Policy, PoolCore, Quota, Request, Server, ServerReport
+from bfkernel.remote.pool.quota_settings import QuotaName, overridden
+from bfkernel.remote.pool.sampling import sample
 from bfkernel.remote.pool.store import Batch, Store
-from bfkernel.remote.records import Holder, Lease, LeaseState, Share
+from bfkernel.remote.records import Holder, Lease, LeaseState, Need
 
 log = logging.getLogger("pool")
 
-#: Who waits in a long queue hears of a new place at most this often.
+#: Who waits hears of a new place in the queue at most this often; in a long queue more rarely, so that
+#: about so many are told a second.
 _MOVED_EVERY_S = 0.5
+_MOVED_PER_S = 200
 _REPORT_EVERY_S = 2.0
-_ABSENT_AFTER_S = 10.0
+_SAMPLE_EVERY_S = 60.0
 
 
 class StoreFailedError(Exception):
@@ -39,8 +47,8 @@ class Waiters:
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
 
-    async def wait(self, name: str, timeout_s: float) -> None:
-        """Return when ``name`` is woken, or after ``timeout_s``."""
+    async def wait(self, name: str, timeout_s: float) -> bool:
+        """Return True when ``name`` is woken, False after ``timeout_s``."""
         future = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(name, set()).add(future)
         try:
@@ -50,6 +58,7 @@ class Waiters:
                 remaining.discard(future)
                 if not remaining:
                     del self._waiting[name]
+        return future.done()
 
     def wake(self, names: Iterable[str]) -> None:
         """Wake all that wait for one of ``names``."""
@@ -78,11 +87,12 @@ class PoolService:
     """What the HTTP API does. Its methods are called on the event loop only."""
 
     def __init__(
-        self, store: Store, signer: GrantSigner, ttl_s: float = 60.0, clock: Callable[[], float] | None = None
+        self, store: Store, signer: GrantSigner, policy: Policy, clock: Callable[[], float] | None = None
     ) -> None:
         self.signer = signer
-        self.ttl_s = ttl_s
-        self.report_every_s = min(_REPORT_EVERY_S, ttl_s / 4)
+        self.policy = policy
+        self.ttl_s = policy.times.ttl_s
+        self.report_every_s = min(_REPORT_EVERY_S, self.ttl_s / 4)
         self.clock = clock or PoolClock()
         self.core: PoolCore
         self._store = store
@@ -93,34 +103,39 @@ class PoolService:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._lease_waiters = Waiters()
         self._agent_waiters = Waiters()
-        self._moved: set[str] = set()
-        self._ticker: asyncio.Task[None] | None = None
+        self._change_waiters = Waiters()
+        self._moved_timer: asyncio.TimerHandle | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
         self.grants = 0
         self._load()
 
     def start(self) -> None:
         """Let time pass from now on."""
-        self._ticker = asyncio.get_running_loop().create_task(self._tick_for_ever(), name="pool ticks")
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(self._tick_for_ever(), name="pool ticks"),
+            loop.create_task(self._sample_for_ever(), name="pool samples"),
+        ]
 
     async def stop(self) -> None:
         """Answer everybody who waits and write what is not yet written. Leases stay as they are."""
         self._closing = True
-        if self._ticker:
-            self._ticker.cancel()
+        for task in self._tasks:
+            task.cancel()
         self._lease_waiters.wake_all()
         self._agent_waiters.wake_all()
+        self._change_waiters.wake_all()
         await self._committed()
         self._writer.shutdown()
 
     # -- what holders do --------------------------------------------------------------------------------
 
-    async def request(self, user: str, share: Share, gpu_count: int, holder: Holder) -> Lease:
+    async def request(self, by: Principal, need: Need, holder: Holder, group: str = "") -> Lease:
         """Ask for a lease; it comes back granted, queued or refused."""
-        lease_id = secrets.token_hex(8)
-        lease = self.core.request(
-            self.clock(), lease_id=lease_id, user=user, share=share, gpu_count=gpu_count, holder=holder
-        )
+        groups = tuple(sorted(by.groups))
+        request = Request(secrets.token_hex(8), by.user, need, holder, groups, group)
+        lease = self.core.request(self.clock(), request)
         await self._settled(lease.id)
         return lease
 
@@ -149,7 +164,7 @@ class PoolService:
     async def wait_for_change(self, lease: Lease, since: int, wait_s: float) -> Lease:
         """Return the lease when its revision is not ``since``, or after ``wait_s`` seconds."""
         deadline = time.monotonic() + wait_s
-        while lease.revision == since and lease.state.live and not self._closing:
+        while self.core.revision(lease) == since and lease.state.live and not self._closing:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 break
@@ -162,7 +177,7 @@ class PoolService:
         """Return the leases of ``user``, or of everybody, in order of arrival."""
         if self._next or self._writing:
             await self._committed()
-        found = [lease for lease in self.core.leases.values() if user in (None, lease.user)]
+        found = list((self.core.leases if user is None else self.core.leases_of(user)).values())
         if ended:
             found += self._store.ended(user)
         return sorted(found, key=lambda lease: lease.sequence)
@@ -189,11 +204,62 @@ class PoolService:
         """Note that an agent has closed its connection: another one may take its name at once."""
         self.core.agent_left(name, instance)
 
+    # -- what admins do ---------------------------------------------------------------------------------
+
+    async def set_quota(self, of: QuotaName, quota: Quota | None, *, enforce: bool = False) -> None:
+        """Set a quota at run time, or (None) go back to the configuration's."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._store.set_quota, of, quota)
+        quotas = overridden(self.policy.quotas, self._store.quotas())
+        self.core.set_quotas(self.clock(), quotas, enforce=enforce)
+        await self._committed()
+
+    async def cordon(self, name: str, cordoned: bool) -> Server:
+        """Take a server out of service for new leases, or back into it. Raises KeyError."""
+        server = self.core.cordon(self.clock(), name, cordoned)
+        await self._committed()
+        return server
+
+    async def drain(self, name: str, grace_s: float) -> Server:
+        """Take a server out of service, and end its leases after ``grace_s`` seconds. Raises KeyError."""
+        now = self.clock()
+        server = self.core.drain(now, name, now + grace_s)
+        self.core.tick(now)
+        await self._committed()
+        return server
+
+    async def forget_server(self, name: str) -> None:
+        """Remove a server that is gone. Raises KeyError, and ValueError while its agent reports."""
+        self.core.forget_server(self.clock(), name)
+        await self._committed()
+
+    # -- the past, and what comes -----------------------------------------------------------------------
+
+    async def usage(self, by: str, start: float, end: float, user: str | None) -> list[UsageRow]:
+        """Return what was used between two times; see :meth:`History.usage`."""
+        await self._committed()
+        return await asyncio.to_thread(self._store.history.usage, by, start, end, self.clock(), user)
+
+    async def samples(self, since: float) -> list[Sample]:
+        """Return the samples after ``since``."""
+        return await asyncio.to_thread(self._store.history.samples, since)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the pool is about to end."""
+        return self._closing
+
+    async def wait_for_any_change(self, timeout_s: float) -> bool:
+        """Return True when any lease or server has changed, False after ``timeout_s`` seconds."""
+        return not self._closing and await self._change_waiters.wait("any", timeout_s)
+
     # -- within -----------------------------------------------------------------------------------------
 
     def _load(self) -> None:
-        core = PoolCore(self.ttl_s, absent_after_s=min(_ABSENT_AFTER_S, max(1.0, self.ttl_s / 2)))
-        core.restore(self.clock(), *self._store.load())
+        policy, now = self.policy, self.clock()
+        quotas = overridden(policy.quotas, self._store.quotas())
+        core = PoolCore(dataclasses.replace(policy, quotas=quotas))
+        windows = {period: policy.calendar.window(period, now).start for period in Period}
+        core.restore(now, self._store.load(windows))
         self.core = core
 
     def _committed(self) -> asyncio.Future[None]:
@@ -222,8 +288,10 @@ class PoolService:
             future.set_result(None)
             self._announce(changes)
             return
-        changed_servers = [self.core.servers[name] for name in changes.servers]
-        batch = self._store.batch(changes.leases.values(), changed_servers)
+        known = self.core.servers
+        changed_servers = [known[name] for name in changes.servers if name in known]
+        gone_servers = [name for name in changes.servers if name not in known]
+        batch = self._store.batch(changes.leases.values(), changed_servers, gone_servers)
         self._writing = changes
         loop = asyncio.get_running_loop()
         writing = loop.run_in_executor(self._writer, self._store.save, batch)
@@ -265,13 +333,14 @@ class PoolService:
             log.info(event(lease.state.value, lease=lease.id, user=lease.user, size=lease.size, **facts))
         self._lease_waiters.wake(changes.leases)
         self._agent_waiters.wake(changes.freed)
-        if changes.moved and not self._moved:
-            asyncio.get_running_loop().call_later(_MOVED_EVERY_S, self._announce_moved)
-        self._moved |= changes.moved
+        if changes.moved and self._moved_timer is None:
+            pause_s = max(_MOVED_EVERY_S, len(self.core.queue) / _MOVED_PER_S)
+            self._moved_timer = asyncio.get_running_loop().call_later(pause_s, self._announce_moved)
+        self._change_waiters.wake_all()
 
     def _announce_moved(self) -> None:
-        moved, self._moved = self._moved, set()
-        self._lease_waiters.wake(moved)
+        self._moved_timer = None
+        self._lease_waiters.wake(lease.id for lease in self.core.queue)
 
     async def _tick_for_ever(self) -> None:
         pause = min(0.5, self.ttl_s / 10)
@@ -289,6 +358,17 @@ class PoolService:
                 await self._committed()
             except StoreFailedError:
                 continue
+
+    async def _sample_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(_SAMPLE_EVERY_S)
+            loop = asyncio.get_running_loop()
+            try:
+                await loop.run_in_executor(
+                    self._writer, self._store.history.add_sample, sample(self.core, self.clock())
+                )
+            except SQLAlchemyError as error:
+                log.warning(event("sample-lost", reason=error))
 
 
 def _give_up() -> None:

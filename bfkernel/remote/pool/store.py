@@ -18,8 +18,11 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
+from bfkernel.remote.messages import QuotaLimits
 from bfkernel.remote.pool import migrations
-from bfkernel.remote.pool.core import Card, Period, Server, Stored, UsedTime
+from bfkernel.remote.pool.core import Card, Period, Quota, Server, Stored, UsedTime
+from bfkernel.remote.pool.history import History
+from bfkernel.remote.pool.quota_settings import QuotaName, limits_of, quota_of
 from bfkernel.remote.pool.rows import (
     CHANGING,
     Row,
@@ -30,7 +33,7 @@ from bfkernel.remote.pool.rows import (
     server_of,
     server_row,
 )
-from bfkernel.remote.pool.schema import gpus, leases, servers
+from bfkernel.remote.pool.schema import gpus, leases, quotas, servers
 from bfkernel.remote.records import Gpu, Lease, LeaseState
 from bfkernel.remote.state_dir import ConfigurationError
 
@@ -80,6 +83,28 @@ class Store:
     def sqlite(cls, path: Path) -> Store:
         """Open, or make, a database file."""
         return cls(f"sqlite:///{path}")
+
+    @property
+    def history(self) -> History:
+        """What the database tells of the past."""
+        return History(self._engine)
+
+    def quotas(self) -> dict[QuotaName, Quota]:
+        """Return the quotas that were set at run time."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(quotas)).mappings()
+            return {
+                QuotaName(row["kind"], row["name"]): quota_of(QuotaLimits.model_validate(row["limits"]))
+                for row in rows
+            }
+
+    def set_quota(self, of: QuotaName, quota: Quota | None) -> None:
+        """Store a quota that was set at run time; None forgets it, so that the configuration's counts."""
+        with self._engine.begin() as connection:
+            connection.execute(quotas.delete().where(quotas.c.kind == of.kind, quotas.c.name == of.name))
+            if quota is not None:
+                limits = limits_of(quota).model_dump(exclude_none=True)
+                connection.execute(quotas.insert(), {**of._asdict(), "limits": limits})
 
     def close(self) -> None:
         """Close the database."""

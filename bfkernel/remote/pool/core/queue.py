@@ -47,10 +47,13 @@ class WaitingLine:
 
     def add(self, lease: Lease) -> None:
         """Put a lease where its priority and tag say."""
-        insort(self._order, key_of(lease))
-        insort(self._of_need.setdefault(lease.need, []), key_of(lease))
+        key = key_of(lease)
+        last = not self._order or self._order[-1] < key
+        insort(self._order, key)
+        insort(self._of_need.setdefault(lease.need, []), key)
         self._leases[lease.sequence] = lease
-        self.moves += 1
+        if not last:
+            self.moves += 1
 
     def remove(self, lease: Lease) -> None:
         """Take a lease out."""
