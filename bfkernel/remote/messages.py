@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from bfkernel.remote.filters import MAX_FILTERS, Filter
 from bfkernel.remote.records import MAX_GPUS_PER_LEASE, LeaseState
 
+MAX_WAIT_S = 60.0
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Text = Annotated[str, Field(max_length=500)]
 Mib = Annotated[int, Field(ge=1, le=1 << 40)]
@@ -29,6 +30,39 @@ class Asked(BaseModel):
     """What is asked of us. A field that we do not know is an error: it would be lost silently."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class Query(BaseModel):
+    """Parameters of a query, read from text."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+def _at_most_a_minute(seconds: float) -> float:
+    return min(seconds, MAX_WAIT_S)
+
+
+Wait = Annotated[float, Field(ge=0), AfterValidator(_at_most_a_minute)]
+Moment = Annotated[float, Field(ge=0, le=1e11)]
+
+
+class LeasesQuery(Query):
+    """The query of ``GET /api/v1/leases``: whether ended leases are listed too, the last 1000."""
+
+    all: bool = False
+
+
+class WaitQuery(Query):
+    """Wait for news: answer when the lease's revision is not ``since``, or after ``wait_s`` seconds."""
+
+    since: int | None = Field(default=None, ge=0, lt=1 << 62)
+    wait_s: Wait = 0.0
+
+
+class ReportQuery(Query):
+    """Answer an agent's report when one of its leases ends, or after ``wait_s`` seconds."""
+
+    wait_s: Wait = 0.0
 
 
 class HolderMessage(Message):
@@ -112,6 +146,12 @@ class LeaseMessage(Message):
     idle_until: float | None = None
 
 
+class LeaseList(Message):
+    """``GET /api/v1/leases``, in order of arrival."""
+
+    leases: list[LeaseMessage]
+
+
 class QueueEntry(Message):
     """A queued lease as everybody may see it: whose it is, is None for other people's."""
 
@@ -126,6 +166,12 @@ class QueueEntry(Message):
     holder: HolderMessage | None
 
 
+class QueueList(Message):
+    """``GET /api/v1/queue``: requests that wait, in the order in which they are to be served."""
+
+    queue: list[QueueEntry]
+
+
 class GpuMessage(LeaseGpu):
     """``GET /api/v1/gpus``: a GPU; ``held_mib`` is what programs really hold of what is leased."""
 
@@ -137,6 +183,12 @@ class GpuMessage(LeaseGpu):
     #: share of the time in which it computes (0 to 1), and MiB in use, where its driver tells them
     busy: float | None = None
     used_mib: float | None = None
+
+
+class GpuList(Message):
+    """``GET /api/v1/gpus``, by server and index."""
+
+    gpus: list[GpuMessage]
 
 
 class ServerMessage(Message):
@@ -163,6 +215,12 @@ class ServerMessage(Message):
     compute: str = ""
     #: when its leases end for an admin's drain
     drain_at: float | None = None
+
+
+class ServerList(Message):
+    """``GET /api/v1/servers``, by name."""
+
+    servers: list[ServerMessage]
 
 
 class DrainRequest(Asked):
@@ -245,6 +303,24 @@ class UsageRow(Message):
     gpu_hours: float
 
 
+class UsageList(Message):
+    """``GET /api/v1/usage``, the most first; ``start`` and ``end`` in seconds since the epoch."""
+
+    by: str
+    start: float
+    end: float
+    usage: list[UsageRow]
+
+
+class UsageQuery(Query):
+    """The query of ``GET /api/v1/usage``; without ``start``, the 30 days before ``end``."""
+
+    by: Literal["user", "group", "both"] = "user"
+    start: Moment | None = None
+    end: Moment | None = None
+    format: Literal["json", "csv"] = "json"
+
+
 class Sample(Message):
     """``GET /api/v1/utilization``: the pool at one time, in GPUs; see ``pool.schema.samples``."""
 
@@ -256,6 +332,31 @@ class Sample(Message):
     leases: int
     active: int
     queued: int
+
+
+class UtilizationQuery(Query):
+    """The query of ``GET /api/v1/utilization``: how far back."""
+
+    since_s: float = Field(default=6 * 3600.0, ge=0, le=31 * 86400)
+
+
+class UtilizationMessage(Message):
+    """``GET /api/v1/utilization``: one sample a minute, the oldest first."""
+
+    samples: list[Sample]
+
+
+class EnforceQuery(Query):
+    """The query of a quota's change: whether leases beyond it are revoked."""
+
+    enforce: bool = False
+
+
+class HealthMessage(Message):
+    """``GET /healthz``."""
+
+    status: str
+    version: str
 
 
 class ReportedGpu(Message):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
@@ -17,7 +16,22 @@ from bfkernel import __version__
 from bfkernel.remote.addresses import is_loopback
 from bfkernel.remote.filters import parse_filters
 from bfkernel.remote.logs import event
-from bfkernel.remote.messages import AgentReport, LeaseRequest, OverLease, Problem, ReportAnswer
+from bfkernel.remote.messages import (
+    AgentReport,
+    GpuList,
+    HealthMessage,
+    LeaseList,
+    LeaseMessage,
+    LeaseRequest,
+    LeasesQuery,
+    OverLease,
+    Problem,
+    ReportAnswer,
+    ReportQuery,
+    ServerList,
+    WaitQuery,
+)
+from bfkernel.remote.pool.api.operations import operation
 from bfkernel.remote.pool.auth import Authenticator, Principal
 from bfkernel.remote.pool.core import LeaseUse, NameTakenError, ServerReport
 from bfkernel.remote.pool.metrics import Metrics
@@ -27,7 +41,6 @@ from bfkernel.remote.records import Gpu, Holder, Lease, LeaseState, Need, Share
 
 log = logging.getLogger("pool.http")
 
-MAX_WAIT_S = 60.0
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -81,24 +94,16 @@ class ApiHandler(RequestHandler):
         try:
             return model.model_validate_json(self.request.body)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            if first["type"] == "json_invalid":
-                raise ProblemError(400, "malformed", f"The body is no JSON: {first['msg']}.") from error
-            where = ".".join(str(part) for part in first["loc"]) or "the body"
-            raise ProblemError(422, "invalid", f"{where}: {first['msg']}.") from error
+            raise _invalid(error, "the body") from error
 
-    def number(self, name: str, most: float) -> float | None:
-        """Return a number from the query, at most ``most``, or None if it is not there."""
-        text = self.get_query_argument(name, None)
-        if text is None:
-            return None
+    def query(self, model: type[Body]) -> Body:
+        """Return the request's query, checked; of a parameter that stands there twice the last counts."""
         try:
-            value = float(text)
-        except ValueError:
-            value = -1.0
-        if not 0 <= value < float("inf"):
-            raise ProblemError(422, "invalid", f"{name}: '{text}' is not a number from 0 up.")
-        return min(value, most)
+            return model.model_validate(
+                {name: self.get_query_argument(name) for name in self.request.query_arguments}
+            )
+        except ValidationError as error:
+            raise _invalid(error, "the query") from error
 
     def reply(self, answer: BaseModel | dict[str, Any], status: int = 200) -> None:
         """Send an answer."""
@@ -109,10 +114,6 @@ class ApiHandler(RequestHandler):
             self.finish(answer.model_dump_json())
         else:
             self.finish(answer)
-
-    def reply_list(self, name: str, items: Iterable[BaseModel], **facts: Any) -> None:
-        """Send a list under its name, with facts about it."""
-        self.reply({**facts, name: [item.model_dump(mode="json") for item in items]})
 
     def reply_lease(self, lease: Lease, status: int = 200) -> None:
         """Send a lease as the asker may see it."""
@@ -156,9 +157,18 @@ class ApiHandler(RequestHandler):
         self.metrics.count_request(type(self).__name__, self.request.method or "", self.get_status())
 
 
+def _invalid(error: ValidationError, what: str) -> ProblemError:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return ProblemError(400, "malformed", f"The body is no JSON: {first['msg']}.")
+    where = ".".join(str(part) for part in first["loc"]) or what
+    return ProblemError(422, "invalid", f"{where}: {first['msg'].removeprefix('Value error, ').rstrip('.')}.")
+
+
 class Leases(ApiHandler):
     """``/api/v1/leases``."""
 
+    @operation(request=LeaseRequest, answer=LeaseMessage, status=201, problems=(409,))
     async def post(self) -> None:
         """Ask for a lease."""
         ask = self.body(LeaseRequest)
@@ -171,12 +181,13 @@ class Leases(ApiHandler):
         self.set_header("Location", f"/api/v1/leases/{lease.id}")
         self.reply_lease(lease, 201)
 
+    @operation(query=LeasesQuery, answer=LeaseList)
     async def get(self) -> None:
         """List one's leases; an admin sees everybody's."""
-        ended = self.get_query_argument("all", "false").lower() in ("true", "1")
+        ended = self.query(LeasesQuery).all
         found = await self.pool.leases(None if self.principal.admin else self.principal.user, ended)
         views = (lease_view(self.pool, lease, self.principal, with_token=False) for lease in found)
-        self.reply_list("leases", views)
+        self.reply(LeaseList(leases=list(views)))
 
 
 class OneLease(ApiHandler):
@@ -184,18 +195,21 @@ class OneLease(ApiHandler):
 
     _waiting: asyncio.Task[Lease] | None = None
 
+    @operation(query=WaitQuery, answer=LeaseMessage)
     async def get(self, lease_id: str) -> None:
         """Return the lease; with ``since``, when its revision is another, or after ``wait_s``."""
         lease = await self.lease(lease_id)
-        since, wait_s = self.number("since", float(1 << 62)), self.number("wait_s", MAX_WAIT_S)
-        if since is not None and wait_s:
-            self._waiting = asyncio.ensure_future(self.pool.wait_for_change(lease, int(since), wait_s))
+        query = self.query(WaitQuery)
+        if query.since is not None and query.wait_s:
+            waiting = self.pool.wait_for_change(lease, query.since, query.wait_s)
+            self._waiting = asyncio.ensure_future(waiting)
             try:
                 lease = await self._waiting
             except asyncio.CancelledError:
                 return
         self.reply_lease(lease)
 
+    @operation(answer=LeaseMessage)
     async def delete(self, lease_id: str) -> None:
         """Release the lease; an admin's DELETE of somebody else's revokes it."""
         self.reply_lease(await self.pool.end(await self.lease(lease_id), self.principal))
@@ -209,6 +223,7 @@ class OneLease(ApiHandler):
 class Heartbeat(ApiHandler):
     """``/api/v1/leases/{id}/heartbeat``."""
 
+    @operation(answer=LeaseMessage, problems=(410,))
     async def post(self, lease_id: str) -> None:
         """Prove that the holder lives."""
         lease = await self.lease(lease_id)
@@ -223,17 +238,19 @@ class Heartbeat(ApiHandler):
 class Gpus(ApiHandler):
     """``/api/v1/gpus``."""
 
+    @operation(answer=GpuList)
     async def get(self) -> None:
         """List every GPU with what is held and free."""
-        self.reply_list("gpus", gpu_views(self.pool))
+        self.reply(GpuList(gpus=gpu_views(self.pool)))
 
 
 class Servers(ApiHandler):
     """``/api/v1/servers``."""
 
+    @operation(answer=ServerList)
     async def get(self) -> None:
         """List the GPU servers."""
-        self.reply_list("servers", server_views(self.pool))
+        self.reply(ServerList(servers=server_views(self.pool)))
 
 
 class Report(ApiHandler):
@@ -241,6 +258,7 @@ class Report(ApiHandler):
 
     _waiting: asyncio.Task[tuple[float, list[str], list[str]]] | None = None
 
+    @operation(request=AgentReport, query=ReportQuery, answer=ReportAnswer, problems=(409,))
     async def post(self, name: str) -> None:
         """Take an agent's heartbeat.
 
@@ -249,7 +267,7 @@ class Report(ApiHandler):
         self.require_admin()
         message = self.body(AgentReport)
         self._name, self._instance = name, message.instance
-        wait_s = self.number("wait_s", MAX_WAIT_S) or 0.0
+        wait_s = self.query(ReportQuery).wait_s
         for ended in message.ended:
             log.info(
                 event("worker-ended", lease=ended.lease, server=name, pid=ended.pid, outcome=ended.outcome)
@@ -288,14 +306,16 @@ class Health(ApiHandler):
     def prepare(self) -> None:
         """Nobody needs a token to ask whether the pool lives."""
 
+    @operation(answer=HealthMessage)
     async def get(self) -> None:
         """Say that the pool lives, and its version."""
-        self.reply({"status": "ok", "version": __version__})
+        self.reply(HealthMessage(status="ok", version=__version__))
 
 
 class MetricsPage(ApiHandler):
     """``/metrics``, for Prometheus."""
 
+    @operation(media_type="text/plain")
     async def get(self) -> None:
         """Return all metrics."""
         self.set_header("Content-Type", self.metrics.content_type)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from bfkernel.remote.messages import DrainRequest, QuotaLimits
+from bfkernel.remote.messages import DrainRequest, EnforceQuery, QuotaLimits, QuotasMessage, ServerMessage
+from bfkernel.remote.pool.api.operations import operation
 from bfkernel.remote.pool.http import ApiHandler, ProblemError
 from bfkernel.remote.pool.quota_settings import KINDS, QuotaName, quota_of, quotas_message
 from bfkernel.remote.pool.views import server_views
@@ -31,6 +32,7 @@ class AdminHandler(ApiHandler):
 class ServerAction(AdminHandler):
     """``/api/v1/servers/{name}/cordon``, ``uncordon`` and ``drain``."""
 
+    @operation(request=DrainRequest, answer=ServerMessage)
     async def post(self, name: str, action: str) -> None:
         """Take the server out of service, or back into it."""
         try:
@@ -47,6 +49,7 @@ class ServerAction(AdminHandler):
 class OneServer(AdminHandler):
     """``/api/v1/servers/{name}``."""
 
+    @operation(status=204, problems=(409,))
     async def delete(self, name: str) -> None:
         """Forget a server that is gone for good."""
         try:
@@ -61,6 +64,7 @@ class OneServer(AdminHandler):
 class Quotas(AdminHandler):
     """``/api/v1/quotas``."""
 
+    @operation(answer=QuotasMessage)
     async def get(self) -> None:
         """Return all quotas as they are now."""
         self.reply(quotas_message(self.pool.core.quotas))
@@ -72,15 +76,19 @@ class OneQuota(AdminHandler):
     With ``enforce=true`` leases beyond the new limits are revoked, the newest first; else they run on.
     """
 
+    @operation(request=QuotaLimits, query=EnforceQuery, answer=QuotasMessage)
     async def put(self, kind: str, name: str | None = None) -> None:
         """Set a quota, from now on and over restarts; it replaces the configuration's as a whole."""
         limits = self.body(QuotaLimits)
-        await self.pool.set_quota(self._name(kind, name), quota_of(limits), enforce=self._enforce())
+        await self.pool.set_quota(
+            self._name(kind, name), quota_of(limits), enforce=self.query(EnforceQuery).enforce
+        )
         self.reply(quotas_message(self.pool.core.quotas))
 
+    @operation(query=EnforceQuery, answer=QuotasMessage)
     async def delete(self, kind: str, name: str | None = None) -> None:
         """Forget a quota that was set so; the configuration's applies again."""
-        await self.pool.set_quota(self._name(kind, name), None, enforce=self._enforce())
+        await self.pool.set_quota(self._name(kind, name), None, enforce=self.query(EnforceQuery).enforce)
         self.reply(quotas_message(self.pool.core.quotas))
 
     def _name(self, kind: str, name: str | None) -> QuotaName:
@@ -88,6 +96,3 @@ class OneQuota(AdminHandler):
             kinds = ", ".join(f"{k}/NAME" for k in KINDS[1:])
             raise ProblemError(404, "no-such-path", f"A quota's path ends in default, {kinds}.")
         return QuotaName(kind, unquote(name or ""))
-
-    def _enforce(self) -> bool:
-        return self.get_query_argument("enforce", "false").lower() in ("true", "1")

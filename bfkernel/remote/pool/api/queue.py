@@ -10,13 +10,20 @@ import time
 
 from tornado.iostream import StreamClosedError
 
-from bfkernel.remote.messages import UsageRow
-from bfkernel.remote.pool.history import GROUPINGS
+from bfkernel.remote.messages import (
+    QueueList,
+    QuotaAnswer,
+    UsageList,
+    UsageQuery,
+    UsageRow,
+    UtilizationMessage,
+    UtilizationQuery,
+)
+from bfkernel.remote.pool.api.operations import operation
 from bfkernel.remote.pool.http import ApiHandler, ProblemError
 from bfkernel.remote.pool.views import queue_view, quota_view
 
 _DEFAULT_USAGE_S = 30 * 86400.0
-_MOST_SAMPLES_S = 31 * 86400.0
 #: Events are told at most this often, and a sign of life at least this often: proxies cut silent connections.
 _EVENT_EVERY_S = 1.0
 _KEEPALIVE_S = 15.0
@@ -25,14 +32,16 @@ _KEEPALIVE_S = 15.0
 class Queue(ApiHandler):
     """``/api/v1/queue``."""
 
+    @operation(answer=QueueList)
     async def get(self) -> None:
         """List the requests that wait, in order; whose they are is told to admins and to oneself."""
-        self.reply_list("queue", queue_view(self.pool, self.principal))
+        self.reply(QueueList(queue=queue_view(self.pool, self.principal)))
 
 
 class OwnQuota(ApiHandler):
     """``/api/v1/quota``."""
 
+    @operation(answer=QuotaAnswer)
     async def get(self) -> None:
         """Return one's own quotas, what is held and used of them, and when they reset."""
         principal = self.principal
@@ -42,36 +51,32 @@ class OwnQuota(ApiHandler):
 class Usage(ApiHandler):
     """``/api/v1/usage``."""
 
+    @operation(query=UsageQuery, answer=UsageList)
     async def get(self) -> None:
-        """Return GPU-hours by user or group; everybody but an admin sees only the own ones."""
-        by = self.get_query_argument("by", "user")
-        if by not in GROUPINGS:
-            raise ProblemError(422, "invalid", f"by: write one of {', '.join(GROUPINGS)}.")
-        now = self.pool.clock()
-        end = self.number("end", now)
-        start = self.number("start", now)
-        end = now if end is None else end
-        start = end - _DEFAULT_USAGE_S if start is None else start
+        """Return GPU-hours by user or group, as JSON or CSV; who is no admin sees only the own ones."""
+        query = self.query(UsageQuery)
+        end = self.pool.clock() if query.end is None else query.end
+        start = end - _DEFAULT_USAGE_S if query.start is None else query.start
         if start >= end:
             raise ProblemError(422, "invalid", "start: it must be before end.")
         user = None if self.principal.admin else self.principal.user
-        rows = await self.pool.usage(by, start, end, user)
-        if self.get_query_argument("format", "json") == "csv":
+        rows = await self.pool.usage(query.by, start, end, user)
+        if query.format == "csv":
             self.set_header("Content-Type", "text/csv; charset=utf-8")
-            self.set_header("Content-Disposition", f'attachment; filename="usage-by-{by}.csv"')
+            self.set_header("Content-Disposition", f'attachment; filename="usage-by-{query.by}.csv"')
             self.finish(_csv(rows))
         else:
-            self.reply_list("usage", rows, start=start, end=end, by=by)
+            self.reply(UsageList(by=query.by, start=start, end=end, usage=rows))
 
 
 class Utilization(ApiHandler):
     """``/api/v1/utilization``."""
 
+    @operation(query=UtilizationQuery, answer=UtilizationMessage)
     async def get(self) -> None:
-        """Return one sample a minute of how busy the pool was; ``since_s`` ago is six hours unless said."""
-        since_s = self.number("since_s", _MOST_SAMPLES_S)
-        samples = await self.pool.samples(self.pool.clock() - (6 * 3600.0 if since_s is None else since_s))
-        self.reply_list("samples", samples)
+        """Return how busy the pool was, one sample a minute."""
+        since = self.pool.clock() - self.query(UtilizationQuery).since_s
+        self.reply(UtilizationMessage(samples=await self.pool.samples(since)))
 
 
 class Events(ApiHandler):
@@ -79,6 +84,7 @@ class Events(ApiHandler):
 
     _gone = False
 
+    @operation(media_type="text/event-stream")
     async def get(self) -> None:
         """Send ``changed`` when any lease, server or quota has, at most once a second.
 

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 from tornado.web import Application
 
 from bfkernel.remote.pool.api import admin, queue
+from bfkernel.remote.pool.api.openapi import description
+from bfkernel.remote.pool.api.paths import Path
 from bfkernel.remote.pool.auth import Authenticator
 from bfkernel.remote.pool.http import (
     ApiHandler,
@@ -22,36 +27,50 @@ from bfkernel.remote.pool.http import (
 from bfkernel.remote.pool.metrics import Metrics
 from bfkernel.remote.pool.service import PoolService
 
-_SERVER = r"([A-Za-z0-9._-]{1,200})"
-_LEASE = r"([^/]{1,64})"
-
-ROUTES: list[tuple[str, type[ApiHandler]]] = [
-    (r"/api/v1/leases", Leases),
-    (rf"/api/v1/leases/{_LEASE}", OneLease),
-    (rf"/api/v1/leases/{_LEASE}/heartbeat", Heartbeat),
-    (r"/api/v1/queue", queue.Queue),
-    (r"/api/v1/quota", queue.OwnQuota),
-    (r"/api/v1/quotas", admin.Quotas),
-    (r"/api/v1/quotas/([a-z]{1,16})", admin.OneQuota),
-    (r"/api/v1/quotas/([a-z]{1,16})/([^/]{1,600})", admin.OneQuota),
-    (r"/api/v1/usage", queue.Usage),
-    (r"/api/v1/utilization", queue.Utilization),
-    (r"/api/v1/events", queue.Events),
-    (r"/api/v1/gpus", Gpus),
-    (r"/api/v1/servers", Servers),
-    (rf"/api/v1/servers/{_SERVER}", admin.OneServer),
-    (rf"/api/v1/servers/{_SERVER}/(cordon|uncordon|drain)", admin.ServerAction),
-    (rf"/api/v1/agents/{_SERVER}/report", Report),
-    (r"/healthz", Health),
-    (r"/metrics", MetricsPage),
+ROUTES: list[tuple[Path, type[ApiHandler]]] = [
+    (Path("/api/v1/leases"), Leases),
+    (Path("/api/v1/leases/{lease}"), OneLease),
+    (Path("/api/v1/leases/{lease}/heartbeat"), Heartbeat),
+    (Path("/api/v1/queue"), queue.Queue),
+    (Path("/api/v1/quota"), queue.OwnQuota),
+    (Path("/api/v1/quotas"), admin.Quotas),
+    (Path("/api/v1/quotas/{kind}"), admin.OneQuota),
+    (Path("/api/v1/quotas/{kind}/{name}"), admin.OneQuota),
+    (Path("/api/v1/usage"), queue.Usage),
+    (Path("/api/v1/utilization"), queue.Utilization),
+    (Path("/api/v1/events"), queue.Events),
+    (Path("/api/v1/gpus"), Gpus),
+    (Path("/api/v1/servers"), Servers),
+    (Path("/api/v1/servers/{server}"), admin.OneServer),
+    (Path("/api/v1/servers/{server}/{action}"), admin.ServerAction),
+    (Path("/api/v1/agents/{server}/report"), Report),
+    (Path("/healthz"), Health),
+    (Path("/metrics"), MetricsPage),
 ]
+
+
+class Description(ApiHandler):
+    """``/api/v1/openapi.json``."""
+
+    def prepare(self) -> None:
+        """Nobody needs a token to learn what the API is."""
+
+    async def get(self) -> None:
+        """Return the OpenAPI description of this API."""
+        self.reply(_described())
+
+
+@cache
+def _described() -> dict[str, Any]:
+    return description(ROUTES)
 
 
 def application(pool: PoolService, authenticator: Authenticator) -> Application:
     """Return the API over a pool."""
+    routes = [*ROUTES, (Path("/api/v1/openapi.json"), Description)]
     common = {"pool": pool, "authenticator": authenticator, "metrics": Metrics(pool)}
     return Application(
-        [(pattern, handler, common) for pattern, handler in ROUTES],
+        [(path.pattern, handler, common) for path, handler in routes],
         default_handler_class=Unknown,
         default_handler_args=common,
     )
