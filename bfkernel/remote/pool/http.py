@@ -306,7 +306,7 @@ class Health(ApiHandler):
     def prepare(self) -> None:
         """Nobody needs a token to ask whether the pool lives."""
 
-    @operation(answer=HealthMessage)
+    @operation(answer=HealthMessage, anybody=True)
     async def get(self) -> None:
         """Say that the pool lives, and its version."""
         self.reply(HealthMessage(status="ok", version=__version__))

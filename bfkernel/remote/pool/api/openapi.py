@@ -59,6 +59,8 @@ def _operation(path: Path, name: str, method: Any, said: Operation, parameters: 
         "parameters": parameters,
         "responses": _responses(said),
     }
+    if said.anybody:
+        found["security"] = []
     if said.request is not None:
         found["requestBody"] = {"required": True, "content": _content(said.request)}
     return found

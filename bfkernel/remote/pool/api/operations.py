@@ -19,6 +19,7 @@ class Operation:
 
     ``request`` is the body, ``query`` the query's parameters, ``answer`` the body of an answer of ``status``
     (None: none), of the type ``media_type``. ``problems`` are the statuses of errors that are its own.
+    ``anybody``: no token is asked for.
     """
 
     request: type[BaseModel] | None = None
@@ -27,6 +28,7 @@ class Operation:
     status: int = 200
     media_type: str = "application/json"
     problems: tuple[int, ...] = ()
+    anybody: bool = False
 
 
 def operation(**facts: Any) -> Callable[[Method], Method]:
