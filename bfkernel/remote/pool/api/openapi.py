@@ -67,11 +67,10 @@ def _operation(path: Path, name: str, method: Any, said: Operation, parameters: 
 
 
 def _responses(said: Operation) -> Json:
-    answer: Json = {"description": "Done"}
-    if said.answer is not None:
-        answer["content"] = _content(said.answer)
-    elif said.media_type != "application/json":
-        answer["content"] = {said.media_type: {"schema": {"type": "string"}}}
+    content = _content(said.answer) if said.answer else {}
+    if said.media_type:
+        content[said.media_type] = {"schema": {"type": "string"}}
+    answer = {"description": "Done", **({"content": content} if content else {})}
     problem = {
         "description": "One sentence on what was wrong and what to do",
         "content": {"application/problem+json": _content(Problem)["application/json"]},

@@ -17,8 +17,8 @@ _ATTRIBUTE = "operation"
 class Operation:
     """A method of a path.
 
-    ``request`` is the body, ``query`` the query's parameters, ``answer`` the body of an answer of ``status``
-    (None: none), of the type ``media_type``. ``problems`` are the statuses of errors that are its own.
+    ``request`` is the body, ``query`` the query's parameters, ``answer`` the JSON body of an answer of
+    ``status``, ``media_type`` the type of another body that it may have. ``problems`` are the statuses of errors that are its own.
     ``anybody``: no token is asked for.
     """
 
@@ -26,7 +26,7 @@ class Operation:
     query: type[BaseModel] | None = None
     answer: type[BaseModel] | None = None
     status: int = 200
-    media_type: str = "application/json"
+    media_type: str | None = None
     problems: tuple[int, ...] = ()
     anybody: bool = False
 

@@ -51,7 +51,7 @@ class OwnQuota(ApiHandler):
 class Usage(ApiHandler):
     """``/api/v1/usage``."""
 
-    @operation(query=UsageQuery, answer=UsageList)
+    @operation(query=UsageQuery, answer=UsageList, media_type="text/csv")
     async def get(self) -> None:
         """Return GPU-hours by user or group, as JSON or CSV; who is no admin sees only the own ones."""
         query = self.query(UsageQuery)
