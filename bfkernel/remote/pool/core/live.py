@@ -32,6 +32,15 @@ class Changes:
     freed: set[str] = field(default_factory=set)
 
 
+@dataclass
+class _User:
+    """A user's live leases, what they count together, and the last tag of each priority."""
+
+    leases: dict[str, Lease] = field(default_factory=dict)
+    hundredths: int = 0
+    last_tags: dict[int, float] = field(default_factory=dict)
+
+
 class LiveLeases:
     """Leases that wait or hold. Every way in, through and out keeps the books."""
 
@@ -44,21 +53,22 @@ class LiveLeases:
         self.by_id: dict[str, Lease] = {}
         self._times = times
         self._tallies = tallies
-        self._by_user: dict[str, dict[str, Lease]] = {}
+        self._users: dict[str, _User] = {}
         self._changes = Changes()
         self._moves_told = 0
 
     def of_user(self, user: str) -> Mapping[str, Lease]:
         """Return a user's live leases by id, in order of arrival."""
-        return self._by_user.get(user, {})
+        own = self._users.get(user)
+        return own.leases if own else {}
 
     def admit(self, now: float, lease: Lease, weight: float) -> None:
         """Let a new request into the queue."""
-        own = self.of_user(lease.user).values()
-        waiting = [o.tag for o in own if o.state is LeaseState.QUEUED and o.priority == lease.priority]
-        total = lease.hundredths + sum(o.hundredths for o in own)
-        lease.tag = self.fair.tag(lease, total, weight, max(waiting, default=0.0))
         self._enter(now, lease)
+        own = self._users[lease.user]
+        not_before = own.last_tags.get(lease.priority, 0.0)
+        lease.tag = self.fair.tag(lease, own.hundredths, weight, not_before)
+        own.last_tags[lease.priority] = lease.tag
         self.queue.add(lease)
         self.changed(lease)
 
@@ -66,6 +76,7 @@ class LiveLeases:
         """Take a stored lease back."""
         self._enter(now, lease)
         if lease.state is LeaseState.QUEUED:
+            self._users[lease.user].last_tags[lease.priority] = lease.tag
             self.queue.add(lease)
             return
         self.fair.granted(lease)
@@ -75,6 +86,7 @@ class LiveLeases:
     def grant(self, now: float, lease: Lease, place: Place, hundredths: int) -> None:
         """Give a queued lease its place; ``hundredths`` is what it counts there."""
         asked = weight_of(lease)
+        self._users[lease.user].hundredths += hundredths - lease.hundredths
         self.queue.remove(lease)
         transition(lease, "grant", now)
         lease.server, lease.placements, lease.hundredths = place.server.name, place.placements, hundredths
@@ -93,10 +105,7 @@ class LiveLeases:
         lease.notice = ""
         self._tallies.end(now, lease, held)
         del self.by_id[lease.id]
-        own = self._by_user[lease.user]
-        del own[lease.id]
-        if not own:
-            del self._by_user[lease.user]
+        self._leave(lease)
         self.alarms.set(lease.id, None)
         self.changed(lease)
         if held:
@@ -133,6 +142,15 @@ class LiveLeases:
     def _enter(self, now: float, lease: Lease) -> None:
         lease.proof_at = now
         self.by_id[lease.id] = lease
-        self._by_user.setdefault(lease.user, {})[lease.id] = lease
+        own = self._users.setdefault(lease.user, _User())
+        own.leases[lease.id] = lease
+        own.hundredths += lease.hundredths
         self._tallies.ask(now, lease)
         self.watch(lease)
+
+    def _leave(self, lease: Lease) -> None:
+        own = self._users[lease.user]
+        own.hundredths -= lease.hundredths
+        del own.leases[lease.id]
+        if not own.leases:
+            del self._users[lease.user]

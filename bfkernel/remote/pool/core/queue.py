@@ -92,8 +92,8 @@ class FairShare:
     def tag(self, lease: Lease, hundredths: int, weight: float, not_before: float) -> float:
         """Return the tag of an arriving request.
 
-        ``hundredths`` is what its user would hold with it, ``not_before`` the highest tag of the user's own
-        waiting requests of this priority: one's own requests stay in order.
+        ``hundredths`` is what its user would hold with it, ``not_before`` the tag of the user's own request
+        before it: one's own requests stay in order.
         """
         return max(self._newest[lease.priority] + hundredths / weight, not_before)
 
