@@ -18,8 +18,8 @@ class Operation:
     """A method of a path.
 
     ``request`` is the body, ``query`` the query's parameters, ``answer`` the JSON body of an answer of
-    ``status``, ``media_type`` the type of another body that it may have. ``problems`` are the statuses of errors that are its own.
-    ``anybody``: no token is asked for.
+    ``status``, ``media_type`` the type of another body that it may have. ``problems`` are the statuses of
+    errors that are its own. ``anybody``: no token is asked for.
     """
 
     request: type[BaseModel] | None = None
