@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import platform
 import random
 import statistics
 import tempfile
@@ -15,6 +14,7 @@ from tests.chaos.rounds import Chaos, Report
 from tests.chaos.site import AGENTS, CLIENTS, GPUS, TTL_S, Site
 
 REPORT = Path(__file__).resolve().parents[2] / "docs" / "chaos.md"
+PAGE = Path(__file__).with_name("report.md")
 
 
 def run(database_url: str | None, replicas: int, rounds: int, seed: int, folder: Path) -> Report:
@@ -30,28 +30,20 @@ def _row(name: str, report: Report) -> str:
     kills = ", ".join(f"{report.kills[kind]} {kind}s" for kind in sorted(report.kills))
     ended = report.ended_after_s
     late = f"{statistics.median(ended):.1f} s / {max(ended):.1f} s" if ended else "-"
-    return f"| {name} | {report.rounds} | {kills} | {len(report.leases)} | {late} | {report.seconds / 60:.0f} min |"
+    cells = [name, report.rounds, kills, len(report.leases), late, f"{report.seconds / 60:.0f} min"]
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _page(rows: list[str], rounds: int, seed: int) -> str:
-    return f"""# Killed at random
-
-What `make chaos` saw on {time.strftime("%Y-%m-%d")} (`python -m tests.chaos --rounds {rounds} --seed {seed}`, {platform.system()} on
-{platform.machine()}, two cores). A site of {AGENTS} GPU servers with {GPUS} GPUs each and {CLIENTS} clients; in each round one to three processes get
-SIGKILL at an instant of chance and are started again. After each round:
-
-- every client works on a lease of its own, and the pool has it: none is lost;
-- no lease of a dead holder lives longer than the TTL ({TTL_S:g} s here) after its last proof of life or the pool's start;
-- what is booked on each GPU is the sum of the live leases;
-- clients that lost neither themselves nor their worker nor their GPU server noticed nothing: the same lease, the same open data
-  connection.
-
-At the end no worker is left without a lease.
-
-| database | rounds | killed | leases in all | a dead holder's lease was seen ended after (median / longest) | took |
-| --- | ---: | --- | ---: | --- | ---: |
-{chr(10).join(rows)}
-"""
+    return PAGE.read_text().format(
+        date=time.strftime("%Y-%m-%d"),
+        command=f"python -m tests.chaos --rounds {rounds} --seed {seed}",
+        agents=AGENTS,
+        gpus=GPUS,
+        clients=CLIENTS,
+        ttl=f"{TTL_S:g} s",
+        rows="\n".join(rows),
+    )
 
 
 def main() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One address for several pool replicas, as a site's load balancer gives them: TCP, in turn, around the dead."""
+"""One address for several pool replicas, as a load balancer gives them: TCP, in turn, around the dead."""
 
 from __future__ import annotations
 

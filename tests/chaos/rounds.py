@@ -12,8 +12,8 @@ import psutil
 
 from tests.chaos.site import TTL_S, Member, Site, eventually
 
-#: A lease without a holder ends a TTL after its last proof, or after a pool's start, if that is later; so much
-#: more until the pool has looked and its agents have heard, on a machine that is busy with other things.
+#: A lease without a holder ends a TTL after its last proof, or after a pool's start, if that is later; so
+#: much more until the pool has looked and its agents have heard, on a machine that is busy with others.
 MARGIN_S = 10.0
 VICTIMS = ("pool", "agent", "worker", "client")
 
@@ -139,7 +139,8 @@ class Chaos:
         try:
             eventually("all clients to work", all_work)
         except AssertionError as error:
-            raise AssertionError(f"{error}: {why()}") from error
+            msg = f"{error}: {why()}"
+            raise AssertionError(msg) from error
         eventually("books that agree", self._books_agree)
 
     def _books_agree(self) -> bool:
