@@ -21,7 +21,9 @@ from tests.chaos.nursery import Nursery
 from tests.integration.pool_processes import make_native_dir
 
 LIMIT_S = 60.0
-TTL_S = 3.0
+TTL_S = 5.0
+#: A busy machine may keep an agent that lives from reporting for so long.
+GRACE_S = 30.0
 AGENTS, GPUS, CLIENTS = 2, 2, 10
 SIZE = "0.2"
 
@@ -103,7 +105,7 @@ class Site:
 
     def _pool(self, number: int, port: int, database_url: str | None) -> Member:
         name = f"pool{number}"
-        options = {"port": port, "state_dir": str(self.folder / name), "lease_ttl_s": TTL_S}
+        options = {"port": port, "state_dir": str(self.folder / name), "lease_ttl_s": TTL_S, "agent_grace_s": GRACE_S}
         if database_url:
             options["database_url"] = database_url
         return Member("pool", name, options)
