@@ -87,8 +87,9 @@ class Chaos:
         for _, _, victim in victims:
             if isinstance(victim, Member):
                 self._site.start(victim)
-                if victim.kind == "pool":
-                    self._pool_started_at = time.monotonic()
+        if any(kind == "pool" for kind, _, _ in victims):
+            eventually("an answer of the pool", lambda: self._site.get("/api/v1/gpus"))
+            self._pool_started_at = time.monotonic()
         self._settle()
         after = self._site.notes()
         for name in before.keys() - disturbed:
