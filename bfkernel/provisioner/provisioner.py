@@ -81,7 +81,8 @@ class FractionalGPUProvisioner(LocalProvisioner):
         "",
         help="""
         The token to present to the pool. Empty: the environment variable ``BFKERNEL_TOKEN`` of the Jupyter
-        server, else none. Keep it out of kernelspecs, which everybody can read.
+        server, else, for a named pool, the token that JupyterHub gave to it. Keep it out of kernelspecs,
+        which everybody can read.
         """,
     ).tag(config=True)
 

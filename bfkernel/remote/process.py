@@ -31,9 +31,12 @@ class Service(Protocol):
         """End cleanly. Also called when ``start`` failed or was interrupted."""
 
 
-def run_until_signal(make: Callable[[], Service]) -> int:
-    """Run what ``make`` returns until SIGTERM or SIGINT and return the exit code, 0. Main thread only."""
-    configure_logging()
+def run_until_signal(make: Callable[[], Service], log_format: str = "text") -> int:
+    """Run what ``make`` returns until SIGTERM or SIGINT and return the exit code, 0. Main thread only.
+
+    ``log_format`` as for ``configure_logging``.
+    """
+    configure_logging(log_format)
     _allow_many_files()
     return asyncio.run(_run(make))
 

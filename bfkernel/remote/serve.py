@@ -13,6 +13,7 @@ from pathlib import Path
 from bfkernel.remote.addresses import EVERYWHERE, host_port, is_loopback
 from bfkernel.remote.agent.inventory import DriverOptions
 from bfkernel.remote.agent.server import AgentOptions, AgentServer, run_agent
+from bfkernel.remote.pool.auth import HubOptions, hub_options
 from bfkernel.remote.pool.server import PoolOptions, PoolServer, run_pool
 from bfkernel.remote.process import run_until_signal, say_ready
 from bfkernel.remote.state_dir import ConfigurationError, default_state_dir
@@ -21,8 +22,10 @@ __all__ = [
     "AgentOptions",
     "ConfigurationError",
     "DriverOptions",
+    "HubOptions",
     "PoolOptions",
     "ServeOptions",
+    "hub_options",
     "run_agent",
     "run_pool",
     "run_serve",
@@ -43,6 +46,8 @@ class ServeOptions:
     driver: DriverOptions = field(default_factory=DriverOptions)
     lease_ttl_s: float = 60.0
     token_file: Path | None = None
+    hub: HubOptions | None = None
+    log_format: str = "text"
     name: str | None = None
     advertise: str | None = None
     database_url: str | None = None
@@ -54,7 +59,7 @@ def run_serve(options: ServeOptions) -> int:
     Raises:
         ConfigurationError: an option cannot work; nothing runs.
     """
-    return run_until_signal(lambda: _Serve(options))
+    return run_until_signal(lambda: _Serve(options), options.log_format)
 
 
 class _Serve:
@@ -67,6 +72,7 @@ class _Serve:
                 options.database_url,
                 options.lease_ttl_s,
                 options.token_file,
+                hub=options.hub,
             )
         )
         self._agent = AgentServer(
@@ -78,7 +84,7 @@ class _Serve:
                 name=options.name,
                 data_host=options.host if not is_loopback(options.host) else "127.0.0.1",
                 advertise=options.advertise,
-                token=self._pool.authenticator.admit_agent(),
+                join_token=self._pool.authenticator.admit_agent(),
             )
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from pathlib import Path
 from typing import IO
 
@@ -47,6 +48,34 @@ def lock(path: Path, what: str) -> IO[str]:
         message = f"Another {what} runs on {path.parent}: stop it, or give this one another --state-dir."
         raise ConfigurationError(message) from None
     return file
+
+
+def read_private(path: Path, what: str) -> str:
+    """Return the text of a file with a secret; ``what`` is its name in the messages.
+
+    Raises:
+        ConfigurationError: it cannot be read, or others than its owner may read it.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"The {what} {path} cannot be read: {error}."
+        raise ConfigurationError(msg) from error
+    if stat.S_IMODE(mode) & 0o077:
+        msg = f"Others may read the {what} {path}: run 'chmod 600 {path}'."
+        raise ConfigurationError(msg)
+    return text
+
+
+def read_token(path: Path, what: str) -> str:
+    """Return the one token that a file holds. ``what`` and errors as for :func:`read_private`."""
+    words = read_private(path, what).split()
+    if len(words) != 1:
+        msg = f"The {what} {path} is to hold one token and nothing else."
+        raise ConfigurationError(msg)
+    return words[0]
 
 
 def write_private(path: Path, content: bytes) -> None:

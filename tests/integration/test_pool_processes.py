@@ -242,7 +242,7 @@ def test_tokens_are_asked_for_when_others_can_reach_the_pool(
     start: Callable[..., Process], tmp_path: Path
 ) -> None:
     tokens = tmp_path / "tokens"
-    tokens.write_text("ada ada-0123456789abcdef\njoin join-0123456789abcdef admin\n")
+    tokens.write_text("ada ada-0123456789abcdef\njoin join-0123456789abcdef agent\n")
     tokens.chmod(0o600)
     serve = start("serve", token_file=tokens, **START)
     url = serve.ready()
@@ -251,9 +251,9 @@ def test_tokens_are_asked_for_when_others_can_reach_the_pool(
     assert lease["user"] == "ada"
     assert Connection(lease["agent"], lease["token"]).greeting["token_in_environment"] is False
 
-    outsider = start("agent", pool=url, data_port=0, name="outsider", token="ada-0123456789abcdef")
+    outsider = start("agent", pool=url, data_port=0, name="outsider", join_token="ada-0123456789abcdef")
     assert outsider.process.wait(20) == 1
     assert "does not accept this agent" in outsider.log.read_text()
-    start("agent", pool=url, data_port=0, name="second", token="join-0123456789abcdef").ready()
+    start("agent", pool=url, data_port=0, name="second", join_token="join-0123456789abcdef").ready()
     servers = Client(url, "ada-0123456789abcdef").http.get("/api/v1/servers").json()["servers"]
     assert "second" in [server["name"] for server in servers]

@@ -19,7 +19,14 @@ _PROBE_LIMIT_S = 60.0
 _REAL_DRIVER = "libcuda.so.1"
 # : Not for drivers and workers: they would follow a lease of somebody else's, or hold a secret that they do
 # not need.
-_PRIVATE_VARIABLES = ("BFKERNEL_LEASE_FILE", "BFKERNEL_TOKEN", "BFKERNEL_POOL_URL")
+_PRIVATE_VARIABLES = (
+    "BFKERNEL_LEASE_FILE",
+    "BFKERNEL_TOKEN",
+    "BFKERNEL_JOIN_TOKEN",
+    "BFKERNEL_POOL_URL",
+    "BFKERNEL_DATABASE_URL",
+    "JUPYTERHUB_API_TOKEN",
+)
 
 
 @dataclass(frozen=True)

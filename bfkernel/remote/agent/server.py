@@ -39,7 +39,8 @@ class AgentOptions:
 
     ``name`` is the server's name in the pool (default: the host's). ``data_host`` is the address to listen on
     (default: loopback for a pool on loopback, else all); ``advertise`` is where clients reach it (default:
-    the address by which this machine reaches the pool). ``token`` is an admin's token of the pool.
+    the address by which this machine reaches the pool). ``join_token`` is a token of the pool, of role agent
+    or admin.
     """
 
     pool: str = "http://127.0.0.1:8765"
@@ -49,7 +50,8 @@ class AgentOptions:
     name: str | None = None
     data_host: str | None = None
     advertise: str | None = None
-    token: str | None = field(default=None, repr=False)
+    join_token: str | None = field(default=None, repr=False)
+    log_format: str = "text"
 
 
 class AgentServer:
@@ -82,7 +84,7 @@ class AgentServer:
         self._data_port = DataPort(data_host, options.data_port, self._gate, self._workers)
         advertised = options.advertise or _advertised(data_host, pool.hostname)
         self.address = host_port(advertised, self._data_port.port)
-        self._reporter = Reporter(options.pool, self.name, options.token, self._report, self._on_answer)
+        self._reporter = Reporter(options.pool, self.name, options.join_token, self._report, self._on_answer)
         self._reporting: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._reported_held: dict[str, list[float]] = {}
@@ -166,7 +168,7 @@ def run_agent(options: AgentOptions) -> int:
     Raises:
         ConfigurationError: an option cannot work, or the pool turns the agent away.
     """
-    return run_until_signal(lambda: _Running(options))
+    return run_until_signal(lambda: _Running(options), options.log_format)
 
 
 class _Running:

@@ -170,7 +170,7 @@ class LeaseHolder:
                 lease = self._client.request_lease(self.request)
             except PoolUnreachable as error:
                 self.error = error
-                self._publish(message=f"the pool at {self._client.url} does not answer, retrying")
+                self._publish(message=_retrying(error, self._client.url))
                 self._stopping.wait(retry_s)
                 retry_s = min(2 * retry_s, LAST_RETRY_S)
             except PoolError as error:
@@ -247,6 +247,15 @@ class LeaseHolder:
                 self.current = new
                 new.write(self.path)
             self._changed.notify_all()
+
+
+def _retrying(error: PoolUnreachable, url: str) -> str:
+    """Return why there is no lease yet: the pool's own word (of its Hub, say), if it gave one."""
+    return (
+        f"{str(error).rstrip('.')}; retrying"
+        if error.code
+        else f"the pool at {url} does not answer, retrying"
+    )
 
 
 def _message(lease: dict[str, Any]) -> str:

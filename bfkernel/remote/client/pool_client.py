@@ -75,7 +75,7 @@ class PoolClient:
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
         self.url = pool_url(url)
         self._host = _host(self.url)
-        self._token = pool_token(token)
+        self._token = pool_token(self.url, token)
         self._opened: httpx.Client | None = None
         self._closed = False
         self._lock = threading.Lock()

@@ -13,6 +13,12 @@ def pool_url(override: str | None = None) -> str:
     return (override or os.environ.get("BFKERNEL_POOL_URL") or DEFAULT_POOL_URL).rstrip("/")
 
 
-def pool_token(override: str | None = None) -> str | None:
-    """Return the token to present to the pool: ``override``, else ``BFKERNEL_TOKEN``, else none."""
-    return override or os.environ.get("BFKERNEL_TOKEN") or None
+def pool_token(url: str, override: str | None = None) -> str | None:
+    """Return the token to present to the pool at ``url``, or None for none.
+
+    ``override``, else ``BFKERNEL_TOKEN``, else the token that JupyterHub gave to this single-user server,
+    unless ``url`` is the default: nobody has said that what listens there on a shared machine is a pool.
+    """
+    own = override or os.environ.get("BFKERNEL_TOKEN")
+    hubs = os.environ.get("JUPYTERHUB_API_TOKEN") if url != DEFAULT_POOL_URL else None
+    return own or hubs or None

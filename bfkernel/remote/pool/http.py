@@ -6,14 +6,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from http import HTTPStatus
-from typing import Any, NoReturn, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from tornado.web import HTTPError, RequestHandler
 
 from bfkernel import __version__
-from bfkernel.remote.addresses import is_loopback
 from bfkernel.remote.filters import parse_filters
 from bfkernel.remote.logs import event
 from bfkernel.remote.messages import (
@@ -32,7 +30,7 @@ from bfkernel.remote.messages import (
     WaitQuery,
 )
 from bfkernel.remote.pool.api.operations import operation
-from bfkernel.remote.pool.auth import Authenticator, Principal
+from bfkernel.remote.pool.auth import AuthenticationError, Authenticator, Principal, Role, is_foreign
 from bfkernel.remote.pool.core import LeaseUse, NameTakenError, ServerReport
 from bfkernel.remote.pool.metrics import Metrics
 from bfkernel.remote.pool.service import PoolService, StoreFailedError
@@ -41,6 +39,7 @@ from bfkernel.remote.records import Gpu, Holder, Lease, LeaseState, Need, Share
 
 log = logging.getLogger("pool.http")
 
+_LEASES = "/api/v1/leases/"
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -57,6 +56,10 @@ class ApiHandler(RequestHandler):
     """What all handlers share: who asks, JSON in, JSON and problems out."""
 
     principal: Principal
+    #: who may come here; an agent's token is for reports alone
+    roles: ClassVar[frozenset[Role]] = frozenset({Role.USER, Role.ADMIN})
+    #: methods that only keep alive, or give back, the lease that the path names
+    holding: ClassVar[frozenset[str]] = frozenset()
 
     def initialize(self, pool: PoolService, authenticator: Authenticator, metrics: Metrics) -> None:
         """Take what the routes pass; Tornado calls this for each request."""
@@ -64,30 +67,29 @@ class ApiHandler(RequestHandler):
         self.authenticator = authenticator
         self.metrics = metrics
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Find out who asks; Tornado calls this before the method."""
-        if self.authenticator.open:
-            self._refuse_browsers()
-        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
-        principal = self.authenticator.identify(token.strip() if scheme.lower() == "bearer" else None)
-        if principal is None:
-            raise ProblemError(401, "token", "This pool asks for a valid token: set BFKERNEL_TOKEN.")
-        self.principal = principal
-
-    def _refuse_browsers(self) -> None:
-        # Without tokens, a web page in this machine's browser could reach the pool; its requests tell where
-        # they come from, or (DNS rebinding) name a host that is not this machine.
-        host = urlsplit(f"//{self.request.host}").hostname or ""
-        origin = self.request.headers.get("Origin")
-        if not is_loopback(host) or (origin is not None and urlsplit(origin).netloc != self.request.host):
+        if self.authenticator.open and is_foreign(self.request.host, self.request.headers.get("Origin")):
             raise ProblemError(
                 403, "host", "Without tokens, this pool answers programs of its own machine only."
             )
+        held = self.path_args[0] if self.request.method in self.holding else None
+        try:
+            self.principal = await self.authenticator.identify(self._token(), held)
+        except AuthenticationError as error:
+            raise ProblemError(error.status, error.code, str(error)) from error
+        if self.principal.role not in self.roles:
+            raise ProblemError(
+                403, "not-permitted", f"A token of role {self.principal.role.value} is not for this."
+            )
 
-    def require_admin(self) -> None:
-        """Refuse whoever is no admin."""
-        if not self.principal.admin:
-            raise ProblemError(403, "not-permitted", "Only an admin's token permits this.")
+    def _token(self) -> str | None:
+        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
+        return token.strip() or None if scheme.lower() == "bearer" else None
+
+    def note_holder(self, lease: Lease) -> None:
+        """Remember that who asks holds this lease: see ``auth.hub``."""
+        self.authenticator.holds(self._token(), self.principal, lease.id)
 
     def body(self, model: type[Body]) -> Body:
         """Return the request's body, checked."""
@@ -122,7 +124,7 @@ class ApiHandler(RequestHandler):
     async def lease(self, lease_id: str) -> Lease:
         """Return the lease of that id if the asker may see it; to others it does not exist."""
         lease = await self.pool.find(lease_id)
-        if lease is None or not (self.principal.admin or lease.user == self.principal.user):
+        if lease is None or not (self.principal.admin or lease.user == self.principal.name):
             raise ProblemError(404, "no-such-lease", f"There is no lease {lease_id[:64]}.")
         return lease
 
@@ -148,9 +150,7 @@ class ApiHandler(RequestHandler):
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log defects, not problems: those are answers. Tornado calls this."""
         if not isinstance(value, HTTPError | StoreFailedError):
-            log.error(
-                event("failed", method=self.request.method, path=self.request.path), exc_info=(typ, value, tb)
-            )
+            log.error(event("failed", **_facts(self)), exc_info=(typ, value, tb))
 
     def on_finish(self) -> None:
         """Count the answer; Tornado calls this after it."""
@@ -178,6 +178,7 @@ class Leases(ApiHandler):
         if lease.state is LeaseState.REFUSED:
             # 409: no GPU of this pool could; 403: this user may not.
             raise ProblemError(409 if lease.code == "no-such-size" else 403, lease.code, lease.message)
+        self.note_holder(lease)
         self.set_header("Location", f"/api/v1/leases/{lease.id}")
         self.reply_lease(lease, 201)
 
@@ -185,7 +186,7 @@ class Leases(ApiHandler):
     async def get(self) -> None:
         """List one's leases; an admin sees everybody's."""
         ended = self.query(LeasesQuery).all
-        found = await self.pool.leases(None if self.principal.admin else self.principal.user, ended)
+        found = await self.pool.leases(None if self.principal.admin else self.principal.name, ended)
         views = (lease_view(self.pool, lease, self.principal, with_token=False) for lease in found)
         self.reply(LeaseList(leases=list(views)))
 
@@ -193,6 +194,7 @@ class Leases(ApiHandler):
 class OneLease(ApiHandler):
     """``/api/v1/leases/{id}``."""
 
+    holding = frozenset({"DELETE"})
     _waiting: asyncio.Task[Lease] | None = None
 
     @operation(query=WaitQuery, answer=LeaseMessage)
@@ -223,15 +225,18 @@ class OneLease(ApiHandler):
 class Heartbeat(ApiHandler):
     """``/api/v1/leases/{id}/heartbeat``."""
 
+    holding = frozenset({"POST"})
+
     @operation(answer=LeaseMessage, problems=(410,))
     async def post(self, lease_id: str) -> None:
         """Prove that the holder lives."""
         lease = await self.lease(lease_id)
-        if lease.user != self.principal.user:
+        if lease.user != self.principal.name:
             raise ProblemError(403, "not-permitted", "Only its owner keeps a lease alive.")
         lease = await self.pool.heartbeat(lease)
         if not lease.state.live:
             raise ProblemError(410, "ended", lease.message or "The lease is over.")
+        self.note_holder(lease)
         self.reply_lease(lease)
 
 
@@ -256,6 +261,7 @@ class Servers(ApiHandler):
 class Report(ApiHandler):
     """``/api/v1/agents/{name}/report``."""
 
+    roles = frozenset({Role.AGENT, Role.ADMIN})
     _waiting: asyncio.Task[tuple[float, list[str], list[str]]] | None = None
 
     @operation(request=AgentReport, query=ReportQuery, answer=ReportAnswer, problems=(409,))
@@ -264,7 +270,6 @@ class Report(ApiHandler):
 
         With ``wait_s``, answer when one of its leases ends, or after that time.
         """
-        self.require_admin()
         message = self.body(AgentReport)
         self._name, self._instance = name, message.instance
         wait_s = self.query(ReportQuery).wait_s
@@ -303,7 +308,7 @@ class Report(ApiHandler):
 class Health(ApiHandler):
     """``/healthz``, for everybody."""
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Nobody needs a token to ask whether the pool lives."""
 
     @operation(answer=HealthMessage, anybody=True)
@@ -325,9 +330,21 @@ class MetricsPage(ApiHandler):
 class Unknown(ApiHandler):
     """Any other path."""
 
-    def prepare(self) -> NoReturn:
+    async def prepare(self) -> NoReturn:
         """Whoever asks: there is nothing here."""
         raise ProblemError(404, "no-such-path", f"There is nothing at {self.request.path[:200]}.")
+
+
+def log_answer(handler: RequestHandler) -> None:
+    """Log an answered request; Tornado calls this. Its own line would hold the query."""
+    took_ms = round(1000 * handler.request.request_time())
+    log.debug(event("answered", status=handler.get_status(), took_ms=took_ms, **_facts(handler)))
+
+
+def _facts(handler: RequestHandler) -> dict[str, str | None]:
+    path = handler.request.path
+    lease = path.removeprefix(_LEASES).split("/")[0] if path.startswith(_LEASES) else None
+    return {"method": handler.request.method, "path": path, "lease": lease}
 
 
 def _server_report(name: str, message: AgentReport) -> ServerReport:

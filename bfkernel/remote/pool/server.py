@@ -15,7 +15,7 @@ from tornado.netutil import bind_sockets
 from bfkernel.remote.addresses import host_port
 from bfkernel.remote.grants import GrantSigner
 from bfkernel.remote.pool.api.routes import application
-from bfkernel.remote.pool.auth import Authenticator, authenticator_for
+from bfkernel.remote.pool.auth import Authenticator, HubOptions, authenticator_for
 from bfkernel.remote.pool.core import Calendar, Policy, Times
 from bfkernel.remote.pool.quota_settings import read_quotas
 from bfkernel.remote.pool.service import PoolService
@@ -34,7 +34,8 @@ class PoolOptions:
     ``database_url`` is SQLAlchemy's; without one, the database is a file in ``state_dir``. ``quotas`` are as
     ``quota_settings.read_quotas`` reads them, ``term_starts`` dates such as ``2026-10-01``. ``idle_grace_s``
     is how long an idle lease is left after its warning, ``notice_s`` how long before its end a holder is
-    told of it, ``agent_grace_s`` how long a silent server keeps its leases (None: the TTL).
+    told of it, ``agent_grace_s`` how long a silent server keeps its leases (None: the TTL). Users are those of
+    ``token_file`` and of ``hub``; ``log_format`` is ``text`` or ``json``.
     """
 
     host: str = "127.0.0.1"
@@ -49,6 +50,8 @@ class PoolOptions:
     idle_grace_s: float = 300.0
     notice_s: float = 300.0
     agent_grace_s: float | None = None
+    hub: HubOptions | None = None
+    log_format: str = "text"
 
 
 class PoolServer:
@@ -63,7 +66,9 @@ class PoolServer:
         if not 0.1 <= options.lease_ttl_s <= 86400:
             msg = f"A lease's TTL is from 0.1 s to a day, not {options.lease_ttl_s:g} s."
             raise ConfigurationError(msg)
-        self.authenticator: Authenticator = authenticator_for(options.host, options.token_file)
+        self.authenticator: Authenticator = authenticator_for(
+            options.host, options.token_file, options.hub, trusted_s=options.lease_ttl_s
+        )
         state_dir = prepare(options.state_dir)
         self._lock = lock(state_dir / "pool.lock", "pool")
         try:
@@ -95,6 +100,7 @@ class PoolServer:
 
     def start(self) -> None:
         """Answer requests from now on."""
+        self.authenticator.start()
         self._service.start()
         self._http.add_sockets(self._sockets)
 
@@ -103,6 +109,7 @@ class PoolServer:
         self._http.stop()
         await self._service.stop()
         await self._http.close_all_connections()
+        await self.authenticator.close()
         self._store.close()
         self._lock.close()
 
@@ -130,7 +137,7 @@ def run_pool(options: PoolOptions) -> int:
     Raises:
         ConfigurationError: an option cannot work; nothing runs.
     """
-    return run_until_signal(lambda: _Running(options))
+    return run_until_signal(lambda: _Running(options), options.log_format)
 
 
 class _Running:

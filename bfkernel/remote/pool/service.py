@@ -134,7 +134,7 @@ class PoolService:
     async def request(self, by: Principal, need: Need, holder: Holder, group: str = "") -> Lease:
         """Ask for a lease; it comes back granted, queued or refused."""
         groups = tuple(sorted(by.groups))
-        request = Request(secrets.token_hex(8), by.user, need, holder, groups, group)
+        request = Request(secrets.token_hex(8), by.name, need, holder, groups, group)
         lease = self.core.request(self.clock(), request)
         await self._settled(lease.id)
         return lease
@@ -149,10 +149,10 @@ class PoolService:
     async def end(self, lease: Lease, by: Principal) -> Lease:
         """Release one's own lease, or revoke somebody else's. An ended lease comes back as it is."""
         if lease.id in self.core.leases:
-            if by.user == lease.user:
+            if by.name == lease.user:
                 lease = self.core.release(self.clock(), lease.id)
             else:
-                lease = self.core.revoke(self.clock(), lease.id, f"The lease was revoked by {by.user}.")
+                lease = self.core.revoke(self.clock(), lease.id, f"The lease was revoked by {by.name}.")
         await self._committed()
         return lease
 

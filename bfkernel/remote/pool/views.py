@@ -37,7 +37,7 @@ def lease_view(
     position = core.queue.position(lease) if queued else None
     eta_s = core.eta_s(now, lease) if queued else None
     serving = server if lease.state.holds else None
-    own = viewer.user == lease.user
+    own = viewer.name == lease.user
     return LeaseMessage(
         id=lease.id,
         revision=core.revision(lease),
@@ -89,7 +89,7 @@ def queue_view(pool: PoolService, viewer: Principal) -> list[QueueEntry]:
             holder=HolderMessage(**asdict(lease.holder)) if known else None,
         )
         for position, lease in enumerate(core.queue, 1)
-        for known in [viewer.admin or viewer.user == lease.user]
+        for known in [viewer.admin or viewer.name == lease.user]
     ]
 
 

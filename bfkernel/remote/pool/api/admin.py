@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from bfkernel.remote.messages import DrainRequest, EnforceQuery, QuotaLimits, QuotasMessage, ServerMessage
 from bfkernel.remote.pool.api.operations import operation
+from bfkernel.remote.pool.auth import Role
 from bfkernel.remote.pool.http import ApiHandler, ProblemError
 from bfkernel.remote.pool.quota_settings import KINDS, QuotaName, quota_of, quotas_message
 from bfkernel.remote.pool.views import server_views
@@ -15,10 +16,7 @@ from bfkernel.remote.pool.views import server_views
 class AdminHandler(ApiHandler):
     """What only admins may do."""
 
-    def prepare(self) -> None:
-        """Refuse everybody else; Tornado calls this before the method."""
-        super().prepare()
-        self.require_admin()
+    roles = frozenset({Role.ADMIN})
 
     def reply_server(self, name: str) -> None:
         """Send a server as it is now."""

@@ -45,7 +45,7 @@ class OwnQuota(ApiHandler):
     async def get(self) -> None:
         """Return one's own quotas, what is held and used of them, and when they reset."""
         principal = self.principal
-        self.reply(quota_view(self.pool, principal.user, sorted(principal.groups)))
+        self.reply(quota_view(self.pool, principal.name, sorted(principal.groups)))
 
 
 class Usage(ApiHandler):
@@ -59,7 +59,7 @@ class Usage(ApiHandler):
         start = end - _DEFAULT_USAGE_S if query.start is None else query.start
         if start >= end:
             raise ProblemError(422, "invalid", "start: it must be before end.")
-        user = None if self.principal.admin else self.principal.user
+        user = None if self.principal.admin else self.principal.name
         rows = await self.pool.usage(query.by, start, end, user)
         if query.format == "csv":
             self.set_header("Content-Type", "text/csv; charset=utf-8")

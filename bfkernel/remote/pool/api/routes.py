@@ -23,6 +23,7 @@ from bfkernel.remote.pool.http import (
     Report,
     Servers,
     Unknown,
+    log_answer,
 )
 from bfkernel.remote.pool.metrics import Metrics
 from bfkernel.remote.pool.service import PoolService
@@ -52,7 +53,7 @@ ROUTES: list[tuple[Path, type[ApiHandler]]] = [
 class Description(ApiHandler):
     """``/api/v1/openapi.json``."""
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Nobody needs a token to learn what the API is."""
 
     async def get(self) -> None:
@@ -73,4 +74,5 @@ def application(pool: PoolService, authenticator: Authenticator) -> Application:
         [(path.pattern, handler, common) for path, handler in routes],
         default_handler_class=Unknown,
         default_handler_args=common,
+        log_function=log_answer,
     )
