@@ -14,9 +14,11 @@ import pytest
 
 from bfkernel.remote.client import PoolClient
 from bfkernel.remote.native_files import native_dir
+from bfkernel.remote.serve import DriverOptions
 
 from .jupyter_harness import Jupyter
 from .jupyter_processes import BFKERNEL, Processes, eventually, read_line
+from .pool_processes import Process, make_native_dir
 
 KERNELSPECS = Path(__file__).parents[2] / "share"
 TTL_S = 3.0
@@ -162,3 +164,27 @@ def bfkernel(processes: Processes, env: dict[str, str]) -> Callable[..., subproc
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small worker and driver of `pool_processes`."""
+    return make_native_dir(tmp_path_factory.mktemp("native"))
+
+
+@pytest.fixture
+def start(tmp_path: Path, native: Path) -> Iterator[Callable[..., Process]]:
+    """Start pools and agents with the small worker and driver; none outlives the test."""
+    processes: list[Process] = []
+
+    def make(what: str, **options: Any) -> Process:
+        options.setdefault("state_dir", tmp_path / what)
+        if what != "pool":
+            options.setdefault("driver", DriverOptions(str(native / "driver.so")))
+        process = Process(what, native, tmp_path / f"{what}.log", **options)
+        processes.append(process)
+        return process
+
+    yield make
+    for process in reversed(processes):
+        process.kill()

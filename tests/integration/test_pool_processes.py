@@ -8,40 +8,15 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 
-from bfkernel.remote.serve import DriverOptions
-
-from .pool_processes import Client, Connection, Process, eventually, make_native_dir
+from .pool_processes import Client, Connection, Process, eventually
 
 START = {"port": 0, "data_port": 0}
-
-
-@pytest.fixture(scope="session")
-def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_native_dir(tmp_path_factory.mktemp("native"))
-
-
-@pytest.fixture
-def start(tmp_path: Path, native: Path) -> Iterator[Callable[..., Process]]:
-    processes: list[Process] = []
-
-    def make(what: str, **options: Any) -> Process:
-        options.setdefault("state_dir", tmp_path / what)
-        if what != "pool":
-            options.setdefault("driver", DriverOptions(str(native / "driver.so")))
-        process = Process(what, native, tmp_path / f"{what}.log", **options)
-        processes.append(process)
-        return process
-
-    yield make
-    for process in reversed(processes):
-        process.kill()
 
 
 def free_port() -> int:

@@ -80,11 +80,13 @@ class DataPort:
             task.add_done_callback(self._waiting.discard)
 
     async def _serve(self, connection: socket.socket, peer: str) -> None:
+        lease: str | None = None
         with connection:
             try:
                 _prepare(connection)
                 greeting = await read_greeting(connection)
                 grant = self._gate.admit(greeting.token)
+                lease = grant.lease
                 who = {"peer": peer, "program": greeting.program, "client_pid": greeting.pid}
                 if greeting.join:
                     log.info(event("further-connection", lease=grant.lease, role=greeting.role, **who))
@@ -93,10 +95,11 @@ class DataPort:
                 log.info(event("connection", lease=grant.lease, user=grant.user, **who))
                 self._workers.start(grant, connection, greeting.pid)
             except RefusalError as refusal:
-                log.info(event("refused", peer=peer, code=refusal.code.value, why=refusal))
+                lease = lease or refusal.lease
+                log.info(event("refused", lease=lease, peer=peer, code=refusal.code.value, why=refusal))
                 await refuse(connection, refusal)
             except OSError as error:
-                log.info(event("connection-broke", peer=peer, reason=error))
+                log.info(event("connection-broke", lease=lease, peer=peer, reason=error))
 
 
 def _prepare(connection: socket.socket) -> None:

@@ -53,10 +53,14 @@ class Gate:
             raise RefusalError(RefusalCode.TOKEN, str(error)) from error
         if grant.server != self._server:
             raise RefusalError(
-                RefusalCode.TOKEN, f"The lease is on GPU server {grant.server}, and this is {self._server}."
+                RefusalCode.TOKEN,
+                f"The lease is on GPU server {grant.server}, and this is {self._server}.",
+                grant.lease,
             )
         if self._serve is not None and grant.lease not in self._serve and grant.as_of <= self._as_of:
             raise RefusalError(
-                RefusalCode.LEASE_ENDED, "The lease is over: restart the kernel to ask for a new one."
+                RefusalCode.LEASE_ENDED,
+                "The lease is over: restart the kernel to ask for a new one.",
+                grant.lease,
             )
         return grant

@@ -33,11 +33,12 @@ class RefusalCode(str, Enum):
 
 
 class RefusalError(Exception):
-    """A connection that the agent turns away; code and message go to the shim."""
+    """A connection that the agent turns away; code and message go to the shim, the lease to the log."""
 
-    def __init__(self, code: RefusalCode, message: str) -> None:
+    def __init__(self, code: RefusalCode, message: str, lease: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.lease = lease
 
 
 @dataclass(frozen=True)

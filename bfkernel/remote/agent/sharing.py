@@ -26,15 +26,15 @@ _MAX_BYTES = 4096
 Peers = Mapping[str, socket.socket]
 
 
-def relay(name: str, peers: Callable[[], Peers]) -> None:
-    """Pass on what the worker ``name`` has sent; the event loop calls it when its line is readable."""
+def relay(lease: str, name: str, peers: Callable[[], Peers]) -> None:
+    """Pass on what the worker ``name`` of a lease has sent; called when its line is readable."""
     lines = peers()
     try:
         data, files, _, _ = socket.recv_fds(lines[name], _MAX_BYTES, 1)
     except BlockingIOError:
         return
     except OSError as error:
-        log.warning(event("control-line-broke", worker=name, reason=error))
+        log.warning(event("control-line-broke", lease=lease, worker=name, reason=error))
         return
     if not data:  # its end is closed: it is about to be noticed as ended
         asyncio.get_running_loop().remove_reader(lines[name])
@@ -45,7 +45,7 @@ def relay(name: str, peers: Callable[[], Peers]) -> None:
         if to:
             _send(lines[to], passed_on, files)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        log.warning(event("control-message-bad", worker=name, reason=error))
+        log.warning(event("control-message-bad", lease=lease, worker=name, reason=error))
     finally:
         for file in files:
             os.close(file)

@@ -104,7 +104,7 @@ class Workers:
         self._idle.clear()
         loop = asyncio.get_running_loop()
         loop.add_reader(worker.pidfd, self._exited, worker)
-        loop.add_reader(worker.control, relay, worker.name, lease.control_lines)
+        loop.add_reader(worker.control, relay, grant.lease, worker.name, lease.control_lines)
         self._on_change()
         return worker
 
@@ -140,7 +140,8 @@ class Workers:
         try:
             await asyncio.wait_for(self._idle.wait(), 2 * _TERM_LIMIT_S)
         except asyncio.TimeoutError:
-            log.warning(event("workers-left", leases=",".join(self._leases)))
+            for lease in self._leases:
+                log.warning(event("workers-left", lease=lease))
 
     def report(self) -> list[ReportedLease]:
         """Return what the workers of each lease do."""
