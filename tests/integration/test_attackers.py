@@ -121,13 +121,18 @@ def test_another_users_lease_is_as_one_that_does_not_exist(target: Target, metho
 
 
 def test_another_users_lease_is_in_no_list(target: Target) -> None:
-    for params in ({}, {"all": "true"}, {"user": "bob"}, {"all": "true", "user": "bob"}):
+    waiting = target.bob.ask(fraction=1, holder={"name": "bobs-secret.ipynb"})
+    assert waiting["state"] == "queued"
+    for params in ({}, {"all": "true"}):
         assert target.ada.http.get("/api/v1/leases", params=params).json() == {"leases": []}
-    for path in ("/api/v1/gpus", "/api/v1/servers", "/metrics"):
+    assert target.ada.http.get("/api/v1/leases", params={"user": "bob"}).status_code == 422
+    read = [path for method, path in described(target) if method == "get" and "{" not in path]
+    assert "/api/v1/queue" in read
+    for path in {*read, "/api/v1/usage?by=user", "/api/v1/usage?by=group&format=csv"} - {"/api/v1/events"}:
         answer = target.ada.http.get(path).text
-        assert not any(
-            word in answer for word in ("bob", "secret", target.lease["id"], target.lease["token"])
-        )
+        names = ("bob", "secret", target.lease["id"], target.lease["token"], waiting["id"])
+        assert not [name for name in names if name in answer], path
+    target.bob.release(waiting["id"])
     target.check_unharmed()
 
 
@@ -218,32 +223,56 @@ def test_garbage_for_a_token_lets_nobody_in_and_harms_nobody(target: Target) -> 
     target.check_unharmed()
 
 
+def described(target: Target) -> list[tuple[str, str]]:
+    """Return the methods and paths that the API has, as it says itself."""
+    paths = target.ada.http.get("/api/v1/openapi.json").json()["paths"]
+    methods = ("get", "put", "post", "delete", "patch")
+    return [(method, path) for path, item in paths.items() for method in methods if method in item]
+
+
+def filled(path: str, target: Target) -> str:
+    """Return a path with real names for its parameters."""
+    names = {"lease": target.lease["id"], "server": "here", "action": "drain", "kind": "users", "name": "ada"}
+    return path.format(**names)
+
+
 def test_a_user_is_neither_an_agent_nor_an_admin(target: Target) -> None:
     for name in ("here", "elsewhere", "x" * 200):
         for wait_s in (0, 20):
             answer = target.ada.http.post(f"/api/v1/agents/{name}/report?wait_s={wait_s}", json=REPORT)
             assert (answer.status_code, answer.json()["code"]) == (403, "not-permitted")
-    assert [server["name"] for server in target.ada.http.get("/api/v1/servers").json()["servers"]] == ["here"]
+    admins = [
+        (method, path)
+        for method, path in described(target)
+        if "/quotas" in path or "/servers/" in path or "/agents/" in path
+    ]
+    assert len(admins) > 5
+    for method, path in admins:
+        answer = target.ada.http.request(method, filled(path, target))
+        assert (answer.status_code, answer.json()["code"]) == (403, "not-permitted"), (method, path)
+    (server,) = target.ada.http.get("/api/v1/servers").json()["servers"]
+    assert (server["name"], server["state"]) == ("here", "ready")
     target.check_unharmed()
 
 
 def test_a_join_token_is_good_for_reports_alone(target: Target) -> None:
-    calls = [
-        ("GET", "/api/v1/leases"),
-        ("POST", "/api/v1/leases"),
-        ("GET", target.path),
-        ("DELETE", target.path),
-        ("POST", f"{target.path}/heartbeat"),
-        ("GET", "/api/v1/gpus"),
-        ("GET", "/api/v1/servers"),
-        ("GET", "/metrics"),
-    ]
-    for method, path in calls:
-        answer = target.join.http.request(method, path, json={"fraction": 0.1} if method == "POST" else None)
-        assert (answer.status_code, answer.json()["code"]) == (403, "not-permitted"), path
+    public = {"/healthz", "/api/v1/openapi.json"}
+    for method, path in described(target):
+        if path not in public and "/agents/" not in path:
+            answer = target.join.http.request(method, filled(path, target))
+            assert (answer.status_code, answer.json()["code"]) == (403, "not-permitted"), (method, path)
     taken = target.join.http.post("/api/v1/agents/here/report", json=REPORT)
     assert (taken.status_code, taken.json()["code"]) == (409, "name-taken")
     assert target.join.http.post("/api/v1/agents/elsewhere/report", json=REPORT).status_code == 200
+    target.check_unharmed()
+
+
+def test_without_a_token_there_is_health_and_the_description_alone(target: Target) -> None:
+    nobody = Client(target.url)
+    for method, path in described(target):
+        if path not in ("/healthz", "/api/v1/openapi.json"):
+            answer = nobody.http.request(method, filled(path, target))
+            assert (answer.status_code, answer.json()["code"]) == (401, "token"), (method, path)
     target.check_unharmed()
 
 

@@ -34,8 +34,8 @@ class PoolOptions:
     ``database_url`` is SQLAlchemy's; without one, the database is a file in ``state_dir``. ``quotas`` are as
     ``quota_settings.read_quotas`` reads them, ``term_starts`` dates such as ``2026-10-01``. ``idle_grace_s``
     is how long an idle lease is left after its warning, ``notice_s`` how long before its end a holder is
-    told of it, ``agent_grace_s`` how long a silent server keeps its leases (None: the TTL). Users are those of
-    ``token_file`` and of ``hub``; ``log_format`` is ``text`` or ``json``.
+    told of it, ``agent_grace_s`` how long a silent server keeps its leases (None: the TTL). Users are those
+    of ``token_file`` and of ``hub``; ``log_format`` is ``text`` or ``json``.
     """
 
     host: str = "127.0.0.1"
