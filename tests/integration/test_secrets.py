@@ -9,12 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from .jupyter_processes import BFKERNEL, Processes, read_line
+from .jupyter_processes import BFKERNEL, Processes, eventually, read_line
 
 ADA, JOIN = "ada-secret-0123456789", "join-secret-0123456789"
 HUB, STUDENT = "hub-secret-0123456789", "student-secret-0123456789"
@@ -74,8 +75,10 @@ class Setting:
             [*BFKERNEL, *arguments], env=self.env, stdin=subprocess.DEVNULL, check=True, timeout=60
         )
 
-    def logs(self) -> str:
-        return self._processes.logs_of("")
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the log lines of pool and agent."""
+        logs = self._processes.logs_of("-pool") + self._processes.logs_of("-agent")
+        return [json.loads(line) for line in logs.splitlines()]
 
 
 @pytest.fixture
@@ -140,9 +143,11 @@ def test_what_holds_a_secret_is_for_its_owner_alone(setting: Setting) -> None:
 
 
 def test_every_line_about_a_lease_names_it(setting: Setting) -> None:
-    lines = [json.loads(line) for line in setting.logs().splitlines() if line.startswith("{")]
     lease = setting.lease["lease"]
-    told = {line["event"] for line in lines if line.get("lease") == lease}
-    assert told >= {"granted", "connection", "worker-started", "active", "answered"}
-    elsewhere = [line for line in lines if lease in json.dumps(line) and line.get("lease") != lease]
-    assert not elsewhere
+
+    def told() -> set[str]:
+        return {line["event"] for line in setting.lines() if line.get("lease") == lease}
+
+    expected = {"granted", "connection", "worker-started", "active", "answered"}
+    eventually(lambda: told() >= expected, 10, "the lease's lines")
+    assert not [x for x in setting.lines() if lease in json.dumps(x) and x.get("lease") != lease]

@@ -56,6 +56,8 @@ class ApiHandler(RequestHandler):
     """What all handlers share: who asks, JSON in, JSON and problems out."""
 
     principal: Principal
+    #: the lease that the request is about, for the log
+    lease_id: str | None = None
     #: who may come here; an agent's token is for reports alone
     roles: ClassVar[frozenset[Role]] = frozenset({Role.USER, Role.ADMIN})
     #: methods that only keep alive, or give back, the lease that the path names
@@ -119,6 +121,7 @@ class ApiHandler(RequestHandler):
 
     def reply_lease(self, lease: Lease, status: int = 200) -> None:
         """Send a lease as the asker may see it."""
+        self.lease_id = lease.id
         self.reply(lease_view(self.pool, lease, self.principal), status)
 
     async def lease(self, lease_id: str) -> Lease:
@@ -342,8 +345,10 @@ def log_answer(handler: RequestHandler) -> None:
 
 
 def _facts(handler: RequestHandler) -> dict[str, str | None]:
+    if not isinstance(handler, ApiHandler) or isinstance(handler, Unknown):
+        return {}
     path = handler.request.path
-    lease = path.removeprefix(_LEASES).split("/")[0] if path.startswith(_LEASES) else None
+    lease = path.removeprefix(_LEASES).split("/")[0] if path.startswith(_LEASES) else handler.lease_id
     return {"method": handler.request.method, "path": path, "lease": lease}
 
 
