@@ -105,7 +105,8 @@ class Site:
 
     def _pool(self, number: int, port: int, database_url: str | None) -> Member:
         name = f"pool{number}"
-        options = {"port": port, "state_dir": str(self.folder / name), "lease_ttl_s": TTL_S, "agent_grace_s": GRACE_S}
+        times = {"lease_ttl_s": TTL_S, "agent_grace_s": GRACE_S}
+        options = {"port": port, "state_dir": str(self.folder / name), **times}
         if database_url:
             options["database_url"] = database_url
         return Member("pool", name, options)
