@@ -186,6 +186,8 @@ class Lease:
     #: hundredths of later requests that were granted while this one found no room
     passed: int = 0
     proof_at: float = 0.0
+    #: when a restart of the pool brought it back; GPU work before is unknown until its server tells
+    restored_at: float = 0.0
     workers: int = 0
     held_mib: list[float] = field(default_factory=list)
     last_call_at: float | None = None
@@ -206,6 +208,11 @@ class Lease:
         return self.share.size(self.gpu_count)
 
     @property
+    def group_asked(self) -> str:
+        """The group that the request named, or ""."""
+        return self.group if self.group_named else ""
+
+    @property
     def memory_mib(self) -> int | None:
         """MiB on each GPU; where cards differ, the least. None before a grant by fraction."""
         if self.placements:
@@ -222,4 +229,4 @@ class Lease:
     @property
     def quiet_since(self) -> float:
         """Since when a granted lease does no GPU work, as far as its server has told."""
-        return max(self.granted_at or self.created_at, self.last_call_at or 0.0)
+        return max(self.granted_at or self.created_at, self.last_call_at or self.restored_at)

@@ -73,6 +73,14 @@ def format_duration(seconds: float) -> str:
     return f"{round(seconds / 3600)} h"
 
 
+def format_limit(seconds: float) -> str:
+    """Return a duration that somebody set, exactly, in the largest unit that it is whole in: ``90 min``."""
+    for unit, word in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= unit and seconds % unit == 0:
+            return f"{seconds / unit:g} {word}"
+    return f"{seconds:g} s"
+
+
 def _split(text: str) -> tuple[Decimal, str]:
     match = _NUMBER.fullmatch(text)
     if match is None:

@@ -4,14 +4,17 @@
 No I/O and no clock: every event brings its time ``now`` (seconds since the epoch, never going back). What the
 parts are for, from the bottom up:
 
+``alarms``      when something must be looked at
 ``windows``     calendar windows of the site
 ``quotas``      what users and groups may hold
 ``fleet``       servers and cards
+``bookings``    which leases have what of them
 ``placement``   best fit of a request
 ``queue``       order of waiting requests
 ``scheduler``   who is served next
 ``tallies``     what each scope holds and has used
 ``admission``   whether quotas permit a lease
+``hours``       leases whose GPU-hours are used up
 ``deadlines``   what time does to a lease
 ``forecast``    when a request will be served
 ``live``        the live leases and their books

@@ -11,6 +11,7 @@ from bfkernel.remote.pool.core.fleet import Card, Fleet, Server
 from bfkernel.remote.pool.core.live import LiveLeases
 from bfkernel.remote.pool.core.transitions import transition
 from bfkernel.remote.records import Gpu, Lease, LeaseState
+from bfkernel.remote.units import format_duration
 
 
 class NameTakenError(Exception):
@@ -101,7 +102,7 @@ class Agents:
                 self._fleet.update(server, present=False)
                 self._live.queue.moves += 1
             if silent > grace_s:
-                self.lose(now, server, grace_s)
+                self.lose(now, server)
 
     def _accept_server(self, now: float, report: ServerReport) -> Server:
         server = self._fleet.servers.get(report.server)
@@ -147,7 +148,12 @@ class Agents:
         for lease in mine.values():
             self._accept_use(now, lease, used.get(lease.id))
         self._live.bookings.drained(server, used)
-        return [lease_id for lease_id in used if lease_id not in mine]
+        over = [lease_id for lease_id in used if lease_id not in mine]
+        clearing = any(lease_id not in self._live.bookings.draining for lease_id in over)
+        if clearing is not server.clearing:
+            self._fleet.update(server, clearing=clearing)
+            self._live.queue.moves += 1
+        return over
 
     def _accept_use(self, now: float, lease: Lease, use: LeaseUse | None) -> None:
         if use is None:
@@ -156,7 +162,9 @@ class Agents:
         lease.workers, lease.held_mib = use.workers, list(use.held_mib)
         worked = use.last_call_at is not None and use.last_call_at > (lease.last_call_at or 0.0)
         if worked:
-            lease.last_call_at = use.last_call_at
+            first, lease.last_call_at = lease.last_call_at is None, use.last_call_at
+            if first:  # of a lease from before a restart it may be long ago
+                self._live.watch(now, lease)
         self._connect(now, lease)
         if worked and lease.state is LeaseState.IDLE and not is_quiet(now, lease):
             self._wake(now, lease)
@@ -169,14 +177,16 @@ class Agents:
 
     def _wake(self, now: float, lease: Lease) -> None:
         transition(lease, "wake", now)
-        lease.idle_until, lease.notice = None, ""
+        lease.idle_until = None
         self._live.changed(lease)
-        self._live.watch(lease)
+        self._live.tell(now, lease)
+        self._live.watch(now, lease)
 
-    def lose(self, now: float, server: Server, grace_s: float) -> None:
+    def lose(self, now: float, server: Server) -> None:
         """End all that a server has: its memory is out of reach."""
+        silent = format_duration(now - server.seen_at)
         for lease in list(self._live.bookings.on(server.name).values()):
             lease.workers = 0
-            message = f"GPU server {server.name} has not answered for {grace_s:g} s."
+            message = f"GPU server {server.name} has not answered for {silent}."
             self._end(now, lease, "expire", "server-lost", message)
         self._live.bookings.drained(server, ())

@@ -15,6 +15,11 @@ from typing import Any, NamedTuple
 from bfkernel.remote.filters import CardFacts
 from bfkernel.remote.records import Gpu, Need, Placement
 
+#: As if a card had so much, while no card is known.
+_LARGEST_MIB = 1 << 20
+#: So many needs are remembered with their answers.
+_MOST_NEEDS = 2000
+
 
 @dataclass
 class Card:
@@ -43,6 +48,8 @@ class Server:
     instance: str
     seen_at: float
     present: bool = True
+    #: it runs workers of leases that are over and that nothing is booked for: they must end first
+    clearing: bool = False
     #: its agent has closed its connection and not reported since
     left: bool = False
     driver: str = ""
@@ -60,7 +67,7 @@ class Server:
     @property
     def accepts(self) -> bool:
         """Whether it may take new leases."""
-        return self.present and not self.cordoned
+        return self.present and not self.cordoned and not self.clearing
 
     def facts(self, card: Card) -> CardFacts:
         """Return what filters ask of one of its cards."""
@@ -73,6 +80,13 @@ class Server:
             size = card.gpu.memory_mib
             if 1 <= need.share.memory_on(size) <= size and need.allows(self.facts(card)):
                 yield card
+
+
+class AbleServer(NamedTuple):
+    """A server that could serve a need if nobody else were on it: its cards, and the MiB of each."""
+
+    server: Server
+    cards: list[tuple[Card, int]]
 
 
 class FreeCard(NamedTuple):
@@ -90,13 +104,9 @@ class Fleet:
     def __init__(self) -> None:
         self.servers: dict[str, Server] = {}
         self._free: dict[int, list[FreeCard]] = {}
-        self._able: dict[Need, bool] = {}
+        self._able: dict[Need, list[AbleServer]] = {}
         self._ever: dict[Need, bool] = {}
         self._least: dict[Need, tuple[int, int]] = {}
-
-    def present(self) -> Iterator[Server]:
-        """Servers whose agents report."""
-        return (server for server in self.servers.values() if server.present)
 
     def accepting(self) -> Iterator[Server]:
         """Servers that may take new leases."""
@@ -105,22 +115,34 @@ class Fleet:
     def could_serve(self, need: Need) -> bool:
         """Whether some server of the pool could serve ``need`` if nobody else were on it."""
         if need not in self._ever:
-            self._ever[need] = _some_serves(self.servers.values(), need)
+            self._forget_answers(_MOST_NEEDS)
+            enough = (sum(1 for _ in s.cards_for(need)) >= need.gpu_count for s in self.servers.values())
+            self._ever[need] = any(enough)
         return self._ever[need]
+
+    def able(self, need: Need) -> list[AbleServer]:
+        """Return the servers that take leases now and could serve ``need`` if nobody else were on them."""
+        if need not in self._able:
+            self._forget_answers(_MOST_NEEDS)
+            found = ((server, list(server.cards_for(need))) for server in self.accepting())
+            self._able[need] = [
+                AbleServer(server, [(card, need.share.memory_on(card.gpu.memory_mib)) for card in cards])
+                for server, cards in found
+                if len(cards) >= need.gpu_count
+            ]
+        return self._able[need]
 
     def servable(self, need: Need) -> bool:
         """Whether some server that takes leases now could serve ``need`` if nobody else were on it."""
-        if need not in self._able:
-            self._able[need] = _some_serves(self.accepting(), need)
-        return self._able[need]
+        return bool(self.able(need))
 
     def least(self, need: Need) -> tuple[int, int]:
         """Return the hundredths of a GPU and the MiB that ``need`` takes at the least, over all its GPUs."""
         if need not in self._least:
             cards = (card for server in self.servers.values() for card in server.cards_for(need))
             sizes = {card.gpu.memory_mib for card in cards}
-            hundredths = min(map(need.share.hundredths_on, sizes), default=1)
-            memory_mib = min(map(need.share.memory_on, sizes), default=1)
+            hundredths = min(map(need.share.hundredths_on, sizes or {_LARGEST_MIB}))
+            memory_mib = min(map(need.share.memory_on, sizes), default=need.share.memory_mib or 1)
             self._least[need] = hundredths * need.gpu_count, memory_mib * need.gpu_count
         return self._least[need]
 
@@ -160,9 +182,10 @@ class Fleet:
         del self.servers[name]
         self._forget_answers()
 
-    def _forget_answers(self) -> None:
+    def _forget_answers(self, above: int = 0) -> None:
         for answers in (self._able, self._ever, self._least):
-            answers.clear()
+            if len(answers) > above:
+                answers.clear()
 
     def _book(self, server: Server, gpu: str, memory_mib: int) -> None:
         card = server.cards[gpu]
@@ -194,7 +217,3 @@ class Fleet:
 
 def _place_of(server: Server, card: Card) -> FreeCard:
     return FreeCard(card.free_mib, card.gpu.index, server.name, card.gpu.id)
-
-
-def _some_serves(servers: Iterable[Server], need: Need) -> bool:
-    return any(sum(1 for _ in server.cards_for(need)) >= need.gpu_count for server in servers)

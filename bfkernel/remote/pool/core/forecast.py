@@ -51,6 +51,7 @@ class Forecast:
         ends = sorted(
             (end, lease.hundredths)
             for lease in held
+            if fleet.servers[lease.server or ""].accepts
             if (end := _expected_end(now, lease, history)) is not None
         )
         self.made_at = now
@@ -63,16 +64,14 @@ class Forecast:
         for lease in queue:
             total += lease.hundredths
             self._wanted[lease.sequence] = total
-
-    def knows(self, lease: Lease) -> bool:
-        """Whether the lease was queued when the forecast was made."""
-        return lease.sequence in self._wanted
+        self._all_wanted = total
 
     def eta_s(self, now: float, lease: Lease) -> float | None:
-        """Return the seconds until a queued lease is granted, about; None when it is unknown."""
-        wanted = self._wanted.get(lease.sequence)
-        if wanted is None:
-            return None
+        """Return the seconds until a queued lease is granted, about; None when it is unknown.
+
+        One that has come since the forecast was made counts as the last.
+        """
+        wanted = self._wanted.get(lease.sequence, self._all_wanted + lease.hundredths)
         # What is free and yet does not serve it lies in pieces: as much as its own share must become free.
         at = bisect_left(self._freed, max(lease.hundredths, wanted - self._free))
         return max(0.0, self._ends[at] - now) if at < len(self._ends) else None

@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bfkernel.remote.pool.core.alarms import Alarms
 from bfkernel.remote.pool.core.bookings import Bookings
-from bfkernel.remote.pool.core.deadlines import Times, next_look
+from bfkernel.remote.pool.core.deadlines import Times, next_look, notice
 from bfkernel.remote.pool.core.fleet import Fleet
 from bfkernel.remote.pool.core.forecast import History
 from bfkernel.remote.pool.core.placement import Place
 from bfkernel.remote.pool.core.queue import FairShare, WaitingLine
+from bfkernel.remote.pool.core.quotas import Scope
 from bfkernel.remote.pool.core.tallies import Tallies, weight_of
 from bfkernel.remote.pool.core.transitions import transition
+from bfkernel.remote.pool.core.windows import Calendar
 from bfkernel.remote.records import Lease, LeaseState
 
 
@@ -44,7 +47,7 @@ class _User:
 class LiveLeases:
     """Leases that wait or hold. Every way in, through and out keeps the books."""
 
-    def __init__(self, times: Times, fleet: Fleet, tallies: Tallies) -> None:
+    def __init__(self, times: Times, calendar: Calendar, fleet: Fleet, tallies: Tallies) -> None:
         self.queue = WaitingLine()
         self.bookings = Bookings(fleet)
         self.history = History()
@@ -52,15 +55,16 @@ class LiveLeases:
         self.alarms: Alarms[str] = Alarms()
         self.by_id: dict[str, Lease] = {}
         self._times = times
+        self._calendar = calendar
+        self._fleet = fleet
         self._tallies = tallies
         self._users: dict[str, _User] = {}
+        self._groups: defaultdict[str, dict[str, Lease]] = defaultdict(dict)
         self._changes = Changes()
         self._moves_told = 0
 
-    def of_user(self, user: str) -> Mapping[str, Lease]:
-        """Return a user's live leases by id, in order of arrival."""
-        own = self._users.get(user)
-        return own.leases if own else {}
+    # -- ways in, through and out -----------------------------------------------------------------------
+
 
     def admit(self, now: float, lease: Lease, weight: float) -> None:
         """Let a new request into the queue."""
@@ -73,7 +77,11 @@ class LiveLeases:
         self.changed(lease)
 
     def restore(self, now: float, lease: Lease) -> None:
-        """Take a stored lease back."""
+        """Take a stored lease back; :meth:`resume_order` follows the last."""
+        if lease.state is LeaseState.IDLE:
+            lease.idle_until = now + self._times.idle_grace_s
+        else:
+            lease.restored_at = now
         self._enter(now, lease)
         if lease.state is LeaseState.QUEUED:
             self._users[lease.user].last_tags[lease.priority] = lease.tag
@@ -82,6 +90,17 @@ class LiveLeases:
         self.fair.granted(lease)
         self.bookings.book(lease)
         self._tallies.resume_rate(now, lease)
+        self.tell(now, lease)
+
+    def resume_order(self, weight: Callable[[Lease], float]) -> None:
+        """Let requests to come go behind restored ones as if there had been no restart."""
+        totals: dict[str, int] = {}
+        for lease in self.queue:
+            if lease.user not in totals:
+                held = (each.hundredths for each in self.of_user(lease.user).values() if each.state.holds)
+                totals[lease.user] = sum(held)
+            totals[lease.user] += lease.hundredths
+            self.fair.resume(lease, totals[lease.user], weight(lease))
 
     def grant(self, now: float, lease: Lease, place: Place, hundredths: int) -> None:
         """Give a queued lease its place; ``hundredths`` is what it counts there."""
@@ -94,7 +113,7 @@ class LiveLeases:
         self.bookings.book(lease)
         self._tallies.grant(now, lease, asked)
         self.changed(lease)
-        self.watch(lease)
+        self.watch(now, lease)
 
     def end(self, now: float, lease: Lease, name: str, code: str, message: str) -> None:
         """Take a live lease through an ending transition and out of the books."""
@@ -112,6 +131,17 @@ class LiveLeases:
             self.history.add(now - (lease.granted_at or now))
             self.bookings.unbook(lease)
             self._changes.freed.add(lease.server or "")
+
+    # -- what holders and the database are told ---------------------------------------------------------
+
+    def tell(self, now: float, lease: Lease) -> None:
+        """Bring the notice of a granted lease up to date."""
+        drain_at = self._fleet.servers[lease.server or ""].drain_at
+        words = notice(self._times, self._calendar, now, lease, drain_at)
+        if lease.notice != words:
+            lease.notice = words
+            lease.revision += 1
+            self.changed(lease)
 
     def changed(self, lease: Lease) -> None:
         """Note that a lease is to be stored and announced."""
@@ -131,13 +161,27 @@ class LiveLeases:
         changes.moved, self._moves_told = self.queue.moves != self._moves_told, self.queue.moves
         return changes
 
-    def watch(self, lease: Lease) -> None:
-        """Set when to look at a lease again."""
-        self.alarms.set(lease.id, next_look(self._times, lease))
+    # -- questions --------------------------------------------------------------------------------------
+
+    def of_user(self, user: str) -> Mapping[str, Lease]:
+        """Return a user's live leases by id, in order of arrival."""
+        own = self._users.get(user)
+        return own.leases if own else {}
 
     def holding(self) -> Iterable[Lease]:
         """Leases that hold a share."""
         return (lease for lease in self.by_id.values() if lease.state.holds)
+
+    def holding_in(self, scope: Scope) -> list[Lease]:
+        """Return the leases that hold a share and count in ``scope``."""
+        if scope.kind == "group":
+            return [lease for lease in self._groups[scope.group].values() if lease.state.holds]
+        own = (lease for lease in self.of_user(scope.user).values() if lease.state.holds)
+        return [lease for lease in own if scope.kind == "user" or scope.group == lease.group_asked]
+
+    def watch(self, now: float, lease: Lease) -> None:
+        """Set when to look at a lease again."""
+        self.alarms.set(lease.id, next_look(self._times, now, lease))
 
     def _enter(self, now: float, lease: Lease) -> None:
         lease.proof_at = now
@@ -145,8 +189,9 @@ class LiveLeases:
         own = self._users.setdefault(lease.user, _User())
         own.leases[lease.id] = lease
         own.hundredths += lease.hundredths
+        self._groups[lease.group][lease.id] = lease
         self._tallies.ask(now, lease)
-        self.watch(lease)
+        self.watch(now, lease)
 
     def _leave(self, lease: Lease) -> None:
         own = self._users[lease.user]
@@ -154,3 +199,4 @@ class LiveLeases:
         del own.leases[lease.id]
         if not own.leases:
             del self._users[lease.user]
+        del self._groups[lease.group][lease.id]

@@ -13,6 +13,7 @@ from bfkernel.remote.pool.core.deadlines import verdict
 from bfkernel.remote.pool.core.events import Policy, Request, Stored
 from bfkernel.remote.pool.core.fleet import Card, Fleet, Server
 from bfkernel.remote.pool.core.forecast import Forecast
+from bfkernel.remote.pool.core.hours import Hours
 from bfkernel.remote.pool.core.live import Changes, LiveLeases
 from bfkernel.remote.pool.core.placement import Place
 from bfkernel.remote.pool.core.queue import WaitingLine
@@ -36,10 +37,10 @@ class PoolCore:
         self.times = policy.times
         self.fleet = Fleet()
         self._tallies = Tallies(policy.calendar)
-        self._live = LiveLeases(policy.times, self.fleet, self._tallies)
+        self._live = LiveLeases(policy.times, policy.calendar, self.fleet, self._tallies)
         self._agents = Agents(self.fleet, self._live, policy.absent_after_s, self._end)
         self._admission = Admission(policy.quotas, self._tallies, policy.calendar)
-        self._hours: Alarms[Ceiling] = Alarms()
+        self._hours = Hours(self._admission, self._live, policy.calendar, self._end)
         self._drains: Alarms[str] = Alarms()
         self._forecast: Forecast | None = None
         self._sequence = 0
@@ -58,8 +59,7 @@ class PoolCore:
             transition(lease, "refuse", now, refusal.code, refusal.message)
             self._live.changed(lease)
             return lease
-        weight = self.quotas.terms(lease.user, lease.groups, request.group).weight
-        self._live.admit(now, lease, weight or 1.0)
+        self._live.admit(now, lease, self._weight(lease))
         self._serve_queue(now)
         return lease
 
@@ -107,8 +107,7 @@ class PoolCore:
         self._agents.look(now, self.policy.grace_s or self.times.ttl_s)
         for lease_id in self._live.alarms.due(now):
             self._look_at(now, self.leases[lease_id])
-        for ceiling in self._hours.due(now):
-            self._look_at_hours(now, ceiling)
+        self._hours.look(now)
         for name in self._drains.due(now):
             self._empty(now, name)
         self._serve_queue(now)
@@ -126,19 +125,20 @@ class PoolCore:
     # -- events of admins -------------------------------------------------------------------------------
 
     def set_quotas(self, now: float, quotas: Quotas, *, enforce: bool = False) -> None:
-        """Change the quotas.
+        """Change the quotas; limits of time, priority and weight hold for requests that come from now on.
 
-        Queued requests that are too much now are refused. Running leases stay, unless ``enforce``: then the
-        newest of each scope that holds too much are revoked.
+        Queued requests that are too much now are refused, the newest first. Running leases stay, also when
+        they have used up the new GPU-hours of a window, until the window ends. With ``enforce`` the newest of
+        each scope that holds too much are revoked, and all that a scope holds whose GPU-hours are used up.
         """
         self._admission.quotas = quotas
-        for lease in sorted(self.leases.values(), key=lambda each: -each.sequence):
+        for lease in sorted(self.leases.values(), key=lambda each: (each.state.holds, -each.sequence)):
             queued = lease.state is LeaseState.QUEUED
             if (queued or enforce) and self._admission.excess(now, lease):
                 message = f"The quota was lowered, and {lease.size} is more than it leaves."
                 self._end(now, lease, "refuse" if queued else "revoke", "quota", message)
-            elif not queued:
-                self._watch_hours(now, lease)
+        self._hours.quotas_changed(now, enforce=enforce)
+        self._hours.look(now)
         self._serve_queue(now)
 
     def cordon(self, now: float, name: str, cordoned: bool) -> Server:
@@ -150,7 +150,7 @@ class PoolCore:
         self._drains.set(name, None)
         self._set_server(server, cordoned=cordoned, drain_at=None)
         for lease in self.leases_on(name):
-            self._notify(lease, "")
+            self._live.tell(now, lease)
         self._serve_queue(now)
         return server
 
@@ -161,10 +161,10 @@ class PoolCore:
         """
         server = self.servers[name]
         self._set_server(server, cordoned=True, drain_at=at)
-        clock = self.policy.calendar.wall_clock(at, now)
         for lease in self.leases_on(name):
-            self._notify(lease, f"{lease.size} ends at {clock}: GPU server {name} is taken out of service.")
+            self._live.tell(now, lease)
         self._drains.set(name, at)
+        self._serve_queue(now)
         return server
 
     def forget_server(self, now: float, name: str) -> None:
@@ -175,9 +175,12 @@ class PoolCore:
         if self.servers[name].present:
             msg = f"GPU server {name} is connected: stop its agent first."
             raise ValueError(msg)
-        self._agents.lose(now, self.servers[name], now - self.servers[name].seen_at)
+        self._agents.lose(now, self.servers[name])
+        self._drains.set(name, None)
         self.fleet.forget(name)
+        self.queue.moves += 1
         self._live.server_changed(name)
+        self._serve_queue(now)
 
     # -- a restart --------------------------------------------------------------------------------------
 
@@ -199,11 +202,10 @@ class PoolCore:
             self._drains.set(server.name, server.drain_at)
         for lease in stored.leases:
             self._sequence = max(self._sequence, lease.sequence)
-            if lease.state is LeaseState.IDLE:
-                lease.idle_until = now + self.times.idle_grace_s
             self._live.restore(now, lease)
             if lease.state.holds:
-                self._watch_hours(now, lease)
+                self._hours.watch(now, lease)
+        self._live.resume_order(self._weight)
         self._serve_queue(now)
 
     # -- questions --------------------------------------------------------------------------------------
@@ -253,8 +255,10 @@ class PoolCore:
 
     def eta_s(self, now: float, lease: Lease) -> float | None:
         """Return the seconds until a queued lease is granted, about; None when that is unknown."""
+        if not self.servable(lease):
+            return None
         forecast = self._forecast
-        if forecast is None or now - forecast.made_at > _FORECAST_AGE_S or not forecast.knows(lease):
+        if forecast is None or now - forecast.made_at > _FORECAST_AGE_S:
             held = self._live.holding()
             forecast = self._forecast = Forecast(now, self.queue, self.fleet, held, self._live.history)
         return forecast.eta_s(now, lease)
@@ -294,12 +298,15 @@ class PoolCore:
             proof_at=now,
         )
 
+    def _weight(self, lease: Lease) -> float:
+        return self.quotas.terms(lease.user, lease.groups, lease.group_asked).weight or 1.0
+
     def _refusal(self, now: float, lease: Lease) -> Refusal | None:
         if lease.group_named and lease.group not in lease.groups:
             return Refusal("no-such-group", f"You are not in the group {lease.group}.")
         if self.servers and not self.fleet.could_serve(lease.need):
             return Refusal("no-such-size", _no_such_size(self.servers.values(), lease))
-        return self._admission.refuse(now, lease, self.leases_of(lease.user).values())
+        return self._admission.refuse(now, lease, list(self.leases_of(lease.user).values()))
 
     def _serve_queue(self, now: float) -> None:
         def allowed(lease: Lease, cards: list[Card]) -> bool:
@@ -307,7 +314,7 @@ class PoolCore:
             return self._admission.allows(now, lease, _hundredths(lease, cards), memory_mib)
 
         for lease, place in grants(self.queue, self.fleet, allowed):
-            ceilings = self._admission.ceilings(lease)
+            ceilings = self._admission.timed(lease)
             spent = next((s for c in ceilings if (s := self._admission.spent(now, c))), None)
             if spent:
                 self._end(now, lease, "refuse", spent.code, spent.message)
@@ -317,7 +324,7 @@ class PoolCore:
     def _grant(self, now: float, lease: Lease, place: Place) -> None:
         cards = [place.server.cards[p.gpu] for p in place.placements]
         self._live.grant(now, lease, place, _hundredths(lease, cards))
-        self._watch_hours(now, lease)
+        self._hours.watch(now, lease)
 
     def _end(self, now: float, lease: Lease, name: str, code: str, message: str) -> None:
         self._live.end(now, lease, name, code, message)
@@ -325,39 +332,17 @@ class PoolCore:
     # -- what time does ---------------------------------------------------------------------------------
 
     def _look_at(self, now: float, lease: Lease) -> None:
-        due = verdict(self.times, self.policy.calendar, now, lease)
-        if due and due.transition == "idle":
-            transition(lease, "idle", now)
-            lease.idle_until = now + self.times.idle_grace_s
-            self._notify(lease, due.message)
-        elif due and due.transition:
+        due = verdict(self.times, now, lease)
+        if due and due.transition != "idle":
             self._end(now, lease, due.transition, due.code, due.message)
             return
-        elif due:
-            self._notify(lease, due.message)
-        self._live.watch(lease)
-
-    def _notify(self, lease: Lease, notice: str) -> None:
-        if lease.notice != notice:
-            lease.notice = notice
-            lease.revision += 1
+        if due:
+            transition(lease, "idle", now)
+            lease.idle_until = now + self.times.idle_grace_s
             self._live.changed(lease)
-
-    def _watch_hours(self, now: float, lease: Lease) -> None:
-        for ceiling in self._admission.ceilings(lease):
-            self._hours.set(ceiling, self._tallies.spent_at(ceiling.scope, ceiling.quota, now))
-
-    def _look_at_hours(self, now: float, ceiling: Ceiling) -> None:
-        """End what a scope holds when its GPU-hours are used up; the quota is the one of now."""
-        held = [lease for lease in self.leases.values() if lease.state.holds]
-        for lease in held:
-            for each in self._admission.ceilings(lease):
-                if each.scope != ceiling.scope:
-                    continue
-                if spent := self._admission.spent(now, each):
-                    self._end(now, lease, "expire", spent.code, spent.message)
-                else:
-                    self._hours.set(each, self._tallies.spent_at(each.scope, each.quota, now))
+        if lease.state.holds:
+            self._live.tell(now, lease)
+        self._live.watch(now, lease)
 
     # -- servers ----------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
-from bfkernel.remote.pool.core.fleet import Card, Fleet, Server
+from bfkernel.remote.pool.core.fleet import AbleServer, Card, Fleet, Server
 from bfkernel.remote.records import Need, Placement
 
 #: Says of the cards of a place whether the request's quotas allow it.
@@ -26,6 +26,15 @@ class Place(NamedTuple):
     placements: tuple[Placement, ...]
 
 
+class _Option(NamedTuple):
+    """A card, what the request would take of it, and what that would leave (below 0: not yet enough)."""
+
+    left_mib: int
+    gpu_index: int
+    wanted_mib: int
+    card: Card
+
+
 def place(fleet: Fleet, need: Need, closed: Collection[str], allowed: Allowed) -> Place | None:
     """Return where ``need`` has room now, or None.
 
@@ -33,23 +42,30 @@ def place(fleet: Fleet, need: Need, closed: Collection[str], allowed: Allowed) -
     """
     if need.gpu_count == 1 and not need.filters:
         found = _best_card(fleet, need, closed)
-        if found is None or allowed(_cards(found)):
+        if found is None or allowed([found.server.cards[p.gpu] for p in found.placements]):
             return found
-    candidates = _candidates(fleet, need, closed)
-    fitting = ((rank, found) for rank, found in candidates if allowed(_cards(found)))
-    best = min(fitting, key=lambda candidate: candidate[0], default=None)
-    return best[1] if best else None
+    best: tuple[tuple[int, int, str], AbleServer, list[_Option]] | None = None
+    for able in fleet.able(need):
+        if able.server.name in closed:
+            continue
+        room = [option for option in _options(able) if option.left_mib >= 0]
+        chosen = _choose(need, room, allowed)
+        if chosen is not None:
+            rank = (sum(option.left_mib for option in chosen), chosen[0].gpu_index, able.server.name)
+            if best is None or rank < best[0]:
+                best = rank, able, chosen
+    return _place_at(best[1].server, best[2]) if best else None
 
 
-def missing_mib(need: Need, server: Server) -> int | None:
-    """Return the MiB that must become free on ``server`` for ``need``; None if it can never serve it."""
-    missing = sorted(
-        max(0, need.share.memory_on(card.gpu.memory_mib) - card.free_mib) for card in server.cards_for(need)
-    )
-    return sum(missing[: need.gpu_count]) if len(missing) >= need.gpu_count else None
+def missing_mib(need: Need, able: AbleServer, allowed: Allowed) -> int | None:
+    """Return the MiB that must become free on a server for ``need``; None if its quotas allow none of it."""
+    missing = [option._replace(left_mib=max(0, -option.left_mib)) for option in _options(able)]
+    chosen = _choose(need, missing, allowed)
+    return None if chosen is None else sum(option.left_mib for option in chosen)
 
 
 def _best_card(fleet: Fleet, need: Need, closed: Collection[str]) -> Place | None:
+    """Return the place of a request for one GPU without filters: a binary search for each size of card."""
     best: tuple[int, int, str, str, int] | None = None
     for size in fleet.sizes():
         wanted = need.share.memory_on(size)
@@ -68,25 +84,31 @@ def _best_card(fleet: Fleet, need: Need, closed: Collection[str]) -> Place | Non
     return Place(fleet.servers[server], (Placement(gpu, wanted),))
 
 
-_Rank = tuple[int, int, str]
+def _options(able: AbleServer) -> Iterator[_Option]:
+    for card, wanted in able.cards:
+        yield _Option(card.free_mib - wanted, card.gpu.index, wanted, card)
 
 
-def _candidates(fleet: Fleet, need: Need, closed: Collection[str]) -> Iterator[tuple[_Rank, Place]]:
-    for server in fleet.accepting():
-        if server.name in closed:
-            continue
-        fits = []
-        for card in server.cards_for(need):
-            left = card.free_mib - need.share.memory_on(card.gpu.memory_mib)
-            if left >= 0:
-                fits.append((left, card.gpu.index, card))
-        if len(fits) >= need.gpu_count:
-            chosen = sorted(fits, key=lambda fit: fit[:2])[: need.gpu_count]
-            rank = (sum(left for left, _, _ in chosen), chosen[0][1], server.name)
-            cards = [card for _, _, card in sorted(chosen, key=lambda fit: fit[1])]
-            placements = (Placement(c.gpu.id, need.share.memory_on(c.gpu.memory_mib)) for c in cards)
-            yield rank, Place(server, tuple(placements))
+def _choose(need: Need, options: list[_Option], allowed: Allowed) -> list[_Option] | None:
+    """Return as many cards as are needed: those with the least left, or else those that count least."""
+    if len(options) < need.gpu_count:
+        return None
+    for key in (_tightest, _most_frugal):
+        chosen = sorted(options, key=key)[: need.gpu_count]
+        if allowed([option.card for option in chosen]):
+            return chosen
+    return None
 
 
-def _cards(found: Place) -> list[Card]:
-    return [found.server.cards[p.gpu] for p in found.placements]
+def _tightest(option: _Option) -> tuple[int, ...]:
+    return option.left_mib, option.gpu_index
+
+
+def _most_frugal(option: _Option) -> tuple[int, ...]:
+    # A fraction takes the fewest MiB of the smallest card, MiB are the smallest fraction of the largest.
+    return option.wanted_mib, -option.card.gpu.memory_mib, option.left_mib, option.gpu_index
+
+
+def _place_at(server: Server, chosen: list[_Option]) -> Place:
+    in_order = sorted(chosen, key=lambda option: option.gpu_index)
+    return Place(server, tuple(Placement(o.card.gpu.id, o.wanted_mib) for o in in_order))

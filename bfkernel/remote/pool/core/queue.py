@@ -3,11 +3,14 @@
 
 Within a priority a request's place is its *tag*, fixed when it arrives: the tag of the newest grant plus what
 the user would hold with this request (what is held, what waits, and the request itself, in hundredths of a
-GPU), divided by the user's weight. So of two users who ask at the same time the one who has less goes first,
-and equal ones go in order of arrival. Since every grant moves the newest grant's tag up, requests that come
-later can go before a waiting one only until they have been granted together what its user holds, waits for
-and asks for (by weight): nobody starves. (This is self-clocked fair queueing, Golestani 1994, with a user's
-leases as the flow.)
+GPU), divided by the user's weight; but never before an earlier request of the same user. So of two users who
+ask at the same time the one who has less goes first, and equal ones go in order of arrival.
+
+Every grant moves the newest grant's tag up, and with it all who come later. Hence a bound: of what is asked
+for after a waiting request, each other user is served less before it than its own user held, waited for and
+asked for when it came (by weight: twice the weight, twice as much). So nobody starves. This is self-clocked
+fair queueing (Golestani 1994) with a user's leases as the flow. The bound is about order; how far requests
+may pass others that find no room is the scheduler's.
 
 A place, a removal and an arrival cost a binary search, and a memmove of the keys behind it.
 """
@@ -96,6 +99,10 @@ class FairShare:
         before it: one's own requests stay in order.
         """
         return max(self._newest[lease.priority] + hundredths / weight, not_before)
+
+    def resume(self, lease: Lease, hundredths: int, weight: float) -> None:
+        """After a restart: note where a waiting request stands, whose user holds and waits for so much."""
+        self._newest[lease.priority] = max(self._newest[lease.priority], lease.tag - hundredths / weight)
 
     def granted(self, lease: Lease) -> None:
         """Note a grant: who arrives from now on goes behind it."""

@@ -49,6 +49,11 @@ class Quota:
         hours: float | None = getattr(self, f"gpu_hours_per_{period.value}")
         return UNLIMITED if hours is None else hours
 
+    @property
+    def limits_hours(self) -> bool:
+        """Whether GPU-hours of any window are limited."""
+        return any(self.gpu_hours(period) != UNLIMITED for period in Period)
+
     def over(self, base: Quota) -> Quota:
         """Return this quota where it says something, and ``base`` elsewhere."""
         return Quota(*(b if a is None else a for a, b in zip(_values(self), _values(base), strict=True)))
@@ -59,8 +64,8 @@ class Quota:
 
 
 _FIELDS = tuple(f.name for f in fields(Quota))
-#: These are no limits: without a value they are the ordinary ones, not the highest.
-_ORDER = ("priority", "weight")
+#: What is no limit has an ordinary value where none is set.
+_ORDINARY = {"priority": 0.0, "weight": 1.0}
 
 
 def _values(quota: Quota) -> tuple[float | None, ...]:
@@ -70,13 +75,13 @@ def _values(quota: Quota) -> tuple[float | None, ...]:
 def most_generous(quotas: Iterable[Quota]) -> Quota:
     """Return the highest of each field; a quota that does not limit a field is the most generous."""
     rows = zip(_FIELDS, zip(*(_values(quota) for quota in quotas), strict=True), strict=True)
-    return Quota(*(_highest(row, unset_wins=name not in _ORDER) for name, row in rows))
+    return Quota(*(_highest(name, row) for name, row in rows))
 
 
-def _highest(row: tuple[float | None, ...], *, unset_wins: bool) -> float | None:
-    if unset_wins and None in row:
+def _highest(name: str, row: tuple[float | None, ...]) -> float | None:
+    if None in row and (name not in _ORDINARY or not any(row)):
         return None
-    return max((value for value in row if value is not None), default=None)
+    return max(_ORDINARY[name] if value is None else value for value in row)
 
 
 class Scope(NamedTuple):

@@ -2,49 +2,71 @@
 """Who of the queue is served next, and where.
 
 Requests are served in the queue's order. One that finds no room does not hold up smaller ones behind it, but
-only within a bound: of each need (size and filters), the first that finds no room is passed by later requests
-of at most as much GPU as it asks for itself. After that the server on which the least must still become free
-is kept for it: nobody behind it gets anything there until it is served.
+only within a bound: of each need (size and filters), the first that gets nothing is passed by later requests
+that together ask for as much GPU as it asks for itself. After that the server on which the least must still
+become free is kept for it: nobody behind it gets anything there until it is served.
+
+A request gets nothing when there is no room, when what room there is is kept, or when its quotas do not
+allow it what is free (where cards differ, a share of a small one may be allowed and of a large one not). In
+the last case its equals behind it are tried too.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 
 from bfkernel.remote.pool.core.fleet import Card, Fleet, Server
-from bfkernel.remote.pool.core.placement import Place, missing_mib, place
+from bfkernel.remote.pool.core.placement import Allowed, Place, missing_mib, place
 from bfkernel.remote.pool.core.queue import WaitingLine, key_of
-from bfkernel.remote.records import Lease, Need
+from bfkernel.remote.records import Lease
 
 #: Whether a lease's quotas allow that it gets these cards.
-Allowed = Callable[[Lease, list[Card]], bool]
+AllowedTo = Callable[[Lease, list[Card]], bool]
 
 
-def grants(queue: WaitingLine, fleet: Fleet, allowed: Allowed) -> Iterator[tuple[Lease, Place]]:
+@dataclass
+class _Blocked:
+    """A request that gets nothing for now."""
+
+    lease: Lease
+    allowed: Allowed
+
+    def protected_from(self, lease: Lease) -> bool:
+        """Whether ``lease`` would pass it beyond the bound."""
+        return self.lease.passed + lease.hundredths > self.lease.hundredths
+
+
+def grants(queue: WaitingLine, fleet: Fleet, allowed: AllowedTo) -> Iterator[tuple[Lease, Place]]:
     """Yield each lease that can be served now, with its place.
 
     The caller must take it out of the queue, and book the place if it grants the lease, before it goes on.
     """
     firsts = [(key_of(lease), lease) for need in queue.needs() if (lease := queue.first(need))]
     heapq.heapify(firsts)
-    blocked: list[Lease] = []
+    blocked: dict[object, _Blocked] = {}  # by need
     while firsts:
         key, lease = heapq.heappop(firsts)
         need = lease.need
         if not fleet.servable(need):
             continue
-        kept = _kept_servers(fleet, blocked, lease)
-        found = place(fleet, need, kept, partial(allowed, lease))
+
+        def its_allowed(cards: list[Card], lease: Lease = lease) -> bool:
+            return allowed(lease, cards)
+
+        found = _place_behind(fleet, lease, blocked.values(), its_allowed)
         if found is not None:
+            asked = lease.hundredths
             yield lease, found
             if lease.server is not None:
-                _note_passed(blocked, lease)
-        elif place(fleet, need, kept, _anything) is None:
-            blocked.append(lease)
-            continue
-        # Served, or not allowed what is free now: its equals come next.
+                for each in blocked.values():
+                    each.lease.passed += asked
+        else:
+            room = _place_behind(fleet, lease, blocked.values(), _anything)
+            blocked.setdefault(need, _Blocked(lease, its_allowed))
+            if room is None:
+                continue
         if following := queue.first(need, after=key):
             heapq.heappush(firsts, (key_of(following), following))
 
@@ -53,28 +75,33 @@ def _anything(_cards: list[Card]) -> bool:
     return True
 
 
-def _note_passed(blocked: list[Lease], granted: Lease) -> None:
-    for lease in blocked:
-        lease.passed += granted.hundredths
+def _place_behind(
+    fleet: Fleet, lease: Lease, blocked: Collection[_Blocked], allowed: Allowed
+) -> Place | None:
+    """Return a place on a server that is not kept for somebody before ``lease``."""
+    found = place(fleet, lease.need, (), allowed)
+    if found is None or not any(each.protected_from(lease) for each in blocked):
+        return found
+    return place(fleet, lease.need, _kept_servers(fleet, blocked, lease), allowed)
 
 
-def _kept_servers(fleet: Fleet, blocked: list[Lease], lease: Lease) -> set[str]:
-    """Return the servers that are kept for blocked requests which ``lease`` must not pass any more."""
+def _kept_servers(fleet: Fleet, blocked: Collection[_Blocked], lease: Lease) -> set[str]:
     kept: set[str] = set()
-    for first in blocked:
-        if first.passed + lease.hundredths > first.hundredths:
-            server = _nearest(fleet, first.need, kept)
+    for each in blocked:
+        if each.protected_from(lease):
+            server = _nearest(fleet, each, kept)
             if server is not None:
                 kept.add(server.name)
     return kept
 
 
-def _nearest(fleet: Fleet, need: Need, kept: set[str]) -> Server | None:
-    """Return the server on which the least must become free for ``need``."""
+def _nearest(fleet: Fleet, blocked: _Blocked, kept: set[str]) -> Server | None:
+    """Return the server on which the least must become free for a blocked request."""
     missing = (
-        (mib, server.name, server)
-        for server in fleet.accepting()
-        if server.name not in kept and (mib := missing_mib(need, server)) is not None
+        (mib, able.server.name, able.server)
+        for able in fleet.able(blocked.lease.need)
+        if able.server.name not in kept
+        if (mib := missing_mib(blocked.lease.need, able, blocked.allowed)) is not None
     )
     best = min(missing, key=lambda found: found[:2], default=None)
     return best[2] if best else None

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from bfkernel.remote.pool.core.quotas import UNLIMITED, Quota, Scope, scopes_of
@@ -29,6 +30,8 @@ class Tally:
 
     def settle(self, now: float, calendar: Calendar) -> None:
         """Bring the used time up to ``now``; a window that has begun since counts from its start."""
+        if now == self.as_of and self.starts:
+            return
         for period in Period:
             start = calendar.window(period, now).start
             if self.starts.get(period, start) != start:
@@ -87,24 +90,26 @@ class Tallies:
                 tally.used[period] += lease.hundredths * max(0.0, now - max(since, start))
             tally.rate += lease.hundredths
 
-    def spent(self, scope: Scope, quota: Quota, now: float) -> Period | None:
-        """Return the window whose GPU-hours a scope has used up, if there is one."""
+    def spent(self, now: float, scope: Scope, quota: Quota) -> Iterator[Period]:
+        """Yield the windows whose GPU-hours a scope has used up."""
         tally = self.get(scope, now)
         # A second's use is nothing in GPU-hours; sums of floats are no more exact than that.
-        return next((p for p in Period if tally.gpu_hours(p) >= quota.gpu_hours(p) - 1e-6), None)
+        return (p for p in Period if tally.gpu_hours(p) >= quota.gpu_hours(p) - 1e-6)
 
-    def spent_at(self, scope: Scope, quota: Quota, now: float) -> float | None:
+    def spent_at(self, now: float, scope: Scope, quota: Quota, spared: Collection[Period]) -> float | None:
         """Return when to look again whether a scope's GPU-hours are used up; None: not before a grant.
 
-        That is when they will be if nothing changes, or when the window ends before.
+        That is when they will be if nothing changes, or when the window ends before. In ``spared`` periods
+        only the end of the window counts.
         """
         tally = self.get(scope, now)
         times = []
         for period in Period:
-            limit = quota.gpu_hours(period)
-            if limit != UNLIMITED and tally.rate:
-                left = max(0.0, limit * _HUNDREDTH_HOURS - tally.used[period])
-                times.append(min(now + left / tally.rate, self._calendar.window(period, now).end))
+            limit, end = quota.gpu_hours(period), self._calendar.window(period, now).end
+            if limit == UNLIMITED or not tally.rate:
+                continue
+            left = max(0.0, limit * _HUNDREDTH_HOURS - tally.used[period])
+            times.append(end if period in spared else min(now + left / tally.rate, end))
         return min(times, default=None)
 
     def _change(self, now: float, lease: Lease, sign: int) -> None:
@@ -115,8 +120,8 @@ class Tallies:
             tally.leases += sign
 
     def _tallies(self, now: float, lease: Lease) -> list[Tally]:
-        named = lease.group if lease.group_named else ""
-        return [self.get(scope, now) for scope in scopes_of(lease.user, named, lease.group)]
+        scopes = scopes_of(lease.user, lease.group_asked, lease.group)
+        return [self.get(scope, now) for scope in scopes]
 
 
 def weight_of(lease: Lease) -> tuple[int, int]:

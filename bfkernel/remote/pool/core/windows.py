@@ -14,6 +14,7 @@ from datetime import date, datetime, time, timedelta
 from enum import Enum
 from zoneinfo import ZoneInfo
 
+_DAY = timedelta(days=1)
 _SHORTEST_TERM = timedelta(days=120)
 
 
@@ -67,15 +68,20 @@ class Calendar:
         return there.strftime("%H:%M" if same_day else "%a %-d %b %H:%M")
 
     def _find(self, period: Period, now: float) -> Window:
-        today = datetime.fromtimestamp(now, self.zone).date()
+        today = self._date(now)
         if period is Period.DAY:
-            first, after = today, today + timedelta(days=1)
+            first, after = today, today + _DAY
         elif period is Period.WEEK:
             first = today - timedelta(days=today.weekday())
             after = first + timedelta(days=7)
         else:
             first, after = self._term(today)
         return Window(self._midnight(first), self._midnight(after))
+
+    def _date(self, now: float) -> date:
+        """Return the day that ``now`` counts in: the later one when the clocks went back over midnight."""
+        today = datetime.fromtimestamp(now, self.zone).date()
+        return today + _DAY if now >= self._midnight(today + _DAY) else today
 
     def _term(self, today: date) -> tuple[date, date]:
         starts = self._term_starts
@@ -87,6 +93,16 @@ class Calendar:
         return bounds[place - 1], bounds[place]
 
     def _midnight(self, day: date) -> float:
-        # Where the clocks change at midnight, the day begins with the first moment that exists.
-        naive = datetime.combine(day, time(), self.zone)
-        return datetime.fromtimestamp(naive.timestamp(), self.zone).timestamp()
+        """Return the first moment of a day, also where the clocks pass over midnight."""
+        midnight = datetime.combine(day, time(), self.zone)
+        first = midnight.timestamp()
+        if datetime.fromtimestamp(first, self.zone).time() == midnight.time():
+            return first
+        before = midnight.replace(fold=1).timestamp()
+        while first - before > 1:
+            middle = (first + before) // 2
+            if datetime.fromtimestamp(middle, self.zone).date() < day:
+                before = middle
+            else:
+                first = middle
+        return first
