@@ -76,7 +76,9 @@ def test_a_sentence_names_at_most_eight() -> None:
 
 
 def test_unlimited_is_without_limit() -> None:
-    story = story_with(Quotas(Quota(gpus=0.1, leases=1), users={"ada": Quota(gpus=math.inf, leases=math.inf)}))
+    story = story_with(
+        Quotas(Quota(gpus=0.1, leases=1), users={"ada": Quota(gpus=math.inf, leases=math.inf)})
+    )
     assert all(story.ask(1.0).state is GRANTED for _ in range(4))
     assert story.ask(0.2, user="bob").state is REFUSED
 
@@ -85,9 +87,7 @@ def test_unlimited_is_without_limit() -> None:
 
 
 def test_a_users_own_quota_goes_before_the_groups_and_the_default() -> None:
-    quotas = Quotas(
-        Quota(gpus=0.1, leases=9), groups={"ml": Quota(gpus=0.5)}, users={"ada": Quota(gpus=0.2)}
-    )
+    quotas = Quotas(Quota(gpus=0.1, leases=9), groups={"ml": Quota(gpus=0.5)}, users={"ada": Quota(gpus=0.2)})
     terms = quotas.terms("ada", ("ml",), "")
     assert (terms.gpus, terms.leases) == (0.2, 9)
     assert quotas.terms("bob", ("ml",), "").gpus == 0.5
