@@ -139,11 +139,16 @@ class Fleet:
     def least(self, need: Need) -> tuple[int, int]:
         """Return the hundredths of a GPU and the MiB that ``need`` takes at the least, over all its GPUs."""
         if need not in self._least:
-            cards = (card for server in self.servers.values() for card in server.cards_for(need))
-            sizes = {card.gpu.memory_mib for card in cards}
-            hundredths = min(map(need.share.hundredths_on, sizes or {_LARGEST_MIB}))
-            memory_mib = min(map(need.share.memory_on, sizes), default=need.share.memory_mib or 1)
-            self._least[need] = hundredths * need.gpu_count, memory_mib * need.gpu_count
+            self._forget_answers(_MOST_NEEDS)
+            sizes = [[card.gpu.memory_mib for card in s.cards_for(need)] for s in self.servers.values()]
+            enough = [of for of in sizes if len(of) >= need.gpu_count]
+            share, count = need.share, need.gpu_count
+            if not enough:  # no server has reported yet: it may bring a card of any size
+                self._least[need] = count * share.hundredths_on(_LARGEST_MIB), count * (share.memory_mib or 1)
+            else:
+                hundredths = min(sum(sorted(map(share.hundredths_on, of))[:count]) for of in enough)
+                memory_mib = min(sum(sorted(map(share.memory_on, of))[:count]) for of in enough)
+                self._least[need] = hundredths, memory_mib
         return self._least[need]
 
     def free_cards(self, memory_mib: int) -> list[FreeCard]:
