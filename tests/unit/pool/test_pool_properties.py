@@ -19,13 +19,13 @@ from hypothesis.stateful import (
 )
 from pool_model import (
     FairShareBound,
+    Kept,
     check_cards,
     check_nothing_is_overdue,
     check_queue,
     check_tallies,
     kept_for,
     over_quota,
-    scopes,
     spent_scopes,
     used_by_ended,
 )
@@ -33,6 +33,7 @@ from pool_story import HOUR, report_of, restarted
 
 from bfkernel.remote.filters import parse_filters
 from bfkernel.remote.pool.core import Calendar, Policy, PoolCore, Quota, Quotas, Request, Scope, Times
+from bfkernel.remote.pool.core.queue import key_of
 from bfkernel.remote.records import Lease, LeaseState, Need, Share
 
 SERVERS = {"s1": (1000,), "s2": (1000, 600), "s3": (2000, 2000, 2000)}
@@ -87,7 +88,7 @@ class PoolMachine(RuleBasedStateMachine):
         #: scopes that an unenforced change left with more than their quota, held or used
         self.left_over: set[Scope] = set()
         self.left_spent: set[Scope] = set()
-        self.kept = None
+        self.kept: Kept | None = None
 
     @initialize(at_once=st.lists(needs, max_size=12), first=st.sampled_from(QUOTAS))
     def begin(self, at_once: list[Need], first: Quotas) -> None:
@@ -243,9 +244,10 @@ class PoolMachine(RuleBasedStateMachine):
             self.states[lease.id] = lease.state
             if not lease.state.live:
                 self.fair.ended(lease)
-        # One that is before another in the queue may be granted after it only when it was blocked.
         for lease in sorted(grants, key=lambda lease: (lease.granted_at, lease.sequence)):
             self.fair.granted(lease)
+            if self.kept and key_of(lease) < key_of(self.kept.lease):
+                self.kept = None  # who came before it may have its server
 
     @invariant()
     def books_agree(self) -> None:

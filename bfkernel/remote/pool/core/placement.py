@@ -9,7 +9,7 @@ so that the same state always gives the same answer.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from bfkernel.remote.pool.core.fleet import AbleServer, Card, Fleet, Server
@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
 
 class _Option(NamedTuple):
-    """A card, what the request would take of it, and what that would leave (below 0: not yet enough)."""
+    """A card, what the request would take of it, and what that leaves; or what it lacks."""
 
     left_mib: int
     gpu_index: int
@@ -48,7 +48,11 @@ def place(fleet: Fleet, need: Need, closed: Collection[str], allowed: Allowed) -
     for able in fleet.able(need):
         if able.server.name in closed:
             continue
-        room = [option for option in _options(able) if option.left_mib >= 0]
+        room = [
+            _Option(left, card.gpu.index, wanted, card)
+            for card, wanted in able.cards
+            if (left := card.free_mib - wanted) >= 0
+        ]
         chosen = _choose(need, room, allowed)
         if chosen is not None:
             rank = (sum(option.left_mib for option in chosen), chosen[0].gpu_index, able.server.name)
@@ -59,7 +63,9 @@ def place(fleet: Fleet, need: Need, closed: Collection[str], allowed: Allowed) -
 
 def missing_mib(need: Need, able: AbleServer, allowed: Allowed) -> int | None:
     """Return the MiB that must become free on a server for ``need``; None if its quotas allow none of it."""
-    missing = [option._replace(left_mib=max(0, -option.left_mib)) for option in _options(able)]
+    missing = [
+        _Option(max(0, wanted - card.free_mib), card.gpu.index, wanted, card) for card, wanted in able.cards
+    ]
     chosen = _choose(need, missing, allowed)
     return None if chosen is None else sum(option.left_mib for option in chosen)
 
@@ -82,11 +88,6 @@ def _best_card(fleet: Fleet, need: Need, closed: Collection[str]) -> Place | Non
         return None
     _, _, server, gpu, wanted = best
     return Place(fleet.servers[server], (Placement(gpu, wanted),))
-
-
-def _options(able: AbleServer) -> Iterator[_Option]:
-    for card, wanted in able.cards:
-        yield _Option(card.free_mib - wanted, card.gpu.index, wanted, card)
 
 
 def _choose(need: Need, options: list[_Option], allowed: Allowed) -> list[_Option] | None:
