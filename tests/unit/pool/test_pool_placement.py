@@ -159,9 +159,8 @@ def test_a_memory_quota_sends_a_fraction_to_the_small_card() -> None:
     """Best fit would take the large card, whose half is more than the quota."""
     story = Story(policy(memory_mib=1000))
     story.server("gpu1", 3000, 2000)
-    filler = story.ask(mib=900, user="bob")
-    assert place_of(filler) == ("gpu1", ["GPU-1"])
-    story.ask(mib=100, user="cleo")
+    for user in ("bob", "cleo"):
+        assert place_of(story.ask(None, "memory>=3000", mib=700, user=user)) == ("gpu1", ["GPU-0"])
     assert place_of(story.ask(0.5)) == ("gpu1", ["GPU-1"])
 
 
