@@ -176,15 +176,18 @@ class FairShareBound:
         self._weights = weights
         self._waiting: dict[str, tuple[Lease, Standing]] = {}
         self._asked: dict[str, int] = {}
+        self._before: dict[tuple[str, int], float] = {}
 
     def asked(self, core: PoolCore, lease: Lease, asked: int) -> None:
         """Note a request that was let into the queue; ``asked`` in hundredths."""
         own = [other for other in core.leases_of(lease.user).values() if other is not lease]
         had = (asked + sum(other.hundredths for other in own)) / self._weight(lease)
-        earlier = [
-            s.had for o, s in self._waiting.values() if (o.user, o.priority) == (lease.user, lease.priority)
-        ]
-        self._waiting[lease.id] = lease, Standing(max([had, *earlier]), lease.sequence)
+        who = lease.user, lease.priority
+        if not own:
+            self._before = {key: had for key, had in self._before.items() if key[0] != lease.user}
+        # A request is never before an earlier one of its user, which may have asked for more.
+        had = self._before[who] = max(had, self._before.get(who, 0.0))
+        self._waiting[lease.id] = lease, Standing(had, lease.sequence)
         self._asked[lease.id] = asked
 
     def granted(self, lease: Lease) -> None:
@@ -204,9 +207,11 @@ class FairShareBound:
         for lease in core.leases.values():
             totals[lease.user] += lease.hundredths * lease.state.holds
         self._waiting.clear()
+        self._before.clear()
         for lease in core.queue:
             totals[lease.user] += lease.hundredths
-            self._waiting[lease.id] = lease, Standing(totals[lease.user] / self._weight(lease), last)
+            had = self._before[lease.user, lease.priority] = totals[lease.user] / self._weight(lease)
+            self._waiting[lease.id] = lease, Standing(had, last)
 
     def _weight(self, lease: Lease) -> float:
         return self._weights.get(lease.user, 1.0)

@@ -65,7 +65,6 @@ class LiveLeases:
 
     # -- ways in, through and out -----------------------------------------------------------------------
 
-
     def admit(self, now: float, lease: Lease, weight: float) -> None:
         """Let a new request into the queue."""
         self._enter(now, lease)
