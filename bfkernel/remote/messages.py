@@ -360,17 +360,26 @@ class HealthMessage(Message):
 
 
 class ReportedGpu(Message):
-    """A GPU in an agent's report."""
+    """A GPU in an agent's report.
+
+    ``busy`` (0 to 1, averaged by the driver) and ``memory_used_mib``, by whomever, are NVML's; None where it
+    does not know.
+    """
 
     id: Name
     index: int = Field(ge=0, lt=1024)
     name: Name
     memory_mib: Mib
     emulated: bool
+    busy: float | None = Field(default=None, ge=0, le=1)
+    memory_used_mib: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
 class ReportedLease(Message):
-    """What the workers of one lease do. ``held_mib`` has one entry a GPU, in the lease's order."""
+    """What the workers of one lease do. ``held_mib`` has one entry a GPU, in the lease's order.
+
+    ``last_call_at``: when a worker was last at work, by the agent's clock; a kernel that runs is work.
+    """
 
     id: Name
     workers: int = Field(ge=0)
@@ -387,12 +396,20 @@ class EndedConnection(Message):
 
 
 class AgentReport(Message):
-    """``POST /api/v1/agents/{name}/report``. ``instance`` differs from one start of the agent to the next."""
+    """``POST /api/v1/agents/{name}/report``.
+
+    ``instance`` differs from one start of the agent to the next. ``driver`` is for people;
+    ``driver_version`` (``580.65.06``) and ``cuda_version`` (``13.0``) are for filters, and empty where
+    unknown. ``compute`` is how leases share a GPU's compute: ``timeslice`` or ``mps``.
+    """
 
     instance: Name
     address: Name
     version: Text
     driver: Text
+    driver_version: Text = ""
+    cuda_version: Text = ""
+    compute: Text = "timeslice"
     gpus: list[ReportedGpu] = Field(max_length=1024)
     leases: list[ReportedLease] = Field(default=[], max_length=100_000)
     ended: list[EndedConnection] = Field(default=[], max_length=100_000)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The holder of a lease: asks for it, waits in the queue, proves every TTL/3 that it is still wanted.
+"""The holder of a lease: asks for it, proves every TTL/3 that it is still wanted, and hears the news of it.
 
+Each proof is a question too: the pool answers it when there is news, or when the next proof is due.
 All of it happens on a daemon thread, so neither a busy Jupyter server nor a slow pool holds anything up:
 a server that runs one long handler still proves its kernels' life, and a kernel starts whether or not the
 pool answers.
@@ -22,7 +23,7 @@ from .errors import BadRequest, LeaseEnded, PoolError, PoolUnreachable
 from .lease_file import FILE_NAME, LeaseFile, new_lease_dir, remove_lease_dir
 from .pool_client import LeaseRequest, PoolClient
 
-LONG_POLL_S = 25.0
+LONGEST_POLL_S = 25.0
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 5.0
 # How often to look whether a holder that showed no life is alive again.
@@ -40,8 +41,8 @@ _FILE_STATES = {
 class LeaseHolder:
     """One lease, from the request to the release.
 
-    ``alive`` is asked before each heartbeat, on the holder's thread: while it says no, the lease is left to
-    its TTL. ``current`` is always the newest lease file content; ``error`` is why the pool refused, or why
+    ``alive`` is asked before each proof, on the holder's thread: while it says no, the lease is left to its
+    TTL. ``current`` is always the newest lease file content; ``error`` is why the pool refused, or why
     it does not answer, else None.
     """
 
@@ -66,7 +67,6 @@ class LeaseHolder:
         self._stopping = threading.Event()
         self._revision: int | None = None
         self._ttl_s = 60.0
-        self._proved_at = 0.0
         self._thread = threading.Thread(target=self._run, name="bfkernel-lease", daemon=True)
         self.current = LeaseFile(
             state="requesting",
@@ -102,11 +102,7 @@ class LeaseHolder:
         """Prove now that the lease is wanted; ``current`` is fresh afterwards. Blocks for one request."""
         if self.lease_id is None or self.current.state not in LIVE_STATES:
             return
-        try:
-            self._take(self._client.heartbeat(self.lease_id))
-            self._proved_at = time.monotonic()
-        except (LeaseEnded, BadRequest) as error:
-            self._publish(state="ended", message=str(error), agent=None, token=None)
+        self._prove(self.lease_id)
 
     def confirm(self) -> bool:
         """Ask the pool whether the lease still lives; False when the pool does not say."""
@@ -178,37 +174,37 @@ class LeaseHolder:
                 self._publish(state="refused", message=str(error))
                 return
             else:
-                self._proved_at = time.monotonic()
                 self._take(lease)
                 return
 
     def _keep(self) -> None:
-        """Do one thing for the lease: prove it, or wait for news of it, or wait for the time to."""
-        due_s = self._proved_at + self._ttl_s / 3 - time.monotonic()
+        """Prove the lease once, and wait for news of it until the next proof is due."""
+        assert self.lease_id is not None  # noqa: S101 - it was asked for, or adopted
+        if not self._alive():
+            self._stopping.wait(LOOK_AGAIN_S)
+            return
+        known, began = self._revision, time.monotonic()
+        wait_s = min(self._ttl_s / 3, LONGEST_POLL_S)
         try:
-            if due_s <= 0:
-                self._prove()
-            elif self.current.state == "queued":
-                self._await_news(min(due_s, LONG_POLL_S))
-            else:
-                self._stopping.wait(due_s)
+            self._prove(self.lease_id, since=known, wait_s=wait_s)
         except PoolError as error:
             # The lease lives on in the pool's database, and the grant is checked without the pool.
             self._log.debug("Lease %s: %s", self.lease_id, error)
             self._stopping.wait(min(LAST_RETRY_S, self._ttl_s / 6))
-
-    def _prove(self) -> None:
-        if self._alive():
-            self.beat()
         else:
-            self._stopping.wait(LOOK_AGAIN_S)
+            # A pool that ends answers early, and there is no news in it.
+            if self._revision == known:
+                self._stopping.wait(began + min(wait_s, LOOK_AGAIN_S) - time.monotonic())
 
-    def _await_news(self, wait_s: float) -> None:
-        assert self.lease_id is not None  # noqa: S101 - only a lease with an id is ever queued
+    def _prove(self, lease_id: str, *, since: int | None = None, wait_s: float = 0) -> None:
         try:
-            self._take(self._client.lease(self.lease_id, since=self._revision, wait_s=wait_s))
+            self._take(self._client.heartbeat(lease_id, since=since, wait_s=wait_s))
+        except LeaseEnded as error:
+            self._end(str(error))
         except BadRequest as error:
-            self._publish(state="ended", message=str(error))
+            if error.code != "no-such-lease":  # whatever else it is, it is not the pool's word on the lease
+                raise
+            self._end(str(error))
 
     # -- what the pool said ----------------------------------------------------------------------------
 
@@ -236,7 +232,11 @@ class LeaseHolder:
                 emulated=gpus[0].get("emulated"),
                 ttl_s=self._ttl_s,
                 granted_at=lease.get("granted_at"),
+                notice=str(lease.get("notice") or ""),
             )
+
+    def _end(self, message: str) -> None:
+        self._publish(state="ended", message=message, agent=None, token=None, notice="")
 
     def _publish(self, **changes: Any) -> None:
         with self._changed:

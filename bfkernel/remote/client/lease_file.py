@@ -37,6 +37,7 @@ class LeaseFile:
     emulated: bool | None = None
     ttl_s: float | None = None
     granted_at: float | None = None
+    notice: str = ""
     version: int = VERSION
 
     def write(self, path: Path) -> None:

@@ -123,15 +123,15 @@ class PoolClient:
         """Ask for a lease; the answer is granted or queued."""
         return self._json("POST", "/api/v1/leases", json=request.to_json())
 
-    def lease(self, lease_id: str, *, since: int | None = None, wait_s: float = 0) -> Json:
-        """Return the lease; with ``since``, wait up to ``wait_s`` seconds for a newer revision of it."""
+    def heartbeat(self, lease_id: str, *, since: int | None = None, wait_s: float = 0) -> Json:
+        """Prove that the holder lives; the answer carries a fresh token. ``LeaseEnded`` when it is over.
+
+        The proof counts when it arrives. With ``since``, the answer comes when the lease's revision is
+        another, or after ``wait_s`` seconds.
+        """
         params: Json = {} if since is None else {"since": since, "wait_s": wait_s}
         timeout = httpx.Timeout(ANSWER_TIMEOUT_S + wait_s, connect=CONNECT_TIMEOUT_S)
-        return self._json("GET", f"/api/v1/leases/{lease_id}", params=params, timeout=timeout)
-
-    def heartbeat(self, lease_id: str) -> Json:
-        """Prove that the holder lives; the answer carries a fresh token. ``LeaseEnded`` when it is over."""
-        return self._json("POST", f"/api/v1/leases/{lease_id}/heartbeat")
+        return self._json("POST", f"/api/v1/leases/{lease_id}/heartbeat", params=params, timeout=timeout)
 
     def release(self, lease_id: str) -> Json:
         """Give the lease back. Idempotent."""

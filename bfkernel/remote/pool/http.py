@@ -31,7 +31,7 @@ from bfkernel.remote.messages import (
 )
 from bfkernel.remote.pool.api.operations import operation
 from bfkernel.remote.pool.auth import AuthenticationError, Authenticator, Principal, Role, is_foreign
-from bfkernel.remote.pool.core import LeaseUse, NameTakenError, ServerReport
+from bfkernel.remote.pool.core import GpuUse, LeaseUse, NameTakenError, ServerReport
 from bfkernel.remote.pool.metrics import Metrics
 from bfkernel.remote.pool.service import PoolService, StoreFailedError
 from bfkernel.remote.pool.views import gpu_views, lease_view, server_views
@@ -194,30 +194,25 @@ class Leases(ApiHandler):
         self.reply(LeaseList(leases=list(views)))
 
 
-class OneLease(ApiHandler):
-    """``/api/v1/leases/{id}``."""
+class PatientHandler(ApiHandler):
+    """Answers about a lease that wait for news of it."""
 
-    holding = frozenset({"DELETE"})
     _waiting: asyncio.Task[Lease] | None = None
 
-    @operation(query=WaitQuery, answer=LeaseMessage)
-    async def get(self, lease_id: str) -> None:
-        """Return the lease; with ``since``, when its revision is another, or after ``wait_s``."""
-        lease = await self.lease(lease_id)
-        query = self.query(WaitQuery)
-        if query.since is not None and query.wait_s:
-            waiting = self.pool.wait_for_change(lease, query.since, query.wait_s)
-            self._waiting = asyncio.ensure_future(waiting)
-            try:
-                lease = await self._waiting
-            except asyncio.CancelledError:
-                return
-        self.reply_lease(lease)
+    async def news_of(self, lease: Lease) -> Lease | None:
+        """Return the lease; with ``since``, when its revision is another, or after ``wait_s``.
 
-    @operation(answer=LeaseMessage)
-    async def delete(self, lease_id: str) -> None:
-        """Release the lease; an admin's DELETE of somebody else's revokes it."""
-        self.reply_lease(await self.pool.end(await self.lease(lease_id), self.principal))
+        None when the client has gone meanwhile.
+        """
+        query = self.query(WaitQuery)
+        if query.since is None or not query.wait_s:
+            return lease
+        waiting = self.pool.wait_for_change(lease, query.since, query.wait_s)
+        self._waiting = asyncio.ensure_future(waiting)
+        try:
+            return await self._waiting
+        except asyncio.CancelledError:
+            return None
 
     def on_connection_close(self) -> None:
         """Stop waiting for a client that has gone; Tornado calls this."""
@@ -225,22 +220,42 @@ class OneLease(ApiHandler):
             self._waiting.cancel()
 
 
-class Heartbeat(ApiHandler):
+class OneLease(PatientHandler):
+    """``/api/v1/leases/{id}``."""
+
+    holding = frozenset({"DELETE"})
+
+    @operation(query=WaitQuery, answer=LeaseMessage)
+    async def get(self, lease_id: str) -> None:
+        """Return the lease; with ``since``, when its revision is another, or after ``wait_s``."""
+        lease = await self.news_of(await self.lease(lease_id))
+        if lease:
+            self.reply_lease(lease)
+
+    @operation(answer=LeaseMessage)
+    async def delete(self, lease_id: str) -> None:
+        """Release the lease; an admin's DELETE of somebody else's revokes it."""
+        self.reply_lease(await self.pool.end(await self.lease(lease_id), self.principal))
+
+
+class Heartbeat(PatientHandler):
     """``/api/v1/leases/{id}/heartbeat``."""
 
     holding = frozenset({"POST"})
 
-    @operation(answer=LeaseMessage, problems=(410,))
+    @operation(query=WaitQuery, answer=LeaseMessage, problems=(410,))
     async def post(self, lease_id: str) -> None:
-        """Prove that the holder lives."""
+        """Prove that the holder lives, which counts at once; with ``since``, answer as a GET does."""
         lease = await self.lease(lease_id)
         if lease.user != self.principal.name:
             raise ProblemError(403, "not-permitted", "Only its owner keeps a lease alive.")
-        lease = await self.pool.heartbeat(lease)
-        if not lease.state.live:
-            raise ProblemError(410, "ended", lease.message or "The lease is over.")
-        self.note_holder(lease)
-        self.reply_lease(lease)
+        proved = await self.news_of(await self.pool.heartbeat(lease))
+        if proved is None:
+            return
+        if not proved.state.live:
+            raise ProblemError(410, "ended", proved.message or "The lease is over.")
+        self.note_holder(proved)
+        self.reply_lease(proved)
 
 
 class Gpus(ApiHandler):
@@ -362,4 +377,8 @@ def _server_report(name: str, message: AgentReport) -> ServerReport:
         ended=[connection.lease for connection in message.ended],
         driver=message.driver,
         version=message.version,
+        driver_version=message.driver_version,
+        cuda_version=message.cuda_version,
+        compute=message.compute,
+        gpu_uses={g.id: GpuUse(g.busy, g.memory_used_mib) for g in message.gpus},
     )

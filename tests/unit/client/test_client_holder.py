@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import time
 
-from bfkernel.remote.client import LeaseFile, LeaseHolder, PoolClient
+import pytest
 
-from .embedded_pool import TTL_S, eventually
+from bfkernel.remote.client import BadRequest, LeaseFile, LeaseHolder, PoolClient
+from bfkernel.remote.pool.views import lease_view
+
+from .embedded_pool import TTL_S, EmbeddedPool, Server, eventually
 
 
 def states():
@@ -60,6 +63,39 @@ def test_without_proof_of_life_the_lease_expires_and_says_so(pool, hold):
     alive = True
     assert holder.wait(5, until=lambda lease: lease.state == "ended").state == "ended"
     assert LeaseFile.read(holder.path).token is None
+
+
+def test_the_end_and_a_notice_are_heard_at_once(tmp_path, monkeypatch, hold):
+    """Long before the next proof of life would be due."""
+    notices = ["It is idle."]
+
+    def with_notice(*arguments, **options):
+        return lease_view(*arguments, **options).model_copy(update={"notice": notices[-1]})
+
+    monkeypatch.setattr("bfkernel.remote.pool.http.lease_view", with_notice)
+    pool = EmbeddedPool(tmp_path / "patient", ttl_s=600)
+    pool.start()
+    server = Server(pool)
+    try:
+        holder = hold("0.1", url=pool.url)
+        assert holder.wait(10).state == "granted"
+        assert LeaseFile.read(holder.path).notice == "It is idle."
+        with PoolClient(pool.url) as client:
+            client.release(holder.lease_id)
+        lease = holder.wait(10, until=lambda lease: lease.state == "ended")
+        assert (lease.state, lease.message, lease.notice) == ("ended", "The lease was released.", "")
+    finally:
+        server.stop()
+        pool.stop()
+
+
+def test_what_a_proxy_answers_is_not_the_end(pool, hold):
+    holder = hold("0.1", url=f"{pool.url}")
+    assert holder.wait(5).state == "granted"
+    holder._client._http().base_url = f"{pool.url}/elsewhere"
+    with pytest.raises(BadRequest):
+        holder.beat()
+    assert holder.current.state == "granted"
 
 
 def test_a_pool_that_is_not_there_yet(empty_pool, hold):

@@ -38,7 +38,7 @@ def test_errors_carry_the_pools_sentence(pool):
         with pytest.raises(NoShare, match="the largest GPU has 1000 MiB"):
             client.request_lease(request("2048m"))
         with pytest.raises(BadRequest, match="There is no lease nonsense"):
-            client.lease("nonsense")
+            client.heartbeat("nonsense")
 
 
 def test_a_long_command_line_is_shortened(pool):

@@ -166,6 +166,19 @@ async def test_a_heartbeat_brings_a_fresh_token(api: Api) -> None:
     assert answer["expires_in_s"] > 59
 
 
+async def test_a_heartbeat_proves_at_once_and_waits_for_news(api: Api) -> None:
+    await api.report()
+    lease = await api.asked(fraction=0.5)
+    await asyncio.sleep(0.5)
+    params = {"since": lease["revision"], "wait_s": 20}
+    heartbeat = asyncio.create_task(api.http.post(f"{LEASES}/{lease['id']}/heartbeat", params=params))
+    await asyncio.sleep(0.2)
+    assert not heartbeat.done()
+    assert (await api.http.get(f"{LEASES}/{lease['id']}")).json()["expires_in_s"] > 59.6
+    await api.http.delete(f"{LEASES}/{lease['id']}")
+    assert_problem(await heartbeat, 410, "ended")
+
+
 async def test_reports_make_a_lease_active_and_say_what_is_over(api: Api) -> None:
     await api.report()
     lease = await api.asked(fraction=0.5)
