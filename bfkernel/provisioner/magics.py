@@ -36,6 +36,7 @@ class GpuStatus:
     total_bytes: tuple[int, ...] = ()
     held_bytes: tuple[int, ...] = ()
     ttl_s: float | None = None
+    notice: str = ""
 
     @property
     def free_bytes(self) -> tuple[int, ...]:
@@ -52,6 +53,8 @@ class GpuStatus:
             free = _mib(total - held)
             lines.append(f"  {name}{_mib(held)} of {_mib(total)} held, {free} free")
         lines.append(f"  {_time_left(self.ttl_s)}")
+        if self.notice:
+            lines.append(f"  {self.notice}")
         return "\n".join(lines)
 
 
@@ -75,6 +78,7 @@ def status() -> GpuStatus:
         total_bytes=tuple(total for _, total in memory),
         held_bytes=tuple(held for held, _ in memory),
         ttl_s=lease.get("ttl_s"),
+        notice=str(lease.get("notice") or ""),
     )
 
 

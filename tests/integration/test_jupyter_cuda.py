@@ -121,16 +121,24 @@ def test_without_a_pool_a_cuda_cell_tells_what_it_waits_for(make_jupyter, env):
         assert waiting.wait(10).error
 
 
-def test_an_expired_lease_is_said_in_the_cell(pool, jupyter, bfkernel):
-    with jupyter.client(jupyter.start_kernel("gpu-0.1")) as cells:
+def test_a_lease_that_ends_is_said_once_in_the_next_cell_and_a_restart_asks_anew(pool, jupyter):
+    kernel = jupyter.start_kernel("gpu-0.1")
+    first = pool.lease()["id"]
+    with jupyter.client(kernel) as cells:
         cells.run(SETUP + COMPUTE)
         with pool.client() as client:
-            client.release(pool.lease()["id"])
-        eventually(
-            lambda: "CUDA_ERROR" in cells.start(COMPUTE).wait(30).error, 10, "the error of a lost lease"
-        )
-        assert cells.run("print(6 * 7)") == "42\n"
+            client.release(first)
         eventually(lambda: "ended" in cells.run("%gpu"), 10, "the holder's knowledge of the end")
+        failed = [cells.start(COMPUTE).wait(30) for _ in range(2)]
+        assert all("CUDA_ERROR_DEVICE_UNAVAILABLE" in cell.error for cell in failed)
+        said = "[bfkernel] GPU 0.1: The lease was released. Restart the kernel"
+        assert [cell.stderr.count(said) for cell in failed] == [1, 0]
+        assert cells.run("print(6 * 7)") == "42\n"
+    jupyter.restart(kernel)
+    assert pool.lease()["id"] != first
+    with jupyter.client(kernel) as cells:
+        cells.run(SETUP)
+        assert cells.run(COMPUTE) == "right\n"
 
 
 def test_a_shares_printf_appears_in_the_cell(pool, jupyter):

@@ -7,6 +7,7 @@ import fcntl
 import mmap
 import os
 import struct
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ _MAGIC = 0x47444C42
 _VERSION = 1
 _SIZE = 65536
 _HEAD = struct.Struct("<IIII16Q")
-_SLOT = struct.Struct("<IIQQ16QQ")
+_SLOT = struct.Struct("<IIQQ16QQQ")
+_LAST_CALL, _HELD, _EXECUTING = 2, 4, 21
 _PID = struct.Struct("<I")
 _FIRST_SLOT = 512
 _SLOT_STRIDE = 192
@@ -25,7 +27,8 @@ SLOTS = 256
 class Use:
     """What the workers of a lease hold together.
 
-    MiB on each GPU, and when the last one called, in seconds since the epoch.
+    MiB on each GPU, and when the last one was at work, in seconds since the epoch: it executed a call, or its
+    GPU did what it was told before.
     """
 
     held_mib: list[float]
@@ -55,8 +58,10 @@ class Ledger:
     def use(self, slots: Sequence[int]) -> Use:
         """Sum over the slots of running workers."""
         rows = [_SLOT.unpack_from(self._memory, _offset(slot)) for slot in slots]
-        held = [sum(row[4 + gpu] for row in rows) / (1 << 20) for gpu in range(self._gpus)]
-        last_ns = max((row[2] for row in rows), default=0)
+        held = [sum(row[_HELD + gpu] for row in rows) / (1 << 20) for gpu in range(self._gpus)]
+        if any(row[_EXECUTING] for row in rows):
+            return Use(held, time.time())
+        last_ns = max((row[_LAST_CALL] for row in rows), default=0)
         return Use(held, last_ns / 1e9 if last_ns else None)
 
     def note_client(self, slot: int, pid: int) -> None:

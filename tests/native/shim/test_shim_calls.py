@@ -38,6 +38,16 @@ def test_a_worker_that_dies_is_an_error_within_a_second(leased: Run) -> None:
     assert result.stderr.count("connection to the GPU server is lost") == 1
 
 
+def test_news_of_the_lease_is_told_once_at_the_next_call(leased: Run) -> None:
+    result = leased("news.py")
+    assert result.stdout.split("\n")[:-1] == ["call 0"] * 5 + ["call 46"] * 2, result.stderr
+    assert [line for line in result.stderr.splitlines() if line.startswith("[bfkernel]")] == [
+        "[bfkernel] It is idle.",
+        "[bfkernel] It is about to go.",
+        "[bfkernel] GPU 0.1: It was idle for too long. Restart the kernel or program to ask for a new share.",
+    ]
+
+
 def test_several_gpus_in_one_lease(leased: Run) -> None:
     result = leased("devices.py", gpus=3)
     buses = result.stdout.strip().split(",")

@@ -227,6 +227,22 @@ TEST(a_call_that_waits_does_not_stop_the_others) {
   CHECK(ms_since(start) >= 290);
 }
 
+// The worker looks every two seconds.
+TEST(a_silent_client_is_active_for_as_long_as_its_kernel_runs) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  One one;
+  one.client.start();
+  one.client.load(kModule, "kernels");
+  one.client.launch(kSleep, 0, 3'000'000);
+  one.client.info();
+  const worker::LedgerSlot& slot = one.ledger.file().slot[0];
+  const std::uint64_t called = slot.last_call_ns;
+  std::this_thread::sleep_for(2600ms);
+  CHECK(slot.last_call_ns > called + kSecond);
+  std::this_thread::sleep_for(2000ms);
+  CHECK(slot.last_call_ns < called + 3 * kSecond);
+}
+
 TEST(modules_come_with_their_tables_and_logs) {
   One one;
   one.client.start();

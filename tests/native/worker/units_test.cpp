@@ -95,11 +95,14 @@ TEST(ledger_holds_between_processes) {
 TEST(ledger_counts_calls) {
   test::LedgerFile file({1});
   worker::Ledger ledger(file.fd(), 0, 1);
+  const worker::LedgerSlot& slot = file.file().slot[0];
   ledger.count_call();
   ledger.count_call();
-  ledger.write_activity();
-  CHECK_EQUAL(file.file().slot[0].calls, 2u);
-  CHECK(file.file().slot[0].last_call_ns > 1'600'000'000ull * 1'000'000'000);
+  CHECK_EQUAL(slot.executing, 1u);
+  ledger.rest();
+  CHECK_EQUAL(slot.executing, 0u);
+  CHECK_EQUAL(slot.calls, 2u);
+  CHECK(slot.last_call_ns > 1'600'000'000ull * 1'000'000'000);
 }
 
 // ---- packer
@@ -376,6 +379,8 @@ std::vector<std::byte> frame(std::uint16_t opcode, std::size_t payload) {
   return bytes;
 }
 
+const worker::Connection::Waiting kUnheard{.begins = [] {}, .lasts = [] {}};
+
 // Frames of all sizes, written in pieces of all sizes, come out whole, however they are taken.
 TEST(connection_reads_frames_in_pieces) {
   const std::size_t sizes[] = {0, 1, 24, 4000, 70000, 262144, 262145, 1000000};
@@ -393,7 +398,7 @@ TEST(connection_reads_frames_in_pieces) {
         pair.send(all.data() + at, std::min(piece, all.size() - at));
       pair.end();
     });
-    worker::Connection connection(pair.ours, [] {});
+    worker::Connection connection(pair.ours, kUnheard);
     wire::FrameHeader header;
     for (std::uint16_t way = 0; way < 3; ++way) {
       for (const std::size_t size : sizes) {
@@ -422,7 +427,7 @@ TEST(connection_refuses_what_is_no_frame) {
     Pair pair;
     const wire::FrameHeader huge{.size = UINT32_MAX};
     pair.send(&huge, sizeof huge);
-    worker::Connection connection(pair.ours, [] {});
+    worker::Connection connection(pair.ours, kUnheard);
     wire::FrameHeader header;
     CHECK_THROWS(wire::Malformed, connection.next(header));
   }
@@ -431,7 +436,7 @@ TEST(connection_refuses_what_is_no_frame) {
     const auto bytes = frame(1, 100);
     pair.send(bytes.data(), cut);
     pair.end();
-    worker::Connection connection(pair.ours, [] {});
+    worker::Connection connection(pair.ours, kUnheard);
     wire::FrameHeader header;
     CHECK_THROWS(wire::Malformed, (connection.next(header), connection.rest()));
   }

@@ -9,6 +9,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -41,6 +42,15 @@ def test_use_is_the_sum_over_running_workers(ledger: Ledger) -> None:
     write_slot(ledger, 7, 1 << 30, 0)
     assert ledger.use([0, 255]) == Use([4.0, 0.5], 5.0)
     assert ledger.use([]) == Use([0, 0], None)
+
+
+def test_a_worker_that_executes_a_call_is_at_work_now(ledger: Ledger) -> None:
+    write_slot(ledger, 3, last_ns=2_000_000_000)
+    with mmap.mmap(ledger.fd, 65536) as memory:
+        struct.pack_into("<Q", memory, 512 + 192 * 3 + 160, 1)
+    last_call_at = ledger.use([3]).last_call_at
+    assert last_call_at is not None
+    assert abs(time.time() - last_call_at) < 60
 
 
 def test_a_slot_is_cleared_under_the_lock(ledger: Ledger) -> None:

@@ -40,6 +40,11 @@ def test_before_the_first_cuda_call(lease):
     ]
 
 
+def test_a_notice_is_shown(lease):
+    lease(notice="GPU 0.02 has been idle for 30 min.")
+    assert str(magics.status()).splitlines()[-1] == "  GPU 0.02 has been idle for 30 min."
+
+
 def test_with_what_the_driver_says(lease, monkeypatch):
     lease(gpus=2)
     monkeypatch.setattr(magics, "device_memory", lambda count: [(10 << 20, 655 << 20), None][:count])

@@ -8,10 +8,12 @@
 #include <atomic>
 #include <cerrno>
 #include <mutex>
+#include <optional>
 
 #include "shim/failure.h"
 #include "shim/lease.h"
 #include "shim/log.h"
+#include "shim/news.h"
 #include "shim/process.h"
 #include "wire/greeting.h"
 #include "wire/handles.h"
@@ -65,16 +67,12 @@ Agreement agree_on_window(int fd) {
   throw std::runtime_error("no address range is free both here and on the GPU server");
 }
 
-void report_loss(const std::string& why) {
-  std::string message =
-      "the connection to the GPU server is lost (" + why + "); restart the kernel or program";
-  try {
-    const lease::File file = lease::read();
-    if (file.state == "ended" && !file.message.empty()) message = file.message;
-    lease::tell(file, message);
-  } catch (const Failure&) {
-    log::say(message);
-  }
+void report_end(const lease::File& connected_with, const Transport::Ending& ending) {
+  if (ending.over) return lease::tell(connected_with, lease::over(ending.why));
+  const std::optional<lease::File> now = lease::read_again(connected_with.path);
+  if (now && now->state == "ended") return lease::tell(*now, lease::over(now->message));
+  lease::tell(connected_with,
+              "the connection to the GPU server is lost (" + ending.why + "); restart the kernel or program");
 }
 
 Connection* make() {
@@ -82,9 +80,13 @@ Connection* make() {
   try {
     wire::Fd fd = greet_agent(file);
     Agreement agreement = agree_on_window(fd.get());
-    return new Connection(
-        std::make_unique<Transport>(std::move(fd), report_loss, [] { return join(wire::kLifelineRole); }),
+    auto* made = new Connection(
+        std::make_unique<Transport>(
+            std::move(fd), [file](const Transport::Ending& ending) { report_end(file, ending); },
+            [] { return join(wire::kLifelineRole); }),
         agreement.window, std::move(agreement.join_key));
+    news::follow(file, made->transport());
+    return made;
   } catch (const std::exception& error) {
     lease::tell(file, error.what());
     throw Failure{CUDA_ERROR_DEVICE_UNAVAILABLE};
@@ -96,6 +98,7 @@ Connection* make() {
 void after_fork_in_child() {
   if (Connection* inherited = current.load()) {
     process::state = process::State::orphan;
+    process::watched &= ~process::news;
     inherited->transport().abandon_after_fork();
   } else if (process::state != process::State::orphan) {
     process::state = process::State::fresh;

@@ -8,6 +8,7 @@
 #include "shim/failure.h"
 #include "shim/host_functions.h"
 #include "shim/log.h"
+#include "shim/news.h"
 #include "shim/process.h"
 #include "shim/thread.h"
 #include "wire/codec.h"
@@ -40,6 +41,7 @@ CUresult guarded(const char* name, Body&& body) noexcept {
 template <class Body, class... A>
 [[gnu::noinline]] CUresult watched(Mode mode, const char* name, Body&& body, const A&... arguments) noexcept {
   if (mode == Mode::normal && host_functions::running_here()) return CUDA_ERROR_NOT_PERMITTED;
+  news::tell();
   if (!log::tracing) return guarded(name, body);
   const auto begin = std::chrono::steady_clock::now();
   const CUresult result = guarded(name, body);

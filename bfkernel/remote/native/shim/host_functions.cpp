@@ -2,7 +2,6 @@
 #include "shim/host_functions.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <optional>
 
 #include "shim/api.h"
+#include "shim/background.h"
 #include "shim/entry.h"
 #include "shim/host_slots.h"
 #include "shim/request.h"
@@ -110,24 +110,13 @@ void serve(int fd) {
 }
 
 void start_serving(int fd) {
-  // The program's signals are for its own threads.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  // Not a std::thread: an interpreter that is gone ends the thread that calls it (pthread_exit), through its
-  // frames.
-  pthread_t thread;
-  const int error = pthread_create(
-      &thread, nullptr,
+  const bool started = start_background(
       [](void* argument) -> void* {
         serve(static_cast<int>(reinterpret_cast<intptr_t>(argument)));
         return nullptr;
       },
       reinterpret_cast<void*>(static_cast<intptr_t>(fd)));
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  require(error == 0, CUDA_ERROR_OUT_OF_MEMORY);
-  pthread_detach(thread);
+  require(started, CUDA_ERROR_OUT_OF_MEMORY);
 }
 
 void open() {
@@ -138,7 +127,7 @@ void open() {
   start_serving(fd);
   std::atexit([] { process_ends = true; });
   channel = fd;
-  process::watched = true;
+  process::watched |= process::host_functions;
 }
 
 uint64_t add(const Entry& entry) {

@@ -73,11 +73,6 @@ class Interrupt {
   std::atomic<bool> happened_{false};
 };
 
-std::string folder_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-}
-
 bool holder_is_gone(const File& file) { return file.pid > 0 && kill(file.pid, 0) != 0 && errno == ESRCH; }
 
 // Sleeps until the folder changes, SIGINT comes, or it is time to look whether the holder lives.
@@ -95,6 +90,16 @@ void tell(const File& file, const std::string& message) {
   log::say(file.size.empty() ? message : file.size + ": " + message);
 }
 
+std::string over(const std::string& why) {
+  const char* full_stop = why.ends_with('.') ? "" : ".";
+  return why + full_stop + " Restart the kernel or program to ask for a new share.";
+}
+
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+
 File read() {
   const char* path = std::getenv("BFKERNEL_LEASE_FILE");
   if (!path || !*path) {
@@ -103,23 +108,28 @@ File read() {
         "kernel such as \"GPU 0.02\"");
     throw Failure{CUDA_ERROR_NO_DEVICE};
   }
+  if (std::optional<File> file = read_again(path)) return *std::move(file);
+  log::say_once(std::string("the lease file ") + path +
+                " cannot be read: the command or kernel that held the lease has ended");
+  throw Failure{CUDA_ERROR_NO_DEVICE};
+}
+
+std::optional<File> read_again(const std::string& path) {
   std::ostringstream text;
   text << std::ifstream(path).rdbuf();
   try {
     const wire::json::Value json = wire::json::parse(text.str());
-    File file{path,
-              json["state"].text(),
-              json["size"].text(),
-              json["message"].text(),
-              json["agent"].text(),
-              json["token"].text()};
-    file.gpus = static_cast<int>(json["gpus"].integer(1));
-    file.pid = static_cast<int>(json["pid"].integer());
-    return file;
+    return File{.path = path,
+                .state = json["state"].text(),
+                .size = json["size"].text(),
+                .message = json["message"].text(),
+                .notice = json["notice"].text(),
+                .agent = json["agent"].text(),
+                .token = json["token"].text(),
+                .gpus = static_cast<int>(json["gpus"].integer(1)),
+                .pid = static_cast<int>(json["pid"].integer())};
   } catch (const wire::json::Error&) {
-    log::say_once(std::string("the lease file ") + path +
-                  " cannot be read: the command or kernel that held the lease has ended");
-    throw Failure{CUDA_ERROR_NO_DEVICE};
+    return std::nullopt;
   }
 }
 
@@ -134,7 +144,8 @@ File wait_for_grant() {
     file = read();
     if (file.state == "granted") return file;
     if (file.state == "refused" || file.state == "ended" || file.state == "unreachable") {
-      log::say_once((file.size.empty() ? "" : file.size + ": ") + file.message);
+      const std::string why = file.state == "ended" ? over(file.message) : file.message;
+      log::say_once((file.size.empty() ? "" : file.size + ": ") + why);
       throw Failure{CUDA_ERROR_NO_DEVICE};
     }
     if (holder_is_gone(file)) {

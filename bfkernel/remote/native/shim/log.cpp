@@ -30,7 +30,7 @@ struct Settings {
   Settings() {
     const char* level = std::getenv("BFKERNEL_LOG");
     tracing = level && std::string_view(level) == "debug";
-    process::watched = tracing;
+    if (tracing) process::watched |= process::traced;
     stats = level && std::string_view(level) == "stats";
   }
   ~Settings() {
@@ -41,9 +41,9 @@ struct Settings {
 
 }  // namespace
 
-void say(std::string_view line) {
+void say(std::string_view line, CUlogLevel level) {
   write_line(line);
-  logs::add(CU_LOG_LEVEL_ERROR, line);
+  logs::add(level, line);
 }
 
 void say_once(const std::string& line) {

@@ -17,7 +17,7 @@ namespace shim::log {
 inline bool tracing = false;  // set once, while the library is loaded
 
 // One line "[bfkernel] …", kept in the log that a program can read.
-void say(std::string_view line);
+void say(std::string_view line, CUlogLevel level = CU_LOG_LEVEL_ERROR);
 // The same, but each text once a process.
 void say_once(const std::string& line);
 

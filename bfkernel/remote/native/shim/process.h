@@ -15,8 +15,13 @@ enum class State : int {
 };
 inline std::atomic<State> state{State::fresh};
 
-// Set where calls must be looked at one by one: they are traced, or there is a thread that must not make any.
-inline std::atomic<bool> watched{false};
+// Why calls must be looked at one by one; without a reason they go straight through.
+enum Watched : unsigned {
+  traced = 1,
+  host_functions = 2,  // there is a thread that must not make any
+  news = 4,            // the next call tells it
+};
+inline std::atomic<unsigned> watched{0};
 
 inline CUresult check() {
   return state.load(std::memory_order_acquire) == State::initialised ? CUDA_SUCCESS

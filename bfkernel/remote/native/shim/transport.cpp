@@ -6,8 +6,10 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <string>
 #include <system_error>
 
 #include "shim/failure.h"
@@ -21,6 +23,8 @@ constexpr size_t kQueueLimit =
     size_t{8} << 20;  // beyond it the caller writes itself: the program cannot run ahead for ever
 constexpr size_t kBulk = size_t{64} << 10;  // payloads from here on are written from where they lie
 constexpr size_t kInputSize = size_t{64} << 10;
+// A socket that is closed is read to its end at once; a thread that leads may just not run.
+constexpr auto kLastWords = std::chrono::seconds(1);
 
 void set_sequence(std::span<std::byte> frame, uint32_t sequence) {
   std::memcpy(frame.data() + offsetof(wire::FrameHeader, sequence), &sequence, sizeof sequence);
@@ -28,9 +32,9 @@ void set_sequence(std::span<std::byte> frame, uint32_t sequence) {
 
 }  // namespace
 
-Transport::Transport(wire::Fd socket, std::function<void(const std::string&)> lost,
+Transport::Transport(wire::Fd socket, std::function<void(const Ending&)> tell,
                      std::function<wire::Fd()> lifeline)
-    : socket_(std::move(socket)), lifeline_(std::move(lifeline)), lost_(std::move(lost)), input_(kInputSize) {
+    : socket_(std::move(socket)), lifeline_(std::move(lifeline)), tell_(std::move(tell)), input_(kInputSize) {
   Lifeline::limit_writes(socket_.get());
   // The program's signals are for its own threads.
   sigset_t all;
@@ -50,8 +54,18 @@ Transport::~Transport() {
   if (sender_thread_.joinable()) sender_thread_.join();
 }
 
-void Transport::check_alive() const {
-  if (dead_.load(std::memory_order_relaxed)) throw Failure{CUDA_ERROR_DEVICE_UNAVAILABLE};
+void Transport::check_alive() {
+  if (dead_.load(std::memory_order_relaxed)) [[unlikely]]
+    refuse();
+}
+
+void Transport::refuse() {
+  std::unique_lock lock(reply_mutex_);
+  end_reached_.wait_for(lock, kLastWords, [this] { return at_end_; });
+  const Ending ending = ending_;
+  lock.unlock();
+  std::call_once(told_, tell_, ending);
+  throw Failure{CUDA_ERROR_DEVICE_UNAVAILABLE};
 }
 
 void Transport::post(std::span<std::byte> frame, wire::Bytes tail) {
@@ -97,7 +111,7 @@ void Transport::write_now(std::span<std::byte> frame, wire::Bytes tail, Pending*
   try {
     write(parts);
   } catch (const std::system_error& error) {
-    fail(error.code().message());
+    end({.why = error.code().message()});
   }
   writing_.clear();
   if (!pending) check_alive();
@@ -139,7 +153,7 @@ void Transport::sender() {
         iovec part{writing_.data(), writing_.size()};
         if (!dead_) write(std::span(&part, 1));
       } catch (const std::system_error& error) {
-        fail(error.code().message());
+        end({.why = error.code().message()});
       }
       writing_.clear();
     }
@@ -156,7 +170,8 @@ void Transport::await(Pending& pending) {
       // Only without a leader: it might be writing into `pending` just now.
       pending_.erase(pending.sequence);
       wake_next();
-      throw Failure{CUDA_ERROR_DEVICE_UNAVAILABLE};
+      lock.unlock();
+      refuse();
     } else {
       lead(lock);
     }
@@ -167,12 +182,15 @@ void Transport::await(Pending& pending) {
 void Transport::lead(std::unique_lock<std::mutex>& lock) {
   leading_ = true;
   lock.unlock();
+  bool readable = true;
   try {
     read_frame();
   } catch (const std::exception& error) {
-    fail(error.what());
+    readable = false;
+    end({.why = error.what()});
   }
   lock.lock();
+  if (dead_ && !at_end_) read_to_end(lock, readable);
   leading_ = false;
 }
 
@@ -187,6 +205,7 @@ void Transport::read_frame() {
   if (header.size > wire::kMaxPayload) throw wire::Malformed("the server sent a frame that is too large");
   if (header.opcode == wire::kOpcodeStdout) return print(header.size);
   if (header.opcode == wire::kOpcodeHostWrite) return write_host(header.size);
+  if (header.opcode == wire::kOpcodeFarewell) return hear_farewell(header.size);
   deliver(header);
 }
 
@@ -258,14 +277,37 @@ void Transport::write_host(uint32_t size) {
   host_slots::receive(payload);
 }
 
-void Transport::fail(const std::string& why) {
+void Transport::hear_farewell(uint32_t size) {
+  if (size > wire::kMostFarewell) throw wire::Malformed("the server's last words are too many");
+  std::string why(size, '\0');
+  read_bytes(why.data(), size);
+  const std::lock_guard lock(reply_mutex_);
+  ending_ = {.over = true, .why = std::move(why)};
+}
+
+void Transport::end(Ending ending) {
+  std::unique_lock lock(reply_mutex_);
+  if (ending_.why.empty() || (ending.over && !ending_.over)) ending_ = std::move(ending);
   if (dead_.exchange(true)) return;
   shutdown(socket_.get(), SHUT_RDWR);  // whoever reads or writes now finds out
-  {
-    const std::lock_guard lock(reply_mutex_);
-    if (!leading_) wake_next();
+  if (leading_) return;                // it reads to the end
+  leading_ = true;
+  read_to_end(lock, true);
+  leading_ = false;
+  wake_next();
+}
+
+// Called by who leads, with reply_mutex_ in `lock`; the socket is closed, so that nothing waits here.
+void Transport::read_to_end(std::unique_lock<std::mutex>& lock, bool readable) {
+  lock.unlock();
+  try {
+    while (readable) read_frame();
+  } catch (const std::exception&) {
+    // Nothing more.
   }
-  lost_(why);
+  lock.lock();
+  at_end_ = true;
+  end_reached_.notify_all();
 }
 
 void Transport::abandon_after_fork() {

@@ -6,6 +6,10 @@
 // so the server reads frames in the order in which they were queued. In: the waiting threads read for each
 // other. One of them, the leader, reads frames and hands each reply to its owner; when it has its own it
 // wakes another waiting thread to lead. A lone caller so needs no second wake-up.
+//
+// The end: whoever notices it first closes the socket for both directions. What the server had sent before is
+// still read, by the leader or else by who noticed: it may say why the connection ends. Only then do calls
+// fail.
 #pragma once
 
 #include <atomic>
@@ -39,9 +43,13 @@ struct Pending {
 
 class Transport {
  public:
-  // `lost` is called once, by any thread, when the connection has ended; `lifeline` opens a second one.
-  Transport(wire::Fd socket, std::function<void(const std::string&)> lost,
-            std::function<wire::Fd()> lifeline);
+  // Why a connection has ended. `over`: the lease is, and `why` is the sentence of who ended it.
+  struct Ending {
+    bool over = false;
+    std::string why;
+  };
+  // `tell` is called once, by the first call that finds the connection ended; `lifeline` opens a second one.
+  Transport(wire::Fd socket, std::function<void(const Ending&)> tell, std::function<wire::Fd()> lifeline);
   ~Transport();
 
   // `frame` begins with a FrameHeader, whose sequence is filled in here. `tail` is the end of the payload and
@@ -55,6 +63,11 @@ class Transport {
 
   // The first error of posted calls that has come in and was not yet reported, or success.
   CUresult take_deferred() { return static_cast<CUresult>(deferred_.exchange(0, std::memory_order_relaxed)); }
+
+  // Ends the connection, if it has not ended yet. Any thread.
+  void end(Ending ending);
+  // To watch for its end.
+  int socket() const { return socket_.get(); }
 
   // In the child of a fork: closes the copy of the socket, touches nothing else.
   void abandon_after_fork();
@@ -70,13 +83,16 @@ class Transport {
   void deliver(const wire::FrameHeader& header);
   void print(uint32_t size);
   void write_host(uint32_t size);
-  void fail(const std::string& why);
-  void check_alive() const;
+  void hear_farewell(uint32_t size);
+  void read_to_end(std::unique_lock<std::mutex>& lock, bool readable);
+  void check_alive();
+  [[noreturn]] void refuse();
 
   wire::Fd socket_;
   Lifeline lifeline_;  // under write_mutex_
-  std::function<void(const std::string&)> lost_;
-  std::atomic<bool> dead_{false};
+  std::function<void(const Ending&)> tell_;
+  std::once_flag told_;
+  std::atomic<bool> dead_{false};  // set under reply_mutex_
   std::atomic<uint32_t> deferred_{0};
 
   std::mutex write_mutex_;  // held while writing to the socket; taken before queue_mutex_
@@ -91,6 +107,9 @@ class Transport {
   std::mutex reply_mutex_;
   std::map<uint32_t, Pending*> pending_;
   bool leading_ = false;
+  Ending ending_;
+  bool at_end_ = false;  // all that came before the end is read, and ending_ final
+  std::condition_variable end_reached_;
   std::vector<std::byte> input_;  // the leader's
   size_t input_begin_ = 0;
   size_t input_end_ = 0;

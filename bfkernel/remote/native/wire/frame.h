@@ -20,6 +20,9 @@ inline constexpr uint16_t kFlagWaiting = 1;
 inline constexpr uint16_t kOpcodeStdout = 1;  // worker → client, unasked: bytes that the device printed
 inline constexpr uint16_t kOpcodeHostWrite =
     2;  // worker → client, unasked: a HostWrite, what a graph copied to the client's memory
+inline constexpr uint16_t kOpcodeFarewell =
+    3;  // worker → client, unasked and last: why the worker ends, a sentence in UTF-8
+inline constexpr uint32_t kMostFarewell = 4096;  // bytes
 
 struct FrameHeader {
   uint32_t size = 0;  // payload bytes

@@ -134,9 +134,16 @@ bool read_exact(int fd, void* data, size_t size) {
 }
 
 size_t read_some(int fd, void* data, size_t size) {
+  const std::optional<size_t> got = read_in_time(fd, data, size);
+  if (!got) fail("reading from the data connection");
+  return *got;
+}
+
+std::optional<size_t> read_in_time(int fd, void* data, size_t size) {
   while (true) {
     const ssize_t got = read(fd, data, size);
     if (got >= 0) return static_cast<size_t>(got);
+    if (errno == EAGAIN) return std::nullopt;
     if (errno != EINTR) fail("reading from the data connection");
   }
 }

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -55,5 +56,7 @@ bool read_exact(int fd, void* data, size_t size);
 
 // What is there, at most `size` bytes, waiting for at least one: 0 at the end. Throws std::system_error.
 size_t read_some(int fd, void* data, size_t size);
+// The same, but nothing when the socket's own limit on waiting (SO_RCVTIMEO) has run out.
+std::optional<size_t> read_in_time(int fd, void* data, size_t size);
 
 }  // namespace wire

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "worker/connection.h"
 
+#include <sys/socket.h>
+#include <sys/time.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "wire/socket.h"
 
 namespace worker {
 
-Connection::Connection(int fd, std::function<void()> before_wait)
-    : fd_(fd), before_wait_(std::move(before_wait)) {}
+Connection::Connection(int fd, Waiting waiting) : fd_(fd), waiting_(std::move(waiting)) {
+  const timeval silence{kSilenceS, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof silence);
+}
 
 bool Connection::next(wire::FrameHeader& header) {
   skip(left_);
@@ -51,8 +57,11 @@ void Connection::read(std::byte* to, std::size_t size) {
   std::memcpy(to, buffer_.get() + begin_, here);
   consume(here);
   if (here == size) return;
-  if (!wire::read_exact(fd_, to + here, size - here))
-    throw wire::Malformed("the connection ended inside a frame");
+  for (std::size_t done = here; done < size;) {
+    const std::size_t got = receive(to + done, size - done);
+    if (got == 0) throw wire::Malformed("the connection ended inside a frame");
+    done += got;
+  }
   left_ -= size - here;
 }
 
@@ -76,6 +85,15 @@ void Connection::consume(std::size_t size) {
   left_ -= size;
 }
 
+// What is there, waiting for at least one byte; 0 at the end.
+std::size_t Connection::receive(std::byte* to, std::size_t size) {
+  if (left_ == 0) waiting_.begins();
+  for (;;) {
+    if (const std::optional<std::size_t> got = wire::read_in_time(fd_, to, size)) return *got;
+    waiting_.lasts();
+  }
+}
+
 void Connection::fill(std::size_t least) {
   if (!fill_or_end(least)) throw wire::Malformed("the connection ended inside a frame");
 }
@@ -91,8 +109,7 @@ bool Connection::fill_or_end(std::size_t least) {
     begin_ = 0;
   }
   while (end_ - begin_ < least) {
-    before_wait_();
-    const std::size_t got = wire::read_some(fd_, buffer_.get() + end_, kBuffer - end_);
+    const std::size_t got = receive(buffer_.get() + end_, kBuffer - end_);
     if (got == 0) {
       if (begin_ == end_) return false;
       throw wire::Malformed("the connection ended inside a frame");

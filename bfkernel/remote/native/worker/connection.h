@@ -20,8 +20,13 @@ namespace worker {
 // that does not fit can be taken whole, or piece by piece into the place where it is wanted.
 class Connection {
  public:
-  // `before_wait` is called whenever nothing is left to do before the client sends more.
-  Connection(int fd, std::function<void()> before_wait);
+  // Called by the thread that reads.
+  struct Waiting {
+    std::function<void()> begins;  // everything is executed, and the client has sent no more
+    std::function<void()> lasts;   // the client has been silent for kSilenceS, and again for as long
+  };
+  Connection(int fd, Waiting waiting);
+  static constexpr int kSilenceS = 2;
 
   // The next frame's header, after what is left of the frame before: false when the client closed the
   // connection between two frames. Throws wire::Malformed for a header that cannot be, std::system_error.
@@ -44,6 +49,7 @@ class Connection {
   void send(wire::FrameHeader header, std::span<const wire::Bytes> parts);
 
  private:
+  std::size_t receive(std::byte* to, std::size_t size);
   void fill(std::size_t least);
   bool fill_or_end(std::size_t least);
   void consume(std::size_t size);
@@ -52,7 +58,7 @@ class Connection {
   static constexpr std::size_t kKeptLarge = 64 << 20;  // a larger buffer is given back after its frame
 
   const int fd_;
-  const std::function<void()> before_wait_;
+  const Waiting waiting_;
   std::unique_ptr<std::byte[]> buffer_ = std::make_unique<std::byte[]>(kBuffer);
   std::size_t begin_ = 0;
   std::size_t end_ = 0;

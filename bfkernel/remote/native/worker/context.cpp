@@ -89,11 +89,30 @@ bool Session::gpu_is_idle() {
   if (graphs_->capturing()) return false;
   if (contexts_.size() > 1 || current_ == nullptr) return false;
   const std::vector<void*> streams = handles_.all(wire::Kind::stream, current_->id);
-  if (streams.size() > kFew) return false;
-  if (call(driver_.cuStreamQuery, CUstream{}) == CUDA_ERROR_NOT_READY) return false;
-  return std::none_of(streams.begin(), streams.end(), [this](void* stream) {
-    return call(driver_.cuStreamQuery, static_cast<CUstream>(stream)) == CUDA_ERROR_NOT_READY;
+  return streams.size() <= kFew && !at_work(streams);
+}
+
+bool Session::gpu_is_at_work() {
+  if (graphs_->capturing()) return false;  // to be asked is what no capture survives
+  const bool found = std::any_of(contexts_.begin(), contexts_.end(), [this](const auto& entry) {
+    call(driver_.cuCtxSetCurrent, entry.second->handle);
+    return at_work(handles_.all(wire::Kind::stream, entry.first));
   });
+  make_current(current_);
+  return found;
+}
+
+// Whether one of these streams, or the default stream of the current context, has work.
+bool Session::at_work(const std::vector<void*>& streams) {
+  const auto works = [this](void* stream) {
+    return call(driver_.cuStreamQuery, static_cast<CUstream>(stream)) == CUDA_ERROR_NOT_READY;
+  };
+  return works(nullptr) || std::any_of(streams.begin(), streams.end(), works);
+}
+
+// A client that is silent while its kernels run, or while a thread of its waits for them, is not idle.
+void Session::note_work() {
+  if (lanes_.busy() || gpu_is_at_work()) ledger_.note_work();
 }
 
 // ---- the calls

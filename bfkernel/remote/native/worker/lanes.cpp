@@ -32,6 +32,11 @@ void Lanes::run(std::function<void()> task) {
   }
 }
 
+bool Lanes::busy() {
+  const std::lock_guard lock(mutex_);
+  return !tasks_.empty() || idle_ < threads_.size();
+}
+
 void Lanes::loop() {
   pthread_setname_np(pthread_self(), "lane");
   std::unique_lock lock(mutex_);

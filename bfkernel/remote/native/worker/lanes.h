@@ -27,6 +27,8 @@ class Lanes {
   static constexpr std::size_t kMost = 512;
 
   void run(std::function<void()> task);
+  // True while a task runs or waits to.
+  bool busy();
 
  private:
   void loop();

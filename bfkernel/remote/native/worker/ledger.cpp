@@ -113,11 +113,17 @@ std::vector<Ledger::Client> Ledger::clients(unsigned gpu) const {
   return found;
 }
 
+void Ledger::note_executing(bool executing) {
+  executing_ = executing;
+  if (!executing) write_activity();
+  store(mine_->executing, executing ? 1 : 0);
+}
+
 void Ledger::write_activity() {
-  if (calls_ == written_calls_) return;
-  written_calls_ = calls_;
-  store(mine_->last_call_ns, now_ns());
+  note_work();
   store(mine_->calls, calls_);
 }
+
+void Ledger::note_work() { store(mine_->last_call_ns, now_ns()); }
 
 }  // namespace worker

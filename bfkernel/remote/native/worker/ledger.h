@@ -21,11 +21,12 @@ constexpr std::size_t kLedgerBytes = 64 * 1024;
 struct LedgerSlot {
   std::uint32_t pid;
   std::uint32_t client_pid;    // on the client's machine; written by the agent
-  std::uint64_t last_call_ns;  // since the epoch
+  std::uint64_t last_call_ns;  // since the epoch; while the GPU is at work, when that was last seen
   std::uint64_t calls;
   std::array<std::uint64_t, kLedgerGpus> held;  // bytes
   std::uint64_t contexts;                       // bit k: a context on GPU k
-  std::array<std::uint64_t, 4> reserved_end;
+  std::uint64_t executing;                      // 1 while the worker executes calls
+  std::array<std::uint64_t, 3> reserved_end;
 };
 static_assert(sizeof(LedgerSlot) == 192);
 
@@ -71,23 +72,30 @@ class Ledger {
   };
   std::vector<Client> clients(unsigned gpu) const;
 
-  // Called for every frame: counts it, and writes count and time down now and then.
+  // Called for every call, before it is executed: counts it, and writes count and time down now and then.
   void count_call() {
-    ++calls_;
-    if ((calls_ & 63) == 0) write_activity();
+    if (!executing_) note_executing(true);
+    if ((++calls_ & 63) == 0) write_activity();
   }
-  // Writes count and time at once; called when the worker is about to wait for its client.
-  void write_activity();
+  // Called when the worker is about to wait for its client: everything is executed.
+  void rest() {
+    if (executing_) note_executing(false);
+  }
+  // Called when the client is silent and its work still goes on.
+  void note_work();
 
  private:
   struct Lock;
+  void note_executing(bool executing);
+  void write_activity();
+
   const int fd_;
   const unsigned gpus_;
   LedgerFile* file_;
   LedgerSlot* mine_;
   std::mutex mutex_;  // the file lock belongs to the process: threads need their own
   std::uint64_t calls_ = 0;
-  std::uint64_t written_calls_ = 0;
+  bool executing_ = false;
 };
 
 }  // namespace worker

@@ -2,10 +2,13 @@
 #include "worker/session.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstring>
+#include <span>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include "wire/extent.h"
@@ -99,7 +102,9 @@ void Session::use_window(const Window& window) {
   window_ = window;
   memory_ = std::make_unique<Memory>(backing_, ledger_, window.base, window.size, granularity());
   reclaimer_ = std::make_unique<Reclaimer>(*memory_, [this] { wait_for_gpu(); });
-  connection_ = std::make_unique<Connection>(options_.socket_fd, [this] { ledger_.write_activity(); });
+  connection_ = std::make_unique<Connection>(
+      options_.socket_fd,
+      Connection::Waiting{.begins = [this] { ledger_.rest(); }, .lasts = [this] { note_work(); }});
   graphs_ = std::make_unique<Graphs>(*this);
   host_functions_.before([this](std::uint64_t token, const HostFunctions::Send& send) {
     graphs_->slots().send_for_function(token, send);
@@ -107,14 +112,31 @@ void Session::use_window(const Window& window) {
   reclaimer_->start();
   sharing_.use(*memory_);
   control_.start([this](const wire::json::Value& message, wire::Fd descriptor) {
-    if (const std::string* role = message["role"].string()) return join(*role, std::move(descriptor));
-    sharing_.receive(message, std::move(descriptor));
+    hear_agent(message, std::move(descriptor));
   });
   if (capture_ == nullptr) return;
   capture_->start([this](std::string_view text) {
     const wire::Bytes bytes = std::as_bytes(std::span(text));
     connection_->send({.opcode = wire::kOpcodeStdout}, std::span(&bytes, 1));
   });
+}
+
+void Session::hear_agent(const wire::json::Value& message, wire::Fd descriptor) {
+  if (const std::string* reason = message["end"].string()) end(*reason);
+  if (const std::string* role = message["role"].string()) return join(*role, std::move(descriptor));
+  sharing_.receive(message, std::move(descriptor));
+}
+
+// The lease is over: the client hears why. A client that takes nothing is left to the agent's signal.
+void Session::end(const std::string& reason) {
+  log_line("the agent ends this worker: %s", reason.c_str());
+  const wire::Bytes bytes = std::as_bytes(std::span(reason));
+  try {
+    connection_->send({.opcode = wire::kOpcodeFarewell}, std::span(&bytes, 1));
+  } catch (const std::system_error&) {
+    // The client is gone as well.
+  }
+  _exit(0);
 }
 
 // A further connection of this client's, which the agent has checked.

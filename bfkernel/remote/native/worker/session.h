@@ -119,6 +119,8 @@ class Session {
   unsigned gpus() const { return static_cast<unsigned>(devices_.size()); }
   // True where no work of the client's can be running on a GPU, as far as a few quick queries tell.
   bool gpu_is_idle();
+  // True where some stream of the client's is known to have work on a GPU. Queries all of them.
+  bool gpu_is_at_work();
   // True where more frames wait: then this thread has better things to do than to wait for the GPU.
   bool more_to_do() const { return connection_ && connection_->ready(); }
 
@@ -162,9 +164,13 @@ class Session {
   void execute_generated(const Request& request);
   void bind(std::uint64_t context);
   void wait_for_gpu();
+  bool at_work(const std::vector<void*>& streams);
+  void note_work();
   void fail(const std::exception& error);
   void use_window(const Window& window);
+  void hear_agent(const wire::json::Value& message, wire::Fd descriptor);
   void join(const std::string& role, wire::Fd connection);
+  [[noreturn]] void end(const std::string& reason);
 
   const Options& options_;
   const DriverTable& driver_;
