@@ -14,6 +14,7 @@ from bfkernel.remote.agent.join_token import join_token
 from bfkernel.remote.client.settings import pool_url
 from bfkernel.remote.logs import FORMATS
 from bfkernel.remote.serve import (
+    COMPUTE_MODES,
     AgentOptions,
     DriverOptions,
     PoolOptions,
@@ -94,6 +95,12 @@ _agent_options = _together(
         type=MEMORY,
         default="32GiB",
         help="The memory of each emulated GPU (32GiB).",
+    ),
+    click.option(
+        "--compute",
+        type=click.Choice(COMPUTE_MODES),
+        default="timeslice",
+        help="How leases share a GPU's compute: by turns, or side by side under NVIDIA's MPS (timeslice).",
     ),
 )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bfkernel.remote.addresses import EVERYWHERE, host_port, is_loopback
+from bfkernel.remote.agent.compute import COMPUTE_MODES, Compute
 from bfkernel.remote.agent.inventory import DriverOptions
 from bfkernel.remote.agent.server import AgentOptions, AgentServer, run_agent
 from bfkernel.remote.pool.auth import HubOptions, hub_options
@@ -19,6 +20,7 @@ from bfkernel.remote.process import run_until_signal, say_ready
 from bfkernel.remote.state_dir import ConfigurationError, default_state_dir
 
 __all__ = [
+    "COMPUTE_MODES",
     "AgentOptions",
     "ConfigurationError",
     "DriverOptions",
@@ -51,6 +53,7 @@ class ServeOptions:
     name: str | None = None
     advertise: str | None = None
     database_url: str | None = None
+    compute: Compute = "timeslice"
 
 
 def run_serve(options: ServeOptions) -> int:
@@ -85,6 +88,7 @@ class _Serve:
                 data_host=options.host if not is_loopback(options.host) else "127.0.0.1",
                 advertise=options.advertise,
                 join_token=self._pool.authenticator.admit_agent(),
+                compute=options.compute,
             )
         )
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Real pools and agents as processes, with a small worker and driver in place of the native ones.
 
-The worker here does what an agent can see of the real one: it greets, holds bytes in the ledger, and ends
-with its connection. The driver has GPUs of its own naming and nothing else.
+The worker here does what an agent can see of the real one: it greets, holds bytes in the ledger, says
+farewell when it is told to end, and ends with its connection. The driver has GPUs of its own naming and
+nothing else.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -27,7 +29,7 @@ LIMIT_S = 20.0
 
 _WORKER = """\
 #!{python}
-import argparse, ctypes, json, mmap, os, signal, socket, struct
+import argparse, ctypes, json, mmap, os, signal, socket, struct, threading
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 p = argparse.ArgumentParser()
 for name in ("--socket-fd", "--ledger-fd", "--control-fd", "--slot"):
@@ -40,9 +42,17 @@ struct.pack_into("<IIQQQ", m, at, os.getpid(), 0, 1_700_000_000_000_000_000, 1, 
 s = socket.socket(fileno=o.socket_fd)
 facts = dict(ok=True, lease=o.lease, limits=o.limit, pid=os.getpid(), slot=o.slot, driver=o.driver,
              visible=os.environ["CUDA_VISIBLE_DEVICES"], blocking=os.get_blocking(o.socket_fd),
-             token_in_environment="BFKERNEL_TOKEN" in os.environ)
+             token_in_environment="BFKERNEL_TOKEN" in os.environ,
+             thread_percentage=os.environ.get("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"))
 b = json.dumps(facts).encode()
 s.sendall(b"BFKERNEL" + struct.pack("<I", len(b)) + b)
+def listen():
+    line = socket.socket(fileno=o.control_fd)
+    while word := line.recv(4096):
+        if reason := json.loads(word).get("end", "").encode():
+            s.sendall(struct.pack("<IHHIIQ", len(reason), 3, 0, 0, 0, 0) + reason)
+            os._exit(0)
+threading.Thread(target=listen, daemon=True).start()
 while d := s.recv(4096):
     s.sendall(d)
 """
@@ -195,12 +205,17 @@ class Connection:
 
     def ended(self) -> bool:
         """Wait for the other side to end the connection."""
-        try:
-            while self.socket.recv(65536):
-                pass
-        except ConnectionResetError:
-            pass
+        self.last_words()
         return True
+
+    def last_words(self) -> str:
+        """Wait for the other side to end the connection, and return why it says that it does."""
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while part := self.socket.recv(65536):
+                received += part
+        farewell = received.rpartition(struct.pack("<HHIIQ", 3, 0, 0, 0, 0))
+        return farewell[2].decode() if farewell[1] else ""
 
     def close(self) -> None:
         self.socket.close()

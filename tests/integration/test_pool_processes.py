@@ -53,7 +53,7 @@ def test_serve_grants_and_serves_a_lease(start: Callable[..., Process], native: 
     first.close()
     eventually("the first worker's end", lambda: client.lease(lease["id"])["workers"] == 1)
     assert client.release(lease["id"])["state"] == "released"
-    assert second.ended()
+    assert second.last_words() == "The lease was released."
     eventually("the free share", lambda: client.gpus()[0]["free_mib"] == 32768)
     late = Connection(lease["agent"], lease["token"])
     assert late.greeting["code"] == "lease-ended"
@@ -152,6 +152,7 @@ def test_a_killed_agent_takes_its_workers_along_and_comes_back(start: Callable[.
     again = start("agent", pool=url, data_port=0)
     again.ready()
     assert eventually("the new address", lambda: client.lease(kept["id"])["agent"] == again.where)
+    assert client.lease(kept["id"])["workers"] == 0
 
     def only_kept() -> bool:
         client.heartbeat(kept["id"])
@@ -171,6 +172,42 @@ def test_a_lost_servers_leases_end(start: Callable[..., Process]) -> None:
     agent.kill()
     answer = eventually("410", lambda: (a := client.heartbeat(lease["id"])).status_code == 410 and a)
     assert "has not answered" in answer.json()["detail"]
+
+
+def test_an_agent_that_was_away_too_long_ends_what_is_over(start: Callable[..., Process]) -> None:
+    url = start("pool", port=0, lease_ttl_s=2.0).ready()
+    agent = start("agent", pool=url, data_port=0)
+    agent.ready()
+    client = Client(url)
+    lease = client.ask(fraction=1)
+    connection = Connection(lease["agent"], lease["token"])
+    agent.process.send_signal(signal.SIGSTOP)
+    eventually("the end of the lease", lambda: not client.leases())
+    connection.socket.sendall(b"on")
+    assert connection.echo(13) == b"first frameon"
+
+    agent.process.send_signal(signal.SIGCONT)
+    assert "has not answered for 2 s" in connection.last_words()
+    eventually("the worker's end", lambda: not is_running(connection.greeting["pid"]))
+    following = client.ask(fraction=1)
+    eventually("its grant", lambda: client.heartbeat(following["id"]).json()["state"] == "granted")
+    granted = client.lease(following["id"])
+    assert Connection(granted["agent"], granted["token"]).greeting["ok"]
+
+
+def test_under_mps_a_worker_is_kept_to_its_part_of_the_gpu(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
+    mps = {"environment": {"CUDA_MPS_PIPE_DIRECTORY": str(tmp_path)}, "compute": "mps"}
+    without = start("serve", **START, **mps)
+    assert without.process.wait(20) == 1
+    assert f"The MPS control daemon does not run ({tmp_path} has no control)" in without.log.read_text()
+
+    (tmp_path / "control").touch()
+    client = Client(start("serve", **START, **mps).ready())
+    for request, percentage in (({"fraction": 0.02}, "2"), ({"memory_mib": 1000}, "4")):
+        lease = client.ask(**request)
+        assert Connection(lease["agent"], lease["token"]).greeting["thread_percentage"] == percentage
 
 
 def test_an_agent_waits_for_its_pool_and_serves_meanwhile(

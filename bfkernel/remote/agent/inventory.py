@@ -10,13 +10,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from bfkernel import __version__
 from bfkernel.remote import native_files
-from bfkernel.remote.agent import driver_probe
+from bfkernel.remote.agent import driver_probe, nvml
 from bfkernel.remote.records import Gpu
 from bfkernel.remote.state_dir import ConfigurationError
 
 _PROBE_LIMIT_S = 60.0
 _REAL_DRIVER = "libcuda.so.1"
+_SOFTGPU = "libsoftgpu.so"
 # : Not for drivers and workers: they would follow a lease of somebody else's, or hold a secret that they do
 # not need.
 _PRIVATE_VARIABLES = (
@@ -45,6 +47,10 @@ class Inventory:
     library: str
     #: for people: ``softgpu``, ``libcuda.so.1 580.65.06, CUDA 13.0``
     description: str
+    #: for filters: ``580.65.06``, empty where unknown; an emulated driver has the version of this package
+    driver_version: str
+    #: ``13.0``
+    cuda_version: str
     environment: dict[str, str]
     gpus: tuple[Gpu, ...]
 
@@ -109,30 +115,22 @@ def _ask(server: str, library: str, environment: dict[str, str]) -> Inventory:
     if len({gpu.id for gpu in gpus}) != len(gpus):
         msg = f"The CUDA driver {library} has two GPUs with the same UUID."
         raise ConfigurationError(msg)
-    return Inventory(library, _describe(library, answer["cuda"]), environment, gpus)
+    version = _version(library)
+    name = " ".join(word for word in (_name(library), version) if word)
+    return Inventory(library, f"{name}, CUDA {answer['cuda']}", version, answer["cuda"], environment, gpus)
 
 
 def _emulated(name: str) -> bool:
     return name.startswith("Emulated")
 
 
-def _describe(library: str, cuda: str) -> str:
+def _name(library: str) -> str:
     name = Path(library).name
-    if name == "libsoftgpu.so":
-        return f"softgpu, CUDA {cuda}"
-    version = _nvml_version() if library == _REAL_DRIVER else None
-    return f"{name} {version}, CUDA {cuda}" if version else f"{name}, CUDA {cuda}"
+    return "softgpu" if name == _SOFTGPU else name
 
 
-def _nvml_version() -> str | None:
-    """Return NVIDIA's number of the installed driver, which CUDA itself does not tell."""
-    try:
-        import pynvml  # type: ignore[import-untyped]
-
-        pynvml.nvmlInit()
-        try:
-            return str(pynvml.nvmlSystemGetDriverVersion())
-        finally:
-            pynvml.nvmlShutdown()
-    except Exception:  # noqa: BLE001 - it is a detail for people; every reason to lack it is as good
-        return None
+def _version(library: str) -> str:
+    name = Path(library).name
+    if name == _SOFTGPU:
+        return __version__
+    return nvml.driver_version() or "" if name == _REAL_DRIVER else ""

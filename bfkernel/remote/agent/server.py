@@ -16,14 +16,17 @@ from urllib.parse import urlsplit
 from bfkernel import __version__
 from bfkernel.remote import native_files
 from bfkernel.remote.addresses import EVERYWHERE, host_port, is_loopback
+from bfkernel.remote.agent.compute import Compute, check_compute
 from bfkernel.remote.agent.data_port import DataPort
 from bfkernel.remote.agent.gate import Gate
 from bfkernel.remote.agent.inventory import DriverOptions, take_inventory
+from bfkernel.remote.agent.nvml import CardWatch
 from bfkernel.remote.agent.reporter import Reporter, TurnedAwayError
 from bfkernel.remote.agent.workers import Workers
 from bfkernel.remote.logs import event
 from bfkernel.remote.messages import AgentReport, ReportAnswer, ReportedGpu
 from bfkernel.remote.process import run_until_signal, say_ready
+from bfkernel.remote.records import Gpu
 from bfkernel.remote.state_dir import ConfigurationError, default_state_dir, prepare
 
 log = logging.getLogger("agent")
@@ -40,7 +43,7 @@ class AgentOptions:
     ``name`` is the server's name in the pool (default: the host's). ``data_host`` is the address to listen on
     (default: loopback for a pool on loopback, else all); ``advertise`` is where clients reach it (default:
     the address by which this machine reaches the pool). ``join_token`` is a token of the pool, of role agent
-    or admin.
+    or admin. ``compute`` is how leases share a GPU's compute, ``timeslice`` or ``mps``.
     """
 
     pool: str = "http://127.0.0.1:8765"
@@ -52,6 +55,7 @@ class AgentOptions:
     advertise: str | None = None
     join_token: str | None = field(default=None, repr=False)
     log_format: str = "text"
+    compute: Compute = "timeslice"
 
 
 class AgentServer:
@@ -73,12 +77,15 @@ class AgentServer:
             raise ConfigurationError(msg)
         state_dir = prepare(options.state_dir)
         self._inventory = take_inventory(self.name, options.driver)
+        self._compute = options.compute
+        check_compute(self._compute, self._inventory.environment)
+        self._cards = CardWatch([gpu.id for gpu in self._inventory.gpus])
         self._instance = secrets.token_hex(8)
         try:
             executable = native_files.worker()
         except FileNotFoundError as error:
             raise ConfigurationError(str(error)) from error
-        self._workers = Workers(executable, self._inventory, self._on_workers_changed)
+        self._workers = Workers(executable, self._inventory, self._compute, self._on_workers_changed)
         self._gate = Gate(self.name, state_dir / "pool-key.pem")
         data_host = options.data_host or ("127.0.0.1" if is_loopback(pool.hostname) else "0.0.0.0")  # noqa: S104
         self._data_port = DataPort(data_host, options.data_port, self._gate, self._workers)
@@ -97,6 +104,7 @@ class AgentServer:
         """
         for gpu in self._inventory.gpus:
             log.info(event("gpu", index=gpu.index, id=gpu.id, name=gpu.name, memory_mib=gpu.memory_mib))
+        self._cards.start()
         self._data_port.start()
         self._reporting = asyncio.get_running_loop().create_task(self._reporter.run(), name="reports")
         self._looking = asyncio.get_running_loop().create_task(self._look_at_ledgers(), name="ledgers")
@@ -119,10 +127,11 @@ class AgentServer:
 
     async def stop(self) -> None:
         """Accept nobody, end the workers, tell the pool."""
+        self._cards.stop()
         await self._data_port.stop()
         if self._looking:
             self._looking.cancel()
-        await self._workers.end_all()
+        await self._workers.end_all(f"GPU server {self.name} is being stopped.")
         if self._reporting:
             self._reporting.cancel()
             with contextlib.suppress(asyncio.CancelledError, TurnedAwayError):
@@ -146,12 +155,24 @@ class AgentServer:
             address=self.address,
             version=__version__,
             driver=self._inventory.description,
-            gpus=[
-                ReportedGpu(id=g.id, index=g.index, name=g.name, memory_mib=g.memory_mib, emulated=g.emulated)
-                for g in self._inventory.gpus
-            ],
+            driver_version=self._inventory.driver_version,
+            cuda_version=self._inventory.cuda_version,
+            compute=self._compute,
+            gpus=[self._reported(gpu) for gpu in self._inventory.gpus],
             leases=leases,
             ended=self._workers.ended(),
+        )
+
+    def _reported(self, gpu: Gpu) -> ReportedGpu:
+        figures = self._cards.figures(gpu.id)
+        return ReportedGpu(
+            id=gpu.id,
+            index=gpu.index,
+            name=gpu.name,
+            memory_mib=gpu.memory_mib,
+            emulated=gpu.emulated,
+            busy=figures.busy,
+            memory_used_mib=figures.memory_used_mib,
         )
 
     def _on_answer(self, report: AgentReport, answer: ReportAnswer) -> None:
@@ -159,7 +180,7 @@ class AgentServer:
         self._workers.forget_ended(len(report.ended))
         for over in answer.over:
             log.info(event("lease-over", lease=over.id, why=over.message))
-            self._workers.end(over.id)
+            self._workers.end(over.id, over.message)
 
 
 def run_agent(options: AgentOptions) -> int:

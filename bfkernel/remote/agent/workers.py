@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import json
 import logging
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bfkernel.remote.agent.compute import Compute, compute_environment
 from bfkernel.remote.agent.greeting import RefusalCode, RefusalError
 from bfkernel.remote.agent.inventory import Inventory
 from bfkernel.remote.agent.ledger import SLOTS, Ledger
@@ -26,8 +28,10 @@ from bfkernel.remote.messages import EndedConnection, ReportedLease
 
 log = logging.getLogger("agent")
 
-#: A worker that has not ended so long after SIGTERM is killed.
+#: A worker that was told to end gets so long to tell its client why, then SIGTERM, and later SIGKILL.
+_FAREWELL_LIMIT_S = 0.5
 _TERM_LIMIT_S = 3.0
+_MOST_REASON = 500
 _CLEAR_RETRY_S = 0.01
 #: So many ended workers are remembered for a pool that is away.
 _MOST_ENDED = 1000
@@ -48,6 +52,7 @@ class Worker:
     name: str
     #: over which it gets the connections that joined, and asks other workers of the lease
     control: socket.socket
+    ending: bool = False
 
 
 @dataclass
@@ -72,10 +77,14 @@ class Workers:
     thread, that is when the agent ends, however it does.
     """
 
-    def __init__(self, executable: Path, inventory: Inventory, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, executable: Path, inventory: Inventory, compute: Compute, on_change: Callable[[], None]
+    ) -> None:
         """``on_change`` is called whenever a worker has started or ended."""
         self._executable = executable
         self._inventory = inventory
+        self._compute = compute
+        self._card_mib = {gpu.id: gpu.memory_mib for gpu in inventory.gpus}
         self._on_change = on_change
         self._leases: dict[str, LeaseWorkers] = {}
         self._ended: list[EndedConnection] = []
@@ -90,8 +99,7 @@ class Workers:
         Raises:
             RefusalError: too many workers, or it cannot be started.
         """
-        known = {gpu.id for gpu in self._inventory.gpus}
-        if any(p.gpu not in known for p in grant.placements):
+        if any(p.gpu not in self._card_mib for p in grant.placements):
             raise RefusalError(RefusalCode.TOKEN, "A GPU of the lease is not on this server.")
         lease = self._leases.get(grant.lease)
         if lease is None:
@@ -127,16 +135,16 @@ class Workers:
             return
         raise RefusalError(RefusalCode.NO_SUCH_WORKER, "The program's worker on the GPU server has ended.")
 
-    def end(self, lease: str) -> None:
-        """End the workers of a lease; they get a moment to end by themselves."""
+    def end(self, lease: str, reason: str) -> None:
+        """End the workers of a lease; each tells its program the reason, one sentence, if that takes it."""
         found = self._leases.get(lease)
         for worker in list(found.running.values()) if found else ():
-            self._end_worker(worker)
+            _end_worker(worker, reason)
 
-    async def end_all(self) -> None:
+    async def end_all(self, reason: str) -> None:
         """End every worker and return when all have ended."""
         for lease in list(self._leases):
-            self.end(lease)
+            self.end(lease, reason)
         try:
             await asyncio.wait_for(self._idle.wait(), 2 * _TERM_LIMIT_S)
         except asyncio.TimeoutError:
@@ -192,7 +200,6 @@ class Workers:
         ]
         for placement in grant.placements:
             arguments += ["--limit", str(placement.memory_mib << 20)]
-        visible = ",".join(p.gpu for p in grant.placements)
         lease.ledger.note_client(slot, client_pid)
         # Blocking or not is a property that both processes' copies of the socket share.
         connection.setblocking(True)
@@ -202,7 +209,7 @@ class Workers:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(connection.fileno(), lease.ledger.fd, workers_end.fileno()),
-                env={**self._inventory.environment, "CUDA_VISIBLE_DEVICES": visible},
+                env=self._environment(grant),
                 start_new_session=True,
             )
         except OSError as error:
@@ -219,6 +226,13 @@ class Workers:
         lease.running[process.pid] = worker
         log.info(event("worker-started", lease=grant.lease, pid=process.pid, slot=slot))
         return worker
+
+    def _environment(self, grant: Grant) -> dict[str, str]:
+        return {
+            **self._inventory.environment,
+            "CUDA_VISIBLE_DEVICES": ",".join(p.gpu for p in grant.placements),
+            **compute_environment(self._compute, grant.placements, self._card_mib),
+        }
 
     def _exited(self, worker: Worker) -> None:
         loop = asyncio.get_running_loop()
@@ -254,9 +268,17 @@ class Workers:
         if not self._leases:
             self._idle.set()
 
-    def _end_worker(self, worker: Worker) -> None:
-        _signal(worker, signal.SIGTERM)
-        asyncio.get_running_loop().call_later(_TERM_LIMIT_S, _signal, worker, signal.SIGKILL)
+
+def _end_worker(worker: Worker, reason: str) -> None:
+    if worker.ending:
+        return
+    worker.ending = True
+    # A worker that does not read its line ends by the signal, and its program finds the reason elsewhere.
+    with contextlib.suppress(OSError):
+        worker.control.send(json.dumps({"end": reason[:_MOST_REASON]}).encode())
+    loop = asyncio.get_running_loop()
+    loop.call_later(_FAREWELL_LIMIT_S, _signal, worker, signal.SIGTERM)
+    loop.call_later(_TERM_LIMIT_S, _signal, worker, signal.SIGKILL)
 
 
 def _signal(worker: Worker, number: signal.Signals) -> None:

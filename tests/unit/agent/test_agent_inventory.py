@@ -51,6 +51,7 @@ def test_gpus_are_as_the_driver_shows_them(driver: str) -> None:
     assert inventory.gpus[0] == Gpu("gpu1", first, 0, "Emulated GPU (test)", 1000, emulated=True)
     assert [gpu.index for gpu in inventory.gpus] == [0, 1]
     assert inventory.description == "libdriver.so, CUDA 12.8"
+    assert (inventory.driver_version, inventory.cuda_version) == ("", "12.8")
     assert inventory.library == driver
 
 
