@@ -7,6 +7,7 @@ itself only forks and reaps.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -70,6 +71,7 @@ def _run_client(options: dict[str, Any]) -> None:
     run(**options)
 
 
+_MODULES = ("bfkernel.remote.pool.server", "bfkernel.remote.agent.server", "tests.chaos.client")
 _PROGRAMS: dict[str, Callable[[dict[str, Any]], None]] = {
     "pool": _run_pool,
     "agent": _run_agent,
@@ -95,8 +97,8 @@ def _child(request: dict[str, Any]) -> None:
 
 def main(descriptor: int) -> None:
     """Fork what is asked for until nobody asks any more, then kill all that is left."""
-    import tests.chaos.client  # noqa: F401
-
+    for module in _MODULES:
+        importlib.import_module(module)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     requests = socket.socket(fileno=descriptor)
     groups = set()
