@@ -119,6 +119,7 @@ def serve(driver: str, softgpus: int, softgpu_memory_mib: int, **options: Any) -
 
 @click.command()
 @_pool_options
+@click.option("--advertise", metavar="URL", help="Where other replicas of the pool reach this one.")
 @_state_dir
 @_log_format
 def pool(**options: Any) -> int:

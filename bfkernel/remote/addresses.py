@@ -20,3 +20,8 @@ def is_loopback(host: str) -> bool:
 def host_port(host: str, port: int) -> str:
     """Return ``host:port``, with an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def reachable_here(host: str) -> str:
+    """Return the address by which this machine reaches what listens on ``host``."""
+    return "127.0.0.1" if host in EVERYWHERE else host

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bfkernel.remote.records import MAX_GPUS_PER_LEASE, Placement
-from bfkernel.remote.state_dir import write_private
 
 _ISSUER = "bfkernel"
 _ALGORITHM = "EdDSA"
@@ -55,20 +53,29 @@ class GrantSigner:
         )
 
     @classmethod
-    def from_file(cls, path: Path) -> GrantSigner:
-        """Load the key, or make one (mode 0600) when there is none yet."""
-        if path.exists():
-            key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-            if not isinstance(key, Ed25519PrivateKey):
-                msg = f"{path} holds no Ed25519 private key: move it away and a new one is made."
-                raise ValueError(msg)
-            return cls(key)
-        key = Ed25519PrivateKey.generate()
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        write_private(path, pem)
+    def new(cls) -> GrantSigner:
+        """Return a signer with a key of its own."""
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def from_pem(cls, pem: str) -> GrantSigner:
+        """Return the signer whose :attr:`private_pem` this is.
+
+        Raises:
+            ValueError: it is no Ed25519 private key.
+        """
+        key = serialization.load_pem_private_key(pem.encode("ascii"), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            msg = "not an Ed25519 private key"
+            raise ValueError(msg)  # noqa: TRY004 - as for everything else that is no key
         return cls(key)
+
+    @property
+    def private_pem(self) -> str:
+        """The private key (PKCS 8, not encrypted)."""
+        return self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode()
 
     def sign(self, grant: Grant) -> str:
         """Return the token of a grant."""

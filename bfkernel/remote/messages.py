@@ -14,8 +14,10 @@ from bfkernel.remote.filters import MAX_FILTERS, Filter
 from bfkernel.remote.records import MAX_GPUS_PER_LEASE, LeaseState
 
 MAX_WAIT_S = 60.0
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Text = Annotated[str, Field(max_length=500)]
+# PostgreSQL stores no NUL characters.
+_NO_NUL = r"^[^\x00]*$"
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=_NO_NUL)]
+Text = Annotated[str, Field(max_length=500, pattern=_NO_NUL)]
 Mib = Annotated[int, Field(ge=1, le=1 << 40)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -353,10 +355,11 @@ class EnforceQuery(Query):
 
 
 class HealthMessage(Message):
-    """``GET /healthz``."""
+    """``GET /healthz``. ``role`` is ``leader``, or ``follower`` where another replica decides."""
 
     status: str
     version: str
+    role: Literal["leader", "follower"]
 
 
 class ReportedGpu(Message):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bfkernel.remote.addresses import EVERYWHERE, host_port, is_loopback
+from bfkernel.remote.addresses import host_port, is_loopback, reachable_here
 from bfkernel.remote.agent.compute import COMPUTE_MODES, Compute
 from bfkernel.remote.agent.inventory import DriverOptions
 from bfkernel.remote.agent.server import AgentOptions, AgentServer, run_agent
@@ -80,7 +80,7 @@ class _Serve:
         )
         self._agent = AgentServer(
             AgentOptions(
-                pool=_from_this_machine(options.host, self._pool.port),
+                pool=f"http://{host_port(reachable_here(options.host), self._pool.port)}",
                 data_port=options.data_port,
                 state_dir=options.state_dir,
                 driver=options.driver,
@@ -93,7 +93,7 @@ class _Serve:
         )
 
     async def start(self) -> None:
-        self._pool.start()
+        await self._pool.start()
         await self._agent.start()
         say_ready(self._pool.url)
         await self._agent.wait()
@@ -101,7 +101,3 @@ class _Serve:
     async def stop(self) -> None:
         await self._agent.stop()
         await self._pool.stop()
-
-
-def _from_this_machine(host: str, port: int) -> str:
-    return f"http://{host_port('127.0.0.1' if host in EVERYWHERE else host, port)}"

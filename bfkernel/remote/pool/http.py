@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from http import HTTPStatus
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from tornado.web import HTTPError, RequestHandler
@@ -44,12 +44,16 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 class ProblemError(HTTPError):
-    """An answer that is an error; ``code`` is for programs, ``detail`` one sentence for people."""
+    """An answer that is an error; ``code`` is for programs, ``detail`` one sentence for people.
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    ``retry_after_s``: when it is worth trying again.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, retry_after_s: int | None = None) -> None:
         super().__init__(status)
         self.code = code
         self.detail = detail
+        self.retry_after_s = retry_after_s
 
 
 class ApiHandler(RequestHandler):
@@ -69,9 +73,13 @@ class ApiHandler(RequestHandler):
         self.authenticator = authenticator
         self.metrics = metrics
 
+    def _is_foreign(self) -> bool:
+        headers = self.request.headers
+        return is_foreign(self.request.host, headers.get("Origin"), headers.get("X-Forwarded-For"))
+
     async def prepare(self) -> None:
         """Find out who asks; Tornado calls this before the method."""
-        if self.authenticator.open and is_foreign(self.request.host, self.request.headers.get("Origin")):
+        if self.authenticator.open and self._is_foreign():
             raise ProblemError(
                 403, "host", "Without tokens, this pool answers programs of its own machine only."
             )
@@ -138,6 +146,8 @@ class ApiHandler(RequestHandler):
         code, detail = title.lower().replace(" ", "-"), f"{title}."
         if isinstance(error, ProblemError):
             code, detail = error.code, error.detail
+            if error.retry_after_s is not None:
+                self.set_header("Retry-After", str(error.retry_after_s))
         elif isinstance(error, StoreFailedError):
             status_code, title, code, detail = 503, "Service Unavailable", "store", str(error)
         elif status_code == 405:
@@ -326,13 +336,15 @@ class Report(ApiHandler):
 class Health(ApiHandler):
     """``/healthz``, for everybody."""
 
+    role: ClassVar[Literal["leader", "follower"]] = "leader"
+
     async def prepare(self) -> None:
         """Nobody needs a token to ask whether the pool lives."""
 
     @operation(answer=HealthMessage, anybody=True)
     async def get(self) -> None:
-        """Say that the pool lives, and its version."""
-        self.reply(HealthMessage(status="ok", version=__version__))
+        """Say that this replica lives, its version, and whether it decides."""
+        self.reply(HealthMessage(status="ok", version=__version__, role=self.role))
 
 
 class MetricsPage(ApiHandler):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Iterator
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -18,13 +18,16 @@ _MIB = 1 << 20
 
 
 class Metrics:
-    """The metrics of one pool."""
+    """The metrics of one replica of a pool; without ``pool``, of one that does not decide."""
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, pool: PoolService) -> None:
+    def __init__(self, pool: PoolService | None) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_PoolNumbers(pool))
+        leader = Gauge("bfkernel_leader", "Whether this replica decides", registry=self._registry)
+        leader.set(pool is not None)
+        if pool:
+            self._registry.register(_PoolNumbers(pool))
         self._requests = Counter(
             "bfkernel_http_requests_total",
             "HTTP requests answered",

@@ -106,3 +106,21 @@ samples = Table(
     Column("active", Integer, nullable=False),
     Column("queued", Integer, nullable=False),
 )
+
+#: One row: the replica that decides now, or did last, and how many have before it.
+leadership = Table(
+    "leadership",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("url", String(500), nullable=False),
+    Column("since", Float, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("pem", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+)

@@ -3,21 +3,25 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
-from bfkernel.remote.addresses import host_port
-from bfkernel.remote.grants import GrantSigner
-from bfkernel.remote.pool.api.routes import application
+from bfkernel.remote.addresses import EVERYWHERE, host_port, reachable_here
 from bfkernel.remote.pool.auth import Authenticator, HubOptions, authenticator_for
 from bfkernel.remote.pool.core import Calendar, Policy, Times
+from bfkernel.remote.pool.database import has_replicas, open_database, open_database_file
+from bfkernel.remote.pool.keys import grant_signer
+from bfkernel.remote.pool.leadership import Election, Leaders, Uncontested
 from bfkernel.remote.pool.quota_settings import read_quotas
+from bfkernel.remote.pool.replica import Replica
 from bfkernel.remote.pool.service import PoolService
 from bfkernel.remote.pool.store import Store
 from bfkernel.remote.process import run_until_signal, say_ready
@@ -25,6 +29,7 @@ from bfkernel.remote.state_dir import ConfigurationError, default_state_dir, loc
 
 _MAX_BODY_BYTES = 16 << 20
 _ABSENT_AFTER_S = 10.0
+_MAX_URL = 500
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,8 @@ class PoolOptions:
     ``quota_settings.read_quotas`` reads them, ``term_starts`` dates such as ``2026-10-01``. ``idle_grace_s``
     is how long an idle lease is left after its warning, ``notice_s`` how long before its end a holder is
     told of it, ``agent_grace_s`` how long a silent server keeps its leases (None: the TTL). Users are those
-    of ``token_file`` and of ``hub``; ``log_format`` is ``text`` or ``json``.
+    of ``token_file`` and of ``hub``; ``log_format`` is ``text`` or ``json``. ``advertise`` is the URL at
+    which the other replicas of a pool on PostgreSQL reach this one (default: where it listens).
     """
 
     host: str = "127.0.0.1"
@@ -52,6 +58,7 @@ class PoolOptions:
     agent_grace_s: float | None = None
     hub: HubOptions | None = None
     log_format: str = "text"
+    advertise: str | None = None
 
 
 class PoolServer:
@@ -71,13 +78,9 @@ class PoolServer:
         )
         state_dir = prepare(options.state_dir)
         self._lock = lock(state_dir / "pool.lock", "pool")
-        try:
-            signer = GrantSigner.from_file(state_dir / "grant-key.pem")
-        except ValueError as error:
-            raise ConfigurationError(str(error)) from error
         url = options.database_url
-        self._store = Store(url) if url else Store.sqlite(state_dir / "pool.sqlite")
-        self._service = PoolService(self._store, signer, _policy(options))
+        self._engine = open_database(url) if url else open_database_file(state_dir / "pool.sqlite")
+        signer = grant_signer(self._engine, state_dir / "grant-key.pem")
         try:
             self._sockets = bind_sockets(options.port, options.host)
         except OSError as error:
@@ -86,7 +89,16 @@ class PoolServer:
             )
             raise ConfigurationError(message) from error
         self._host = options.host
-        self._http = HTTPServer(application(self._service, self.authenticator), max_body_size=_MAX_BODY_BYTES)
+        policy = _policy(options)
+        leaders = Leaders()
+        self._replica = Replica(
+            self._election(options.advertise, leaders),
+            leaders,
+            lambda term: PoolService(Store(self._engine, term.fence), signer, policy, term.clock),
+            self.authenticator,
+            f"http://{host_port(reachable_here(self._host), self.port)}",
+        )
+        self._http = HTTPServer(self._replica, max_body_size=_MAX_BODY_BYTES)
 
     @property
     def port(self) -> int:
@@ -98,19 +110,36 @@ class PoolServer:
         """Where clients reach it."""
         return f"http://{host_port(self._host, self.port)}"
 
-    def start(self) -> None:
+    def _election(self, advertise: str | None, leaders: Leaders) -> Election:
+        if not has_replicas(self._engine):
+            return Uncontested()
+        from bfkernel.remote.pool.election import PostgresElection  # needs psycopg, which is optional
+
+        return PostgresElection(self._engine.url, self._advertised(advertise), leaders)
+
+    def _advertised(self, advertise: str | None) -> str:
+        if advertise is None:
+            host = socket.getfqdn() if self._host in EVERYWHERE else self._host
+            return f"http://{host_port(host, self.port)}"
+        target = urlsplit(advertise)
+        if target.scheme != "http" or not target.hostname or len(advertise) > _MAX_URL:
+            msg = f"'{advertise}' is no address of a replica: write a URL such as http://pool1.example:8765."
+            raise ConfigurationError(msg)
+        return advertise
+
+    async def start(self) -> None:
         """Answer requests from now on."""
         self.authenticator.start()
-        self._service.start()
         self._http.add_sockets(self._sockets)
+        await self._replica.start()
 
     async def stop(self) -> None:
         """Take no more requests and close the state. Leases stay, for the next start."""
         self._http.stop()
-        await self._service.stop()
+        await self._replica.stop()
         await self._http.close_all_connections()
         await self.authenticator.close()
-        self._store.close()
+        self._engine.dispose()
         self._lock.close()
 
 
@@ -145,7 +174,7 @@ class _Running:
         self._pool = PoolServer(options)
 
     async def start(self) -> None:
-        self._pool.start()
+        await self._pool.start()
         say_ready(self._pool.url)
 
     async def stop(self) -> None:

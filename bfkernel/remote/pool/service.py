@@ -8,6 +8,7 @@ is answered or woken. A thread writes; what is decided while it does shares the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import secrets
@@ -24,7 +25,7 @@ from bfkernel.remote.pool.auth import Principal
 from bfkernel.remote.pool.core import Changes, Period, Policy, PoolCore, Quota, Request, Server, ServerReport
 from bfkernel.remote.pool.quota_settings import QuotaName, overridden
 from bfkernel.remote.pool.sampling import sample
-from bfkernel.remote.pool.store import Batch, Store
+from bfkernel.remote.pool.store import Batch, DeposedError, Store
 from bfkernel.remote.records import Holder, Lease, LeaseState, Need
 
 log = logging.getLogger("pool")
@@ -35,10 +36,11 @@ _MOVED_EVERY_S = 0.5
 _MOVED_PER_S = 200
 _REPORT_EVERY_S = 2.0
 _SAMPLE_EVERY_S = 60.0
+_NOT_STORED = "The pool could not store the change; try again."
 
 
 class StoreFailedError(Exception):
-    """The database took no change; the pool went back to what is stored."""
+    """The database took no change, or another replica decides by now; what is stored counts."""
 
 
 class Waiters:
@@ -73,10 +75,13 @@ class Waiters:
 
 
 class PoolClock:
-    """Seconds since the epoch that never jump: a clock that is set forward must not expire leases."""
+    """Seconds since the epoch that never jump: a clock that is set forward must not expire leases.
 
-    def __init__(self) -> None:
-        self._offset = time.time() - time.monotonic()
+    It goes on from ``now``, or from this machine's time.
+    """
+
+    def __init__(self, now: float | None = None) -> None:
+        self._offset = (time.time() if now is None else now) - time.monotonic()
 
     def __call__(self) -> float:
         """Return the time."""
@@ -94,7 +99,6 @@ class PoolService:
         self.ttl_s = policy.times.ttl_s
         self.report_every_s = min(_REPORT_EVERY_S, self.ttl_s / 4)
         self.clock = clock or PoolClock()
-        self.core: PoolCore
         self._store = store
         #: done when the changes that are not being written yet are stored
         self._next: asyncio.Future[None] | None = None
@@ -107,8 +111,10 @@ class PoolService:
         self._moved_timer: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
+        #: set when what was decided may not be stored: nobody is answered any more
+        self.lost = asyncio.Event()
         self.grants = 0
-        self._load()
+        self.core = self._restored()
 
     def start(self) -> None:
         """Let time pass from now on."""
@@ -126,8 +132,24 @@ class PoolService:
         self._lease_waiters.wake_all()
         self._agent_waiters.wake_all()
         self._change_waiters.wake_all()
-        await self._committed()
-        self._writer.shutdown()
+        if not self.lost.is_set():
+            with contextlib.suppress(StoreFailedError):
+                await self._committed()
+        self._writer.shutdown(wait=not self.lost.is_set())
+
+    def abandon(self) -> None:
+        """Answer nobody any more: what this service decided and did not store never was.
+
+        Called when another replica may decide by now, and when the database fails.
+        """
+        self.lost.set()
+        for task in self._tasks:
+            task.cancel()
+        if self._next:
+            _fail(self._next)
+            self._next = None
+        for waiters in (self._lease_waiters, self._agent_waiters, self._change_waiters):
+            waiters.wake_all()
 
     # -- what holders do --------------------------------------------------------------------------------
 
@@ -164,18 +186,19 @@ class PoolService:
     async def wait_for_change(self, lease: Lease, since: int, wait_s: float) -> Lease:
         """Return the lease when its revision is not ``since``, or after ``wait_s`` seconds."""
         deadline = time.monotonic() + wait_s
-        while self.core.revision(lease) == since and lease.state.live and not self._closing:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                break
-            await self._lease_waiters.wait(lease.id, remaining)
+        while True:
             await self._settled(lease.id)
             lease = self.core.leases.get(lease.id) or self._store.find(lease.id) or lease
-        return lease
+            remaining_s = deadline - time.monotonic()
+            news = self.core.revision(lease) != since or not lease.state.live
+            if news or self._closing or remaining_s <= 0:
+                return lease
+            if not self.lost.is_set():
+                await self._lease_waiters.wait(lease.id, remaining_s)
 
     async def leases(self, user: str | None, ended: bool) -> list[Lease]:
         """Return the leases of ``user``, or of everybody, in order of arrival."""
-        if self._next or self._writing:
+        if self._next or self._writing or self._store.shared:
             await self._committed()
         found = list((self.core.leases if user is None else self.core.leases_of(user)).values())
         if ended:
@@ -197,6 +220,7 @@ class PoolService:
         used = [use.lease for use in report.uses if use.workers]
         if not over and wait_s > 0 and not self._closing:
             await self._agent_waiters.wait(report.server, wait_s)
+            await self._still_deciding()
         serve = {lease.id for lease in self.core.leases_on(report.server)}
         return self.clock(), sorted(serve), [use for use in used if use not in serve]
 
@@ -208,7 +232,10 @@ class PoolService:
 
     async def set_quota(self, of: QuotaName, quota: Quota | None, *, enforce: bool = False) -> None:
         """Set a quota at run time, or (None) go back to the configuration's."""
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._store.set_quota, of, quota)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._store.set_quota, of, quota)
+        except (DeposedError, SQLAlchemyError) as error:
+            raise StoreFailedError(_NOT_STORED) from error
         quotas = overridden(self.policy.quotas, self._store.quotas())
         self.core.set_quotas(self.clock(), quotas, enforce=enforce)
         await self._committed()
@@ -246,27 +273,30 @@ class PoolService:
     @property
     def closing(self) -> bool:
         """Whether the pool is about to end."""
-        return self._closing
+        return self._closing or self.lost.is_set()
 
     async def wait_for_any_change(self, timeout_s: float) -> bool:
         """Return True when any lease or server has changed, False after ``timeout_s`` seconds."""
-        return not self._closing and await self._change_waiters.wait("any", timeout_s)
+        return not self.closing and await self._change_waiters.wait("any", timeout_s)
 
     # -- within -----------------------------------------------------------------------------------------
 
-    def _load(self) -> None:
+    def _restored(self) -> PoolCore:
         policy, now = self.policy, self.clock()
         quotas = overridden(policy.quotas, self._store.quotas())
         core = PoolCore(dataclasses.replace(policy, quotas=quotas))
         windows = {period: policy.calendar.window(period, now).start for period in Period}
         core.restore(now, self._store.load(windows))
-        self.core = core
+        return core
 
     def _committed(self) -> asyncio.Future[None]:
         """Return what is done when every change up to now is stored, or fails with StoreFailedError."""
         if self._next is None:
             loop = asyncio.get_running_loop()
             self._next = loop.create_future()
+            if self.lost.is_set():
+                failed, self._next = self._next, None
+                return _fail(failed)
             if self._writing is None:
                 loop.call_soon(self._write_next)
         return asyncio.shield(self._next)
@@ -276,7 +306,13 @@ class PoolService:
 
         What is not stored yet must not be seen: a pool that dies now would not know it.
         """
+        await self._still_deciding()
         while self.core.is_unsaved(lease_id) or (self._writing and lease_id in self._writing.leases):
+            await self._committed()
+
+    async def _still_deciding(self) -> None:
+        """Make sure that no other replica has begun to decide: what this one knows may be old then."""
+        if self._store.shared or self.lost.is_set():
             await self._committed()
 
     def _write_next(self) -> None:
@@ -284,7 +320,7 @@ class PoolService:
         if future is None:
             return
         changes = self.core.take_changes()
-        if not (changes.leases or changes.servers):
+        if not (changes.leases or changes.servers or self._store.shared):
             future.set_result(None)
             self._announce(changes)
             return
@@ -303,28 +339,15 @@ class PoolService:
         self._writing = None
         error = done.exception()
         if error:
-            log.warning(event("store-failed", reason=error))
-            self._forget(future)
-        else:
-            self._store.saved(batch)
-            future.set_result(None)
-            self._announce(changes)
+            log.warning(event("store-failed", reason=str(error).splitlines()[0]))
+            self.abandon()
+        if self.lost.is_set():
+            _fail(future)
+            return
+        self._store.saved(batch)
+        future.set_result(None)
+        self._announce(changes)
         self._write_next()
-
-    def _forget(self, future: asyncio.Future[None]) -> None:
-        """Go back to what is stored; what was decided since fails, with whoever waits for it."""
-        failed = [future, *([self._next] if self._next else [])]
-        self._next = None
-        for each in failed:
-            each.set_exception(StoreFailedError("The pool could not store the change; try again."))
-            each.exception()  # nobody may be waiting
-        try:
-            self._load()
-        except Exception:  # noqa: BLE001
-            # Without its database the pool can decide nothing; whatever supervises it starts it again.
-            log.critical(event("store-lost"))
-            asyncio.get_running_loop().call_soon(_give_up)
-        self._lease_waiters.wake_all()
 
     def _announce(self, changes: Changes) -> None:
         for lease in changes.leases.values():
@@ -354,10 +377,8 @@ class PoolService:
                 self.core.resume(now)
             before = now
             self.core.tick(now)
-            try:
+            with contextlib.suppress(StoreFailedError):
                 await self._committed()
-            except StoreFailedError:
-                continue
 
     async def _sample_for_ever(self) -> None:
         while True:
@@ -371,5 +392,7 @@ class PoolService:
                 log.warning(event("sample-lost", reason=error))
 
 
-def _give_up() -> None:
-    raise SystemExit(70)
+def _fail(future: asyncio.Future[None]) -> asyncio.Future[None]:
+    future.set_exception(StoreFailedError(_NOT_STORED))
+    future.exception()  # nobody may be waiting
+    return future

@@ -13,14 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 
 from bfkernel.remote.messages import QuotaLimits
-from bfkernel.remote.pool import migrations
 from bfkernel.remote.pool.core import Card, Period, Quota, Server, Stored, UsedTime
+from bfkernel.remote.pool.database import open_database_file
 from bfkernel.remote.pool.history import History
 from bfkernel.remote.pool.quota_settings import QuotaName, limits_of, quota_of
 from bfkernel.remote.pool.rows import (
@@ -33,9 +29,8 @@ from bfkernel.remote.pool.rows import (
     server_of,
     server_row,
 )
-from bfkernel.remote.pool.schema import gpus, leases, quotas, servers
+from bfkernel.remote.pool.schema import gpus, leadership, leases, quotas, servers
 from bfkernel.remote.records import Gpu, Lease, LeaseState
-from bfkernel.remote.state_dir import ConfigurationError
 
 _LIVE = [state.value for state in LeaseState if state.live]
 # : Added to every revision at a start: places in the queue are not stored, yet each has had a revision of its
@@ -47,6 +42,7 @@ _UPDATE = (
     .where(leases.c.id == sa.bindparam("of"))
     .values({name: sa.bindparam(name) for name in CHANGING})
 )
+_EPOCH = sa.select(leadership.c.epoch)
 
 
 @dataclass
@@ -61,28 +57,32 @@ class Batch:
     ended: set[str] = field(default_factory=set)
 
 
+class DeposedError(Exception):
+    """Another replica of the pool has begun to decide; this one's decisions count no more."""
+
+
 class Store:
-    """Leases and servers in a database named by an SQLAlchemy URL."""
+    """Leases and servers in a database."""
 
-    def __init__(self, url: str) -> None:
-        """Open the database and bring its tables up to date.
+    def __init__(self, engine: sa.Engine, epoch: int | None = None) -> None:
+        """Use a database that :func:`open_database` opened.
 
-        Raises:
-            ConfigurationError: it cannot be opened, or a newer pool has used it.
+        ``epoch`` counts the replicas that have decided: with it, nothing is read for decisions or written any
+        more when a later one has begun. Without it, the caller is the only one.
         """
-        try:
-            self._engine = _engine(url)
-            self._migrate()
-        except (sa.exc.SQLAlchemyError, ImportError) as error:
-            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-            msg = f"The database cannot be used: {reason}."
-            raise ConfigurationError(msg) from error
+        self._engine = engine
+        self._epoch = epoch
         self._stored: set[str] = set()
 
     @classmethod
     def sqlite(cls, path: Path) -> Store:
         """Open, or make, a database file."""
-        return cls(f"sqlite:///{path}")
+        return cls(open_database_file(path))
+
+    @property
+    def shared(self) -> bool:
+        """Whether another replica may have begun to decide."""
+        return self._epoch is not None
 
     @property
     def history(self) -> History:
@@ -99,8 +99,13 @@ class Store:
             }
 
     def set_quota(self, of: QuotaName, quota: Quota | None) -> None:
-        """Store a quota that was set at run time; None forgets it, so that the configuration's counts."""
+        """Store a quota that was set at run time; None forgets it, so that the configuration's counts.
+
+        Raises:
+            DeposedError: another replica decides by now; nothing was stored.
+        """
         with self._engine.begin() as connection:
+            self._lock_epoch(connection)
             connection.execute(quotas.delete().where(quotas.c.kind == of.kind, quotas.c.name == of.name))
             if quota is not None:
                 limits = limits_of(quota).model_dump(exclude_none=True)
@@ -115,8 +120,12 @@ class Store:
 
         ``windows`` are the starts of the current windows, in seconds since the epoch. Each lease's revision
         is one that no client has seen.
+
+        Raises:
+            DeposedError: another replica decides by now.
         """
         with self._engine.begin() as connection:
+            self._lock_epoch(connection)
             live = leases.c.state.in_(_LIVE)
             connection.execute(
                 leases.update().where(live).values(revision=leases.c.revision + _REVISION_STEP)
@@ -143,8 +152,18 @@ class Store:
         return batch
 
     def save(self, batch: Batch) -> None:
-        """Store a batch in one transaction. May be called on another thread than the rest, one at a time."""
+        """Store a batch in one transaction. May be called on another thread than the rest, one at a time.
+
+        An empty batch only makes sure that no other replica decides.
+
+        Raises:
+            DeposedError: another replica decides by now; nothing was stored.
+        """
+        if not (batch.servers or batch.gone_servers or batch.new or batch.old):
+            self._confirm_epoch()
+            return
         with self._engine.begin() as connection:
+            self._lock_epoch(connection)
             for server, cards in batch.servers:
                 _save_server(connection, server, cards)
             for name in batch.gone_servers:
@@ -175,30 +194,22 @@ class Store:
         with self._engine.connect() as connection:
             return _leases(connection, query)
 
-    def _migrate(self) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
-        try:
-            with self._engine.begin() as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-        except CommandError as error:
-            newest = ScriptDirectory.from_config(config).get_current_head()
-            message = f"The database was made by a newer bfkernel; this one knows it up to version {newest}."
-            raise ConfigurationError(message) from error
+    def _lock_epoch(self, connection: sa.Connection) -> None:
+        # The row stays locked until the transaction ends; a later replica writes it before it decides.
+        self._check_epoch(connection, _EPOCH.with_for_update(read=True))
 
+    def _confirm_epoch(self) -> None:
+        # One statement on its own is one round trip.
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            self._check_epoch(connection, _EPOCH)
 
-def _engine(url: str) -> sa.Engine:
-    engine = sa.create_engine(url)
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # WAL: readers do not wait for the writer; FULL: a commit is on the disk when it returns.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
-        connection.execute(f"PRAGMA {pragma}")
+    def _check_epoch(self, connection: sa.Connection, query: sa.Select[Any]) -> None:
+        if self._epoch is None:
+            return
+        newest = connection.scalar(query)
+        if newest != self._epoch:
+            msg = f"another replica decides (epoch {newest}, this one's is {self._epoch})"
+            raise DeposedError(msg)
 
 
 def _save_server(connection: sa.Connection, server: Row, cards: list[Row]) -> None:

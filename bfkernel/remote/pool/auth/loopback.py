@@ -12,12 +12,15 @@ from bfkernel.remote.pool.auth.principal import Principal, Role
 LOCAL = Principal("local", Role.ADMIN)
 
 
-def is_foreign(host: str, origin: str | None) -> bool:
-    """Whether a request with these headers comes from a web page of somebody else's.
+def is_foreign(host: str, origin: str | None, forwarded_for: str | None = None) -> bool:
+    """Whether a request with these headers comes from a web page of somebody else's, or another machine.
 
     A page in this machine's browser can reach a pool on loopback. Its requests tell where they come from
-    (``Origin``), or (DNS rebinding) name a host that is not this machine.
+    (``Origin``), or (DNS rebinding) name a host that is not this machine. Another machine can reach it
+    through a proxy, or another replica of the pool, which tell whom they forward (``X-Forwarded-For``).
     """
+    if forwarded_for and not all(is_loopback(sender.strip()) for sender in forwarded_for.split(",")):
+        return True
     try:
         name = urlsplit(f"//{host}").hostname or ""
         return not is_loopback(name) or (origin is not None and urlsplit(origin).netloc != host)
