@@ -181,7 +181,7 @@ def start(tmp_path: Path, native: Path) -> Iterator[Callable[..., Process]]:
         options.setdefault("state_dir", tmp_path / what)
         if what != "pool":
             options.setdefault("driver", DriverOptions(str(native / "driver.so")))
-        process = Process(what, native, tmp_path / f"{what}.log", **options)
+        process = Process(what, native, tmp_path / f"{options['state_dir'].name}.log", **options)
         processes.append(process)
         return process
 

@@ -87,9 +87,12 @@ def test_garbage_on_the_data_port_harms_nobody(start: Callable[..., Process]) ->
         connection.close()
 
 
-def test_a_killed_pool_finds_every_lease_and_clients_do_not_notice(start: Callable[..., Process]) -> None:
+def test_a_killed_pool_finds_every_lease_and_clients_do_not_notice(
+    start: Callable[..., Process], database_url: str
+) -> None:
     port = free_port()
-    pool = start("pool", port=port, lease_ttl_s=6.0)
+    options = {"port": port, "lease_ttl_s": 6.0, "database_url": database_url}
+    pool = start("pool", **options)
     url = pool.ready()
     agent = start("agent", pool=url, data_port=0)
     agent.ready()
@@ -123,7 +126,7 @@ def test_a_killed_pool_finds_every_lease_and_clients_do_not_notice(start: Callab
     assert connection.echo(13) == b"first frameon"
     assert Connection(held["agent"], held["token"]).greeting["ok"]
 
-    start("pool", port=port, lease_ttl_s=6.0).ready()
+    start("pool", **options).ready()
     live = {lease["id"]: lease for lease in Client(url).leases()}
     assert set(answered) <= set(live)
     assert held["id"] in live

@@ -42,7 +42,7 @@ class EmbeddedPool:
     async def _serve(self, ready: threading.Event) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         pool = PoolServer(PoolOptions(port=self.port, state_dir=self._state_dir, lease_ttl_s=self._ttl_s))
-        pool.start()
+        await pool.start()
         self.port = pool.port
         ready.set()
         await self._stopping.wait()

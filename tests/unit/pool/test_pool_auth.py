@@ -133,6 +133,13 @@ def test_web_pages_of_others_are_told_apart(host: str, origin: str | None, forei
     assert is_foreign(host, origin) is foreign
 
 
+@pytest.mark.parametrize(
+    ("senders", "foreign"), [("127.0.0.1", False), ("127.0.0.1, ::1", False), ("192.0.2.7, 127.0.0.1", True)]
+)
+def test_who_is_forwarded_from_another_machine_is_told_apart(senders: str, foreign: bool) -> None:
+    assert is_foreign("127.0.0.1:8765", None, senders) is foreign
+
+
 def test_a_hub_is_named_by_options_or_by_what_a_hub_gives_to_its_services(tmp_path: Path) -> None:
     def options(environment: dict[str, str], **given: object) -> HubOptions | None:
         defaults = {"jupyterhub": False, "api_url": None, "api_token_file": None, "service_name": None}

@@ -14,9 +14,10 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from bfkernel.remote.grants import GrantSigner, verify_grant
+from bfkernel.remote.grants import verify_grant
 from bfkernel.remote.messages import AgentReport, LeaseMessage, ReportedGpu, ReportedLease
 from bfkernel.remote.pool.server import PoolOptions, PoolServer
+from bfkernel.remote.pool.store import Store
 
 pytestmark = pytest.mark.asyncio
 TOKENS = {"ada": "ada-0123456789abcdef", "bob": "bob-0123456789abcdef", "root": "root-0123456789abcdef"}
@@ -63,9 +64,9 @@ class Api:
 
 
 @pytest_asyncio.fixture
-async def api(tmp_path: Path) -> Any:
-    pool = PoolServer(PoolOptions(port=0, state_dir=tmp_path / "state"))
-    pool.start()
+async def api(tmp_path: Path, database_url: str) -> Any:
+    pool = PoolServer(PoolOptions(port=0, state_dir=tmp_path / "state", database_url=database_url))
+    await pool.start()
     api = Api(pool)
     yield api
     await api.http.aclose()
@@ -73,12 +74,13 @@ async def api(tmp_path: Path) -> Any:
 
 
 @pytest_asyncio.fixture
-async def guarded(tmp_path: Path) -> Any:
+async def guarded(tmp_path: Path, database_url: str) -> Any:
     path = tmp_path / "tokens"
     path.write_text("".join(f"{u} {t} {'admin' if u == 'root' else 'user'}\n" for u, t in TOKENS.items()))
     path.chmod(0o600)
-    pool = PoolServer(PoolOptions(port=0, state_dir=tmp_path / "state", token_file=path))
-    pool.start()
+    options = PoolOptions(port=0, state_dir=tmp_path / "state", token_file=path, database_url=database_url)
+    pool = PoolServer(options)
+    await pool.start()
     api = Api(pool)
     yield api
     await api.http.aclose()
@@ -229,6 +231,7 @@ async def test_an_agent_that_waits_hears_at_once_of_an_ended_lease(api: Api) -> 
         (b'{"memory_mib": 1e30}', 422, "invalid"),
         (b'{"fraction": 0.5, "user": "root"}', 422, "invalid"),
         (b'{"fraction": 0.5, "holder": {"pid": -1}}', 422, "invalid"),
+        (b'{"fraction": 0.5, "holder": {"name": "a\\u0000b"}}', 422, "invalid"),
         (b'{"memory_mib": 1001}', 409, "no-such-size"),
         (b'{"fraction": 0.5, "gpu_count": 2}', 409, "no-such-size"),
     ],
@@ -245,6 +248,7 @@ async def test_what_is_wrong_with_a_request_is_said(api: Api, body: bytes, statu
         ("GET", "/", 404, "no-such-path"),
         ("GET", "/api/v1/nothing", 404, "no-such-path"),
         ("GET", "/api/v1/leases/nothing", 404, "no-such-lease"),
+        ("GET", "/api/v1/leases/%00", 404, "no-such-path"),
         ("DELETE", "/api/v1/leases/nothing", 404, "no-such-lease"),
         ("POST", "/api/v1/leases/nothing/heartbeat", 404, "no-such-lease"),
         ("PUT", "/api/v1/leases", 405, "method-not-allowed"),
@@ -263,18 +267,25 @@ async def test_wrong_numbers_get_problems(api: Api) -> None:
 
 
 async def test_a_web_page_cannot_use_an_open_pool(api: Api) -> None:
-    for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}, {"Origin": "null"}):
+    for headers in (
+        {"Origin": "http://evil.example"},
+        {"Host": "evil.example"},
+        {"Origin": "null"},
+        {"X-Forwarded-For": "192.0.2.7, 127.0.0.1"},
+    ):
         assert_problem(await api.http.post(LEASES, json={"fraction": 0.5}, headers=headers), 403, "host")
 
 
 async def test_health_and_metrics(api: Api) -> None:
-    assert (await api.http.get("/healthz")).json()["status"] == "ok"
+    health = (await api.http.get("/healthz")).json()
+    assert (health["status"], health["role"]) == ("ok", "leader")
     await api.report()
     await api.asked(fraction=0.5)
     page = (await api.http.get("/metrics")).text
     assert 'bfkernel_leases{state="granted"} 1.0' in page
     assert 'bfkernel_gpu_leased_bytes{gpu="GPU-0",index="0",server="gpu1"} 5.24288e+08' in page
     assert "bfkernel_grants_total 1.0" in page
+    assert "bfkernel_leader 1.0" in page
 
 
 async def test_a_guarded_pool_asks_for_a_token(guarded: Api) -> None:
@@ -323,13 +334,6 @@ async def test_what_cannot_be_stored_is_not_granted(api: Api, monkeypatch: pytes
         raise OSError(msg)
 
     with monkeypatch.context() as patch:
-        patch.setattr(api.pool._store, "save", fail)
+        patch.setattr(Store, "save", fail)
         assert_problem(await api.ask(fraction=1.0), 503, "store")
     assert (await api.asked(fraction=1.0))["state"] == "granted"
-
-
-async def test_the_key_is_private_and_stays(tmp_path: Path) -> None:
-    path = tmp_path / "key"
-    key = GrantSigner.from_file(path).public_key
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert GrantSigner.from_file(path).public_key == key

@@ -34,7 +34,6 @@ class Pool:
         self.server = PoolServer(
             PoolOptions(port=0, state_dir=folder, lease_ttl_s=TTL_S, hub=HubOptions(self.hub.url))
         )
-        self.server.start()
         self.http = httpx.AsyncClient(base_url=self.server.url, trust_env=False, timeout=20)
         self._join_token = self.server.authenticator.admit_agent()
 
@@ -72,6 +71,7 @@ class Pool:
 @pytest_asyncio.fixture
 async def pool(tmp_path: Path) -> AsyncIterator[Pool]:
     pool = Pool(tmp_path)
+    await pool.server.start()
     await pool.report()
     reporting = asyncio.create_task(pool.report_for_ever())
     yield pool

@@ -3,23 +3,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
-import pytest
-import sqlalchemy as sa
 from pool_story import Story
 
 from bfkernel.remote.pool.core import PoolCore
-from bfkernel.remote.pool.schema import metadata
+from bfkernel.remote.pool.database import open_database
 from bfkernel.remote.pool.store import Store
 from bfkernel.remote.records import LeaseState
-from bfkernel.remote.state_dir import ConfigurationError
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "pool.sqlite"
+def opened(url: str) -> Store:
+    return Store(open_database(url))
 
 
 def save(store: Store, core: PoolCore) -> None:
@@ -35,16 +30,16 @@ def restored(store: Store, now: float) -> PoolCore:
     return core
 
 
-def test_live_leases_come_back_as_they_were(path: Path, story: Story) -> None:
+def test_live_leases_come_back_as_they_were(database_url: str, story: Story) -> None:
     story.server("gpu1", 1000, 1000)
     pair, waiting, gone = story.ask(mib=900, gpus=2), story.ask(mib=900), story.ask(mib=900)
     story.server("gpu1", 1000, 1000, **{pair.id: 1})
     story.core.release(story.now, gone.id)
-    store = Store.sqlite(path)
+    store = opened(database_url)
     save(store, story.core)
     store.close()
 
-    core = restored(Store.sqlite(path), story.now + 500)
+    core = restored(opened(database_url), story.now + 500)
     assert set(core.leases) == {pair.id, waiting.id}
     again = core.leases[pair.id]
     assert (again.state, again.placements, again.server) == (LeaseState.ACTIVE, pair.placements, "gpu1")
@@ -53,9 +48,9 @@ def test_live_leases_come_back_as_they_were(path: Path, story: Story) -> None:
     assert core.expires_in_s(story.now + 500, again) == 60
 
 
-def test_every_revision_is_new_after_a_restart(path: Path, one_card: Story) -> None:
+def test_every_revision_is_new_after_a_restart(database_url: str, one_card: Story) -> None:
     lease = one_card.ask(0.5)
-    store = Store.sqlite(path)
+    store = opened(database_url)
     save(store, one_card.core)
     first = restored(store, 0.0).leases[lease.id].revision
     second = restored(store, 0.0).leases[lease.id].revision
@@ -63,8 +58,8 @@ def test_every_revision_is_new_after_a_restart(path: Path, one_card: Story) -> N
     assert first + 1000 < second
 
 
-def test_ended_leases_are_found_and_stay_ended(path: Path, one_card: Story) -> None:
-    store = Store.sqlite(path)
+def test_ended_leases_are_found_and_stay_ended(database_url: str, one_card: Story) -> None:
+    store = opened(database_url)
     mine, other = one_card.ask(0.5), one_card.ask(0.5, user="grace")
     save(store, one_card.core)
     for lease in (mine, other):
@@ -80,8 +75,8 @@ def test_ended_leases_are_found_and_stay_ended(path: Path, one_card: Story) -> N
     assert store.find("nothing") is None
 
 
-def test_order_of_arrival_goes_on(path: Path, one_card: Story) -> None:
-    store = Store.sqlite(path)
+def test_order_of_arrival_goes_on(database_url: str, one_card: Story) -> None:
+    store = opened(database_url)
     lease = one_card.ask(0.5)
     one_card.core.release(one_card.now, lease.id)
     save(store, one_card.core)
@@ -90,8 +85,8 @@ def test_order_of_arrival_goes_on(path: Path, one_card: Story) -> None:
     assert one_card.ask(0.5).sequence > lease.sequence
 
 
-def test_the_inventory_follows_the_report(path: Path, story: Story) -> None:
-    store = Store.sqlite(path)
+def test_the_inventory_follows_the_report(database_url: str, story: Story) -> None:
+    store = opened(database_url)
     story.server("gpu1", 1000, 2000)
     save(store, story.core)
     story.core.agent_left("gpu1", "a")
@@ -102,33 +97,6 @@ def test_the_inventory_follows_the_report(path: Path, story: Story) -> None:
     assert server.instance == "b"
 
 
-def test_migrations_make_the_tables_that_the_code_knows(path: Path) -> None:
-    Store.sqlite(path).close()
-    engine = sa.create_engine(f"sqlite:///{path}")
-    inspector = sa.inspect(engine)
-    assert set(inspector.get_table_names()) == {*metadata.tables, "alembic_version"}
-    for name, table in metadata.tables.items():
-        made = {
-            column["name"]: (str(column["type"]), column["nullable"])
-            for column in inspector.get_columns(name)
-        }
-        known = {column.name: (str(column.type), column.nullable) for column in table.columns}
-        assert made == known
-        assert {i["name"] for i in inspector.get_indexes(name)} == {i.name for i in table.indexes}
-    engine.dispose()
-
-
-def test_a_newer_database_is_refused(path: Path) -> None:
-    Store.sqlite(path).close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(ConfigurationError, match="newer bfkernel"):
-        Store.sqlite(path)
-
-
-def test_what_is_no_database_is_refused(path: Path) -> None:
-    path.write_bytes(b"no database, surely" * 100)
-    with pytest.raises(ConfigurationError, match="cannot be used"):
-        Store.sqlite(path)
-    with pytest.raises(ConfigurationError, match="cannot be used"):
-        Store("nonsense")
+def test_the_databases_file_is_private(tmp_path: Path) -> None:
+    Store.sqlite(tmp_path / "pool.sqlite").close()
+    assert (tmp_path / "pool.sqlite").stat().st_mode & 0o777 == 0o600
