@@ -25,8 +25,8 @@ def save(store: Store, core: PoolCore) -> None:
 
 
 def restored(store: Store, now: float) -> PoolCore:
-    core = PoolCore(ttl_s=60)
-    core.restore(now, *store.load())
+    core = PoolCore()
+    core.restore(now, store.load({}))
     return core
 
 
