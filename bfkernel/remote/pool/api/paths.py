@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 #: What each parameter of a path may be.
 PARAMETERS = {
-    "lease": r"[^/]{1,64}",
+    "lease": r"[A-Za-z0-9._-]{1,64}",
     "server": r"[A-Za-z0-9._-]{1,200}",
     "action": r"cordon|uncordon|drain",
     "kind": r"[a-z]{1,16}",
