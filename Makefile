@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 NATIVE_SOURCES := CMakeLists.txt $(shell find bfkernel/remote/native bfkernel/remote/cuda -name '*.cpp' -o -name '*.h' -o -name '*.spec' -o -name '*.py' -o -name CMakeLists.txt -o -name '*.map' 2>/dev/null)
 CPP_FILES := $(shell git ls-files -co --exclude-standard 'bfkernel/**/*.cpp' 'bfkernel/**/*.h' 'tests/native/**/*.cpp' 'tests/native/**/*.h' 2>/dev/null)
 
-.PHONY: help demo test test-slow test-sanitize lint format bench lab clean build numba-suite test-frameworks gpu-check gpu-wheels
+.PHONY: help demo test chaos test-slow test-sanitize lint format bench lab clean build numba-suite test-frameworks gpu-check gpu-wheels
 
 help:                ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -23,6 +23,9 @@ test: build          ## the tests (without those that take minutes)
 
 test-slow: build     ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+chaos: build         ## a thousand rounds of random kills on SQLite and on PostgreSQL with two replicas; writes docs/chaos.md
+	$(BIN)/python -m tests.chaos
 
 test-frameworks: build $(VENV)-frameworks/.ready ## genuine CUDA runtimes and libraries, CuPy, PyTorch (downloads 7 GB; 5 minutes)
 	$(BIN)/python -m pytest tests/frameworks -m frameworks
@@ -54,6 +57,10 @@ format: $(VENV)/.requirements ## rewrite the sources as the linters want them
 
 bench: build         ## what a launch, a synchronisation and a copy cost, beside the raw TCP floor of the same run
 	$(BIN)/python benchmarks/driver_api.py
+
+bench-pool: build    ## grants and releases a second, and latency with thousands of leases
+	$(BIN)/python benchmarks/pool.py
+	$(BIN)/python benchmarks/pool_core.py
 
 lab: build           ## JupyterLab against a pool with an emulated GPU
 	$(BIN)/python examples/quickstart/lab.py

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.chaos.rounds import Chaos, Report
 from tests.chaos.site import AGENTS, CLIENTS, GPUS, TTL_S, Site
+from tests.postgres import Cluster
 
 REPORT = Path(__file__).resolve().parents[2] / "docs" / "chaos.md"
 PAGE = Path(__file__).with_name("report.md")
@@ -60,6 +61,11 @@ def main() -> None:
     if options.on != "postgresql":
         report = run(None, 1, options.rounds, options.seed, folder / "sqlite")
         rows.append(_row("SQLite, one pool", report))
+        print(rows[-1], flush=True)
+    if options.on != "sqlite":
+        with Cluster() as cluster:
+            report = run(cluster.new_database(), 2, options.rounds, options.seed, folder / "postgresql")
+        rows.append(_row("PostgreSQL, two replicas", report))
         print(rows[-1], flush=True)
     options.report.write_text(_page(rows, options.rounds, options.seed))
 

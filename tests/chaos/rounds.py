@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from tests.chaos.site import TTL_S, Member, Site, eventually
+from tests.chaos.site import LIMIT_S, TTL_S, Member, Site
+from tests.integration.pool_processes import eventually
 
 #: A lease without a holder ends a TTL after its last proof, or after a pool's start, if that is later; so
 #: much more until the pool has looked and its agents have heard, on a machine that is busy with others.
@@ -88,7 +89,7 @@ class Chaos:
             if isinstance(victim, Member):
                 self._site.start(victim)
         if any(kind == "pool" for kind, _, _ in victims):
-            eventually("an answer of the pool", lambda: self._site.get("/api/v1/gpus"))
+            eventually("an answer of the pool", lambda: self._site.get("/api/v1/gpus"), LIMIT_S)
             self._pool_started_at = time.monotonic()
         self._settle()
         after = self._site.notes()
@@ -138,11 +139,11 @@ class Chaos:
             return "; ".join(f"{n}: {note.state}, {note.why}" for n, note in notes if note.state != "working")
 
         try:
-            eventually("all clients to work", all_work)
+            eventually("all clients to work", all_work, LIMIT_S)
         except AssertionError as error:
             msg = f"{error}: {why()}"
             raise AssertionError(msg) from error
-        eventually("books that agree", self._books_agree)
+        eventually("books that agree", self._books_agree, LIMIT_S)
 
     def _books_agree(self) -> bool:
         """Whether every client has its lease, no dead one's lives too long, and the GPUs' sums are right."""

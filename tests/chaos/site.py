@@ -6,8 +6,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,10 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.chaos.balancer import Balancer
 from tests.chaos.client import Note
 from tests.chaos.nursery import Nursery
-from tests.integration.pool_processes import make_native_dir
+from tests.integration.address import Address
+from tests.integration.pool_processes import eventually, make_native_dir
 
 LIMIT_S = 60.0
 TTL_S = 5.0
@@ -48,8 +46,8 @@ class Site:
         self.folder = folder
         self._nursery = Nursery({"BFKERNEL_NATIVE_DIR": str(native), "TEST_GPUS": str(GPUS)})
         ports = [_free_port() for _ in range(replicas)]
-        self._balancer = Balancer(ports) if replicas > 1 else None
-        self.url = f"http://127.0.0.1:{self._balancer.port if self._balancer else ports[0]}"
+        self._address = Address(*(f"http://127.0.0.1:{port}" for port in ports))
+        self.url = self._address.__enter__()
         self.members = [
             *(self._pool(number, port, database_url) for number, port in enumerate(ports)),
             *(self._agent(number, native) for number in range(AGENTS)),
@@ -68,7 +66,7 @@ class Site:
     def kill(self, member: Member) -> None:
         """SIGKILL, and wait until it is gone."""
         os.kill(member.pid, signal.SIGKILL)
-        eventually(f"the end of {member.name}", lambda: not psutil.pid_exists(member.pid))
+        eventually(f"the end of {member.name}", lambda: not psutil.pid_exists(member.pid), LIMIT_S)
 
     def workers(self) -> dict[int, str]:
         """Return the worker processes of all agents, with their leases."""
@@ -100,8 +98,7 @@ class Site:
         """End everything."""
         self.http.close()
         self._nursery.close()
-        if self._balancer:
-            self._balancer.close()
+        self._address.__exit__(None, None, None)
 
     def _pool(self, number: int, port: int, database_url: str | None) -> Member:
         name = f"pool{number}"
@@ -126,15 +123,6 @@ class Site:
         name = f"client{number}"
         note = self.folder / f"{name}.json"
         return Member("client", name, {"url": self.url, "size": SIZE, "note": str(note)}, note=note)
-
-
-def eventually(what: str, condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
-    """Return the condition's result once it is true; AssertionError says what was waited for."""
-    end = time.monotonic() + limit_s
-    while not (result := condition()):
-        assert time.monotonic() < end, f"not within {limit_s:g} s: {what}"
-        time.sleep(0.02)
-    return result
 
 
 def _free_port() -> int:

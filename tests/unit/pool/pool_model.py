@@ -233,13 +233,19 @@ def kept_for(core: PoolCore) -> Kept | None:
         if lease.need in seen or not core.servable(lease):
             continue
         seen.add(lease.need)
-        if lease.passed >= lease.hundredths and all(
-            c.quota.memory_mib is None for c in ceilings(core, lease)
-        ):
+        if lease.passed >= lease.hundredths and not _cards_matter(core, lease):
             missing = min(m for s in core.servers.values() if (m := _missing(lease.need, s)) is not None)
             servers = tuple((s.name, s.accepts, len(s.cards)) for s in core.servers.values())
             return Kept(lease, missing, servers)
     return None
+
+
+def _cards_matter(core: PoolCore, lease: Lease) -> bool:
+    """Whether the lease counts more on some cards than on others in a quota that it has: these it may not get."""
+    by_mib = lease.share.memory_mib is not None
+    return any(
+        c.quota.memory_mib is not None or (by_mib and c.quota.gpus is not None) for c in ceilings(core, lease)
+    )
 
 
 def _missing(need: Need, server: object) -> int | None:
