@@ -58,10 +58,8 @@ def _run_pool(options: dict[str, Any]) -> None:
 
 
 def _run_agent(options: dict[str, Any]) -> None:
-    from bfkernel.remote.agent.inventory import DriverOptions
     from bfkernel.remote.agent.server import AgentOptions, run_agent
 
-    options["driver"] = DriverOptions(options["driver"])
     run_agent(AgentOptions(**{**options, "state_dir": Path(options["state_dir"])}))
 
 

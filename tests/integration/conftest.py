@@ -14,7 +14,6 @@ import pytest
 
 from bfkernel.remote.client import PoolClient
 from bfkernel.remote.native_files import native_dir
-from bfkernel.remote.serve import DriverOptions
 
 from .jupyter_harness import Jupyter
 from .jupyter_processes import BFKERNEL, Processes, eventually, read_line
@@ -180,7 +179,7 @@ def start(tmp_path: Path, native: Path) -> Iterator[Callable[..., Process]]:
     def make(what: str, **options: Any) -> Process:
         options.setdefault("state_dir", tmp_path / what)
         if what != "pool":
-            options.setdefault("driver", DriverOptions(str(native / "driver.so")))
+            options.setdefault("driver", str(native / "driver.so"))
         process = Process(what, native, tmp_path / f"{options['state_dir'].name}.log", **options)
         processes.append(process)
         return process

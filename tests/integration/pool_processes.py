@@ -87,10 +87,10 @@ def make_native_dir(folder: Path) -> Path:
     return folder
 
 
-_MODULES = {
-    "serve": "bfkernel.remote.serve",
-    "pool": "bfkernel.remote.pool.server",
-    "agent": "bfkernel.remote.agent.server",
+_OPTIONS = {
+    "serve": "ServeOptions(PoolOptions(**of(PoolOptions)), AgentOptions(**of(AgentOptions)))",
+    "pool": "PoolOptions(**options)",
+    "agent": "AgentOptions(**options)",
 }
 
 
@@ -105,11 +105,12 @@ class Process:
             f"""
             import sys
             from pathlib import Path, PosixPath
-            from {_MODULES[what]} import {what.title()}Options, run_{what}
-            from bfkernel.remote.agent.inventory import DriverOptions
-            from bfkernel.remote.state_dir import ConfigurationError
+            from bfkernel.remote.serve import *
+            options = {options!r}
+            def of(owner):
+                return {{name: value for name, value in options.items() if owner.class_traits().get(name)}}
             try:
-                sys.exit(run_{what}({what.title()}Options(**{options!r})))
+                sys.exit(run_{what}({_OPTIONS[what]}))
             except ConfigurationError as error:
                 sys.exit(str(error))
             """

@@ -13,8 +13,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bfkernel.remote.serve import DriverOptions
-
 from .pool_processes import Process, make_native_dir
 
 STUDENTS, ROOM = 60, 50
@@ -75,7 +73,7 @@ def url(tmp_path: Path, students: list[Student]) -> Iterator[str]:
         data_port=0,
         state_dir=tmp_path / "state",
         token_file=tokens,
-        driver=DriverOptions(str(native / "driver.so")),
+        driver=str(native / "driver.so"),
     )
     try:
         yield serve.ready()

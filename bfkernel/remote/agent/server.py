@@ -9,8 +9,6 @@ import logging
 import re
 import secrets
 import socket
-from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from bfkernel import __version__
@@ -19,43 +17,22 @@ from bfkernel.remote.addresses import EVERYWHERE, host_port, is_loopback
 from bfkernel.remote.agent.compute import Compute, check_compute
 from bfkernel.remote.agent.data_port import DataPort
 from bfkernel.remote.agent.gate import Gate
-from bfkernel.remote.agent.inventory import DriverOptions, take_inventory
+from bfkernel.remote.agent.inventory import take_inventory
 from bfkernel.remote.agent.nvml import CardWatch
+from bfkernel.remote.agent.options import AgentOptions
 from bfkernel.remote.agent.reporter import Reporter, TurnedAwayError
 from bfkernel.remote.agent.workers import Workers
 from bfkernel.remote.logs import event
 from bfkernel.remote.messages import AgentReport, ReportAnswer, ReportedGpu
 from bfkernel.remote.process import run_until_signal, say_ready
 from bfkernel.remote.records import Gpu
-from bfkernel.remote.state_dir import ConfigurationError, default_state_dir, prepare
+from bfkernel.remote.state_dir import ConfigurationError, prepare
 
 log = logging.getLogger("agent")
 
 #: How often the ledgers are looked at: what programs hold is known to the pool about this late.
 _LOOK_EVERY_S = 0.25
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
-
-
-@dataclass(frozen=True)
-class AgentOptions:
-    """Options of ``bfkernel agent``; port 0 is a free one.
-
-    ``name`` is the server's name in the pool (default: the host's). ``data_host`` is the address to listen on
-    (default: loopback for a pool on loopback, else all); ``advertise`` is where clients reach it (default:
-    the address by which this machine reaches the pool). ``join_token`` is a token of the pool, of role agent
-    or admin. ``compute`` is how leases share a GPU's compute, ``timeslice`` or ``mps``.
-    """
-
-    pool: str = "http://127.0.0.1:8765"
-    data_port: int = 56001
-    state_dir: Path = field(default_factory=default_state_dir)
-    driver: DriverOptions = field(default_factory=DriverOptions)
-    name: str | None = None
-    data_host: str | None = None
-    advertise: str | None = None
-    join_token: str | None = field(default=None, repr=False)
-    log_format: str = "text"
-    compute: Compute = "timeslice"
 
 
 class AgentServer:
@@ -76,8 +53,8 @@ class AgentServer:
             msg = f"'{options.pool}' is no pool: write a URL such as http://pool.example:8765."
             raise ConfigurationError(msg)
         state_dir = prepare(options.state_dir)
-        self._inventory = take_inventory(self.name, options.driver)
-        self._compute = options.compute
+        self._inventory = take_inventory(self.name, options.drivers)
+        self._compute: Compute = options.compute
         check_compute(self._compute, self._inventory.environment)
         self._cards = CardWatch([gpu.id for gpu in self._inventory.gpus])
         self._instance = secrets.token_hex(8)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from bfkernel.remote.limits import in_numbers
 from bfkernel.remote.messages import QuotaLimits, QuotasMessage
 from bfkernel.remote.pool.core import UNLIMITED, Quota, Quotas
 
@@ -23,20 +24,32 @@ class QuotaName(NamedTuple):
 
 
 def read_quotas(settings: Mapping[str, Any]) -> Quotas:
-    """Read a configuration's dictionary of quotas.
+    """Read a configuration's dictionary of quotas; limits may be in words (``2h``, ``8GiB``).
 
     Raises:
         ValueError: it is malformed; the message names the place.
     """
     try:
-        message = QuotasMessage.model_validate(dict(settings), strict=False)
+        message = QuotasMessage.model_validate(_in_numbers(settings), strict=False)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        msg = f"quotas: {where}: {first['msg']}."
+        msg = f"{where}: {first['msg']}."
         raise ValueError(msg) from error
     kinds = {kind: {name: quota_of(q) for name, q in getattr(message, kind).items()} for kind in KINDS[1:]}
     return Quotas(quota_of(message.default), **kinds)
+
+
+def _in_numbers(settings: Mapping[str, Any]) -> dict[str, Any]:
+    read = dict(settings)
+    for kind in KINDS:
+        named = read.get(kind)
+        if not isinstance(named, Mapping):
+            continue  # what it is instead, pydantic says
+        whole = {"": named} if kind == "default" else named
+        values = {name: in_numbers(q) if isinstance(q, Mapping) else q for name, q in whole.items()}
+        read[kind] = values[""] if kind == "default" else values
+    return read
 
 
 def quota_of(limits: QuotaLimits) -> Quota:

@@ -4,61 +4,25 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from bfkernel.remote.addresses import EVERYWHERE, host_port, reachable_here
-from bfkernel.remote.pool.auth import Authenticator, HubOptions, authenticator_for
-from bfkernel.remote.pool.core import Calendar, Policy, Times
+from bfkernel.remote.pool.auth import Authenticator, authenticator_for
 from bfkernel.remote.pool.database import has_replicas, open_database, open_database_file
 from bfkernel.remote.pool.keys import grant_signer
 from bfkernel.remote.pool.leadership import Election, Leaders, Uncontested
-from bfkernel.remote.pool.quota_settings import read_quotas
+from bfkernel.remote.pool.options import PoolOptions
 from bfkernel.remote.pool.replica import Replica
 from bfkernel.remote.pool.service import PoolService
 from bfkernel.remote.pool.store import Store
 from bfkernel.remote.process import run_until_signal, say_ready
-from bfkernel.remote.state_dir import ConfigurationError, default_state_dir, lock, prepare
+from bfkernel.remote.state_dir import ConfigurationError, lock, prepare
 
 _MAX_BODY_BYTES = 16 << 20
-_ABSENT_AFTER_S = 10.0
 _MAX_URL = 500
-
-
-@dataclass(frozen=True)
-class PoolOptions:
-    """Options of ``bfkernel pool``; port 0 is a free one.
-
-    ``database_url`` is SQLAlchemy's; without one, the database is a file in ``state_dir``. ``quotas`` are as
-    ``quota_settings.read_quotas`` reads them, ``term_starts`` dates such as ``2026-10-01``. ``idle_grace_s``
-    is how long an idle lease is left after its warning, ``notice_s`` how long before its end a holder is
-    told of it, ``agent_grace_s`` how long a silent server keeps its leases (None: the TTL). Users are those
-    of ``token_file`` and of ``hub``; ``log_format`` is ``text`` or ``json``. ``advertise`` is the URL at
-    which the other replicas of a pool on PostgreSQL reach this one (default: where it listens).
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8765
-    state_dir: Path = field(default_factory=default_state_dir)
-    database_url: str | None = None
-    lease_ttl_s: float = 60.0
-    token_file: Path | None = None
-    quotas: Mapping[str, Any] = field(default_factory=dict)
-    time_zone: str = "UTC"
-    term_starts: Sequence[str] = ()
-    idle_grace_s: float = 300.0
-    notice_s: float = 300.0
-    agent_grace_s: float | None = None
-    hub: HubOptions | None = None
-    log_format: str = "text"
-    advertise: str | None = None
 
 
 class PoolServer:
@@ -70,9 +34,6 @@ class PoolServer:
         Raises:
             ConfigurationError: an option cannot work.
         """
-        if not 0.1 <= options.lease_ttl_s <= 86400:
-            msg = f"A lease's TTL is from 0.1 s to a day, not {options.lease_ttl_s:g} s."
-            raise ConfigurationError(msg)
         self.authenticator: Authenticator = authenticator_for(
             options.host, options.token_file, options.hub, trusted_s=options.lease_ttl_s
         )
@@ -89,7 +50,7 @@ class PoolServer:
             )
             raise ConfigurationError(message) from error
         self._host = options.host
-        policy = _policy(options)
+        policy = options.policy()
         leaders = Leaders()
         self._replica = Replica(
             self._election(options.advertise, leaders),
@@ -141,23 +102,6 @@ class PoolServer:
         await self.authenticator.close()
         self._engine.dispose()
         self._lock.close()
-
-
-def _policy(options: PoolOptions) -> Policy:
-    """Return what the pool decides by. Raises ConfigurationError when an option cannot work."""
-    try:
-        quotas = read_quotas(options.quotas)
-        calendar = Calendar(options.time_zone, [date.fromisoformat(start) for start in options.term_starts])
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from error
-    ttl_s = options.lease_ttl_s
-    return Policy(
-        Times(ttl_s, options.idle_grace_s, options.notice_s),
-        absent_after_s=min(_ABSENT_AFTER_S, max(1.0, ttl_s / 2)),
-        grace_s=options.agent_grace_s,
-        quotas=quotas,
-        calendar=calendar,
-    )
 
 
 def run_pool(options: PoolOptions) -> int:

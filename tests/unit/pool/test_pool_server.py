@@ -28,7 +28,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ttl_s", [0.0, -1.0, 1e9, float("nan")])
 def test_a_ttl_that_makes_no_sense_is_refused(tmp_path: Path, ttl_s: float) -> None:
-    with pytest.raises(ConfigurationError, match="TTL"):
+    with pytest.raises(ConfigurationError, match="lease_ttl_s"):
         PoolServer(PoolOptions(port=0, state_dir=tmp_path, lease_ttl_s=ttl_s))
 
 
