@@ -10,7 +10,7 @@ import click
 from bfkernel.provisioner.kernelspec import install_kernelspec
 from bfkernel.remote.client.size import Size
 
-from .options import SIZE
+from .options import SIZE, filter_option, group_option
 
 
 @click.group()
@@ -25,14 +25,18 @@ def kernelspec() -> None:
 @click.option(
     "--python", metavar="PATH", default="python", help="The kernel's Python (that of Jupyter itself)."
 )
-@click.option("--name", help="The kernelspec's name (gpu-SIZE).")
-@click.option("--display-name", help="What the launcher shows (GPU SIZE).")
+@filter_option
+@group_option
+@click.option("--name", help="The kernelspec's name (gpu-SIZE, or gpu-SIZE-GROUP).")
+@click.option("--display-name", help="What the launcher shows (GPU SIZE, or GPU SIZE (GROUP)).")
 @click.option("--user", is_flag=True, help="Install for this user only.")
 @click.option("--sys-prefix", is_flag=True, help="Install into this Python environment.")
 @click.option("--prefix", metavar="DIR", help="Install into DIR/share/jupyter/kernels.")
 def install(
     sizes: tuple[Size, ...],
     python: str,
+    filters: tuple[str, ...],
+    group: str,
     name: str | None,
     display_name: str | None,
     user: bool,
@@ -54,5 +58,7 @@ def install(
             prefix=sys.prefix if sys_prefix else prefix,
             python=python,
             display_name=display_name,
+            group=group,
+            filters=filters,
         )
         click.echo(f"installed {folder}")

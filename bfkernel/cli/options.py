@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 import click
 
 from bfkernel.remote.client.size import Size
+from bfkernel.remote.filters import Filter
 from bfkernel.remote.units import parse_duration, parse_size_mib
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _Parsed(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
+class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
     """An argument that a function reads; its ``ValueError`` is the usage error's sentence."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
@@ -22,6 +23,7 @@ class _Parsed(click.ParamType):  # type: ignore[type-arg]  # generic from click 
         self._parse = parse
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the word; click calls this."""
         if not isinstance(value, str):
             return value
         try:
@@ -30,9 +32,10 @@ class _Parsed(click.ParamType):  # type: ignore[type-arg]  # generic from click 
             self.fail(str(error), param, ctx)
 
 
-DURATION = _Parsed("duration", parse_duration)
-MEMORY = _Parsed("size", parse_size_mib)
-SIZE = _Parsed("size", Size.parse)
+DURATION = Parsed("duration", parse_duration)
+MEMORY = Parsed("size", parse_size_mib)
+SIZE = Parsed("size", Size.parse)
+FILTER = Parsed("filter", lambda text: Filter.parse(text).text)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 pool_option = click.option(
@@ -44,12 +47,28 @@ COMMAND_SETTINGS = {"ignore_unknown_options": True, "allow_interspersed_args": F
 command_argument = click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 
 
-def size_options(command: Command) -> Command:
-    """Add ``-n``, ``-p`` and ``-m``, and ``--wait``; see :func:`chosen_size`."""
+filter_option = click.option(
+    "--filter",
+    "filters",
+    type=FILTER,
+    multiple=True,
+    metavar="FILTER",
+    help="Only GPUs that match, such as gpu=*A100* or cuda>=12.4; by server, gpu, driver, cuda or memory."
+    " May be repeated.",
+)
+group_option = click.option(
+    "--group", default="", help="The group or course that it counts for, if you are in several."
+)
+
+
+def request_options(command: Command) -> Command:
+    """Add ``-n``, ``-p`` and ``-m`` (see :func:`chosen_size`), ``--filter``, ``--group`` and ``--wait``."""
     options = (
         click.option("-n", "--num-gpus", "gpus", type=int, default=1, help="How many GPUs (1)."),
         click.option("-p", "--partial", "fraction", type=float, help="The fraction of each GPU (1)."),
         click.option("-m", "--memory", "memory_mib", type=MEMORY, help="The memory of each GPU, in MiB."),
+        filter_option,
+        group_option,
         click.option(
             "--wait",
             "limit_s",

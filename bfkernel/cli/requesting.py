@@ -24,7 +24,16 @@ from bfkernel.remote.client.lease_file import runtime_dir
 
 from .child import Interrupted, run_command, signals_held, sleep_unless_signalled
 from .exits import NO_SHARE_NOW, SIGNALLED, USAGE, Failure
-from .options import COMMAND_SETTINGS, SIZE, chosen_size, command_argument, pool_option, size_options
+from .options import (
+    COMMAND_SETTINGS,
+    SIZE,
+    chosen_size,
+    command_argument,
+    filter_option,
+    group_option,
+    pool_option,
+    request_options,
+)
 from .waiting import wait_for_grant
 
 READY = "granted"
@@ -32,15 +41,28 @@ RELEASE_LIMIT_S = 15.0
 
 
 @click.command()
-@size_options
+@request_options
 @pool_option
 def request_gpus(
-    fraction: float | None, memory_mib: int | None, gpus: int, limit_s: float | None, url: str | None
+    fraction: float | None,
+    memory_mib: int | None,
+    gpus: int,
+    filters: tuple[str, ...],
+    group: str,
+    limit_s: float | None,
+    url: str | None,
 ) -> int:
     """Lease GPUs until 'bfkernel release-gpus'; run commands on them with 'bfkernel client'."""
-    size = chosen_size(fraction, memory_mib, gpus)
+    options = {
+        "--size": [chosen_size(fraction, memory_mib, gpus)],
+        "--filter": filters,
+        "--group": [group],
+        "--wait": [limit_s],
+        "--pool": [url],
+    }
+    given = [f"{name}={v}" for name, values in options.items() for v in values if v not in (None, "")]
     keeper = subprocess.Popen(
-        [sys.executable, "-m", "bfkernel.cli", "keep-gpus", *_keeper_options(size, limit_s, url)],
+        [sys.executable, "-m", "bfkernel.cli", "keep-gpus", *given],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
@@ -96,12 +118,16 @@ def release_gpus() -> None:
 
 @click.command(hidden=True)
 @click.option("--size", type=SIZE, required=True)
+@filter_option
+@group_option
 @click.option("--wait", "limit_s", type=float)
 @pool_option
-def keep_gpus(size: Size, limit_s: float | None, url: str | None) -> None:
+def keep_gpus(
+    size: Size, filters: tuple[str, ...], group: str, limit_s: float | None, url: str | None
+) -> None:
     """Be the keeper: started by request-gpus, which reads one line when the lease is granted."""
     with signals_held(), _lock_record() as record:
-        request = LeaseRequest(size, kind="command", name="request-gpus")
+        request = LeaseRequest(size, "command", "request-gpus", filters=filters, group=group)
         holder = LeaseHolder(request, PoolClient(url))
         try:
             holder.start()
@@ -118,15 +144,6 @@ def keep_gpus(size: Size, limit_s: float | None, url: str | None) -> None:
         finally:
             holder.release()
             record.truncate(0)
-
-
-def _keeper_options(size: Size, limit_s: float | None, url: str | None) -> list[str]:
-    options = ["--size", str(size)]
-    if limit_s is not None:
-        options += ["--wait", str(limit_s)]
-    if url:
-        options += ["--pool", url]
-    return options
 
 
 def _leave_terminal() -> None:

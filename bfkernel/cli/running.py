@@ -11,12 +11,12 @@ import click
 from bfkernel.remote.client import LeaseHolder, LeaseRequest, PoolClient, routed_environment
 
 from .child import run_command, signals_held
-from .options import COMMAND_SETTINGS, chosen_size, command_argument, pool_option, size_options
+from .options import COMMAND_SETTINGS, chosen_size, command_argument, pool_option, request_options
 from .waiting import wait_for_grant
 
 
 @click.command(context_settings=COMMAND_SETTINGS)
-@size_options
+@request_options
 @pool_option
 @command_argument
 def run(
@@ -24,6 +24,8 @@ def run(
     fraction: float | None,
     memory_mib: int | None,
     gpus: int,
+    filters: tuple[str, ...],
+    group: str,
     limit_s: float | None,
     url: str | None,
 ) -> int:
@@ -34,7 +36,8 @@ def run(
 
     For example: bfkernel run -n 1 -p 0.1 -- python3 train.py
     """
-    request = LeaseRequest(chosen_size(fraction, memory_mib, gpus), kind="command", name=shlex.join(command))
+    size = chosen_size(fraction, memory_mib, gpus)
+    request = LeaseRequest(size, "command", shlex.join(command), filters=filters, group=group)
     with signals_held():
         client = PoolClient(url)
         holder = LeaseHolder(request, client)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 
@@ -28,7 +29,10 @@ class _Progress:
         if line == self._shown:
             return
         self._shown = line
-        click.echo(f"\r\x1b[K{line}" if self._live else line, err=True, nl=not self._live)
+        if self._live:
+            # A line that wraps would stay behind when it changes.
+            line = f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}"
+        click.echo(line, err=True, nl=not self._live)
 
     def end(self) -> None:
         if self._live and self._shown:

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,25 @@ LOGO_DIR = Path(__file__).parent / "logo"
 MAGICS = "bfkernel.provisioner.magics"
 
 
-def kernel_json(size: Size, *, python: str = "python", display_name: str | None = None) -> dict[str, Any]:
+def kernel_name(size: Size, group: str = "") -> str:
+    """Return a kernelspec's name: ``gpu-0.02``, for a group ``gpu-0.02-cs231n``.
+
+    Jupyter's names have letters, digits and ``._-`` only; what else a group's name has becomes ``-``.
+    """
+    return size.kernel_name + (f"-{re.sub('[^a-z0-9._-]+', '-', group.lower()).strip('-')}" if group else "")
+
+
+def kernel_json(
+    size: Size,
+    *,
+    python: str = "python",
+    display_name: str | None = None,
+    group: str = "",
+    filters: Sequence[str] = (),
+) -> dict[str, Any]:
     """Return the content of ``kernel.json`` for a share of ``size``.
 
+    ``group`` is the group that its leases count for, ``filters`` what its GPUs must be.
     ``python`` runs the kernel; jupyter replaces a bare ``python`` by the interpreter that it runs in itself.
     """
     config: dict[str, Any] = {}
@@ -31,11 +49,15 @@ def kernel_json(size: Size, *, python: str = "python", display_name: str | None 
         config["memory_mib"] = size.share.memory_mib
     if size.gpus > 1:
         config["gpus"] = size.gpus
+    if group:
+        config["group"] = group
+    if filters:
+        config["filters"] = list(filters)
     return {
         # IPython only warns about an extension that it does not find, so %gpu is missing, and nothing else,
         # where the kernel's Python has no bfkernel.
         "argv": [python, "-m", "ipykernel_launcher", f"--ext={MAGICS}", "-f", "{connection_file}"],
-        "display_name": display_name or size.display_name,
+        "display_name": display_name or size.display_name + (f" ({group})" if group else ""),
         "language": "python",
         "metadata": {
             "debugger": True,
@@ -53,7 +75,13 @@ def write_kernelspec(folder: Path, content: dict[str, Any]) -> None:
 
 
 def install_kernelspec(
-    size: Size, *, name: str | None = None, user: bool = False, prefix: str | None = None, **content: Any
+    size: Size,
+    *,
+    name: str | None = None,
+    user: bool = False,
+    prefix: str | None = None,
+    group: str = "",
+    **content: Any,
 ) -> Path:
     """Install a kernelspec where ``jupyter`` finds it, replacing one of the same name, and return its folder.
 
@@ -61,8 +89,8 @@ def install_kernelspec(
     ``content`` is passed to :func:`kernel_json`.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / (name or size.kernel_name)
-        write_kernelspec(folder, kernel_json(size, **content))
+        folder = Path(scratch) / (name or kernel_name(size, group))
+        write_kernelspec(folder, kernel_json(size, group=group, **content))
         installed = KernelSpecManager().install_kernel_spec(
             str(folder), kernel_name=folder.name, user=user, prefix=prefix
         )

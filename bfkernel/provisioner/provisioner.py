@@ -12,7 +12,7 @@ from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
-from traitlets import Float, Integer, TraitError, Unicode, validate
+from traitlets import Float, Integer, List, TraitError, Unicode, validate
 
 from bfkernel.remote.client import (
     LeaseHolder,
@@ -23,6 +23,7 @@ from bfkernel.remote.client import (
     routed_environment,
 )
 from bfkernel.remote.client.lease_file import process_exists
+from bfkernel.remote.filters import Filter
 
 # Between pre_launch and launch_kernel there is no process yet, and the lease is wanted all the same.
 LAUNCH_LIMIT_S = 30.0
@@ -64,6 +65,22 @@ class FractionalGPUProvisioner(LocalProvisioner):
         1,
         help="""
         How many GPUs a kernel sees; it holds the same share of each, and all are in one server.
+        """,
+    ).tag(config=True)
+
+    group = Unicode(
+        "",
+        help="""
+        The group that the kernels' leases count for, so that a course's kernels charge the course. The user
+        must be in it. Empty: the most generous of the user's groups.
+        """,
+    ).tag(config=True)
+
+    filters = List(
+        Unicode(),
+        help="""
+        What the GPUs must be: conditions such as ``gpu=*A100*``, ``cuda>=12.4``, ``memory>=40GiB``, by
+        server, gpu, driver, cuda or memory. All of them must hold.
         """,
     ).tag(config=True)
 
@@ -117,6 +134,14 @@ class FractionalGPUProvisioner(LocalProvisioner):
             msg = f"FractionalGPUProvisioner.fraction is above 0 and at most 1, not {value:g}."
             raise TraitError(msg)
         return value
+
+    @validate("filters")
+    def _validate_filters(self, proposal: dict[str, Any]) -> list[str]:
+        try:
+            return [Filter.parse(text).text for text in proposal["value"]]
+        except ValueError as error:
+            msg = f"FractionalGPUProvisioner.filters: {error}"
+            raise TraitError(msg) from error
 
     # -- what jupyter_client calls -------------------------------------------------------------------------
 
@@ -202,7 +227,8 @@ class FractionalGPUProvisioner(LocalProvisioner):
 
     def _new_holder(self, env: dict[str, str]) -> LeaseHolder:
         name = env.get("JPY_SESSION_NAME") or self.kernel_id or self.kernel_spec.display_name
-        request = LeaseRequest(Size.of(self.fraction, self.memory_mib, self.gpus), kind="kernel", name=name)
+        size = Size.of(self.fraction, self.memory_mib, self.gpus)
+        request = LeaseRequest(size, "kernel", name, filters=self.filters, group=self.group)
         client = PoolClient(pool_url(self.pool_url), self.pool_token)
         return LeaseHolder(request, client, alive=self._wanted, log=self.log)
 

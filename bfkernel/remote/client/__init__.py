@@ -2,7 +2,16 @@
 """Leases over HTTP, and the environment of a process whose CUDA calls are routed to one."""
 
 from .environment import routed_environment
-from .errors import BadRequest, LeaseEnded, NoShare, NotPermitted, PoolError, PoolUnreachable
+from .errors import (
+    BadRequest,
+    Conflict,
+    LeaseEnded,
+    NoShare,
+    NotPermitted,
+    OverQuota,
+    PoolError,
+    PoolUnreachable,
+)
 from .holder import LeaseHolder
 from .lease_file import LeaseFile
 from .pool_client import LeaseRequest, PoolClient
@@ -11,12 +20,14 @@ from .size import Size
 
 __all__ = [
     "BadRequest",
+    "Conflict",
     "LeaseEnded",
     "LeaseFile",
     "LeaseHolder",
     "LeaseRequest",
     "NoShare",
     "NotPermitted",
+    "OverQuota",
     "PoolClient",
     "PoolError",
     "PoolUnreachable",

@@ -7,7 +7,8 @@ from __future__ import annotations
 class PoolError(Exception):
     """The pool said no; ``str()`` of it is the pool's own sentence.
 
-    ``status`` is the HTTP status and ``code`` the problem's short name (``quota``, ``no-such-size``, …).
+    ``status`` is the HTTP status and ``code`` the problem's short name; ``docs/reference/http-api.md`` has
+    all of them.
     """
 
     def __init__(self, message: str, *, status: int = 0, code: str = "") -> None:
@@ -17,15 +18,26 @@ class PoolError(Exception):
 
 
 class PoolUnreachable(PoolError):
-    """Nobody answers at the pool's address, or what answers is momentarily out of order: try again."""
+    """Nobody answers at the pool's address, or what answers is momentarily out of order: try again.
+
+    So it is when its database, its Hub or the replica that decides is not there (503).
+    """
 
 
 class NotPermitted(PoolError):
-    """The token is missing or wrong (401), or the user may not have this much (403)."""
+    """The token is missing or wrong (401), or the user may not do this (403)."""
 
 
-class NoShare(PoolError):
-    """No GPU of the pool is big enough for the request, now or later (409)."""
+class OverQuota(NotPermitted):
+    """The user may not have this much: at once (``quota``), or in this window (``gpu-hours``)."""
+
+
+class Conflict(PoolError):
+    """It cannot be done as things are (409)."""
+
+
+class NoShare(Conflict):
+    """No GPU of the pool is big enough for the request, or matches its filters (``no-such-size``)."""
 
 
 class BadRequest(PoolError):
@@ -38,12 +50,15 @@ class LeaseEnded(PoolError):
 
 def error_for(status: int, code: str, message: str) -> PoolError:
     """Return the exception for a problem that the pool reported."""
-    kinds: dict[int, type[PoolError]] = {
-        401: NotPermitted,
-        403: NotPermitted,
-        409: NoShare,
-        410: LeaseEnded,
-        429: PoolUnreachable,
-    }
-    kind = PoolUnreachable if status >= 500 else kinds.get(status, BadRequest)
-    return kind(message, status=status, code=code)
+    by_status = PoolUnreachable if status >= 500 else _BY_STATUS.get(status, BadRequest)
+    return _BY_CODE.get(code, by_status)(message, status=status, code=code)
+
+
+_BY_CODE: dict[str, type[PoolError]] = {"quota": OverQuota, "gpu-hours": OverQuota, "no-such-size": NoShare}
+_BY_STATUS: dict[int, type[PoolError]] = {
+    401: NotPermitted,
+    403: NotPermitted,
+    409: Conflict,
+    410: LeaseEnded,
+    429: PoolUnreachable,
+}

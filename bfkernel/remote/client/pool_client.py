@@ -6,10 +6,11 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -27,11 +28,16 @@ ANSWER_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class LeaseRequest:
-    """What a holder asks the pool for. ``kind`` is ``kernel`` or ``command``; ``name`` is for people."""
+    """What a holder asks the pool for. ``kind`` is ``kernel`` or ``command``; ``name`` is for people.
+
+    ``filters`` (``cuda>=12.4``) are what the GPUs must be, ``group`` is the group that it shall count for.
+    """
 
     size: Size
     kind: str
     name: str
+    filters: Sequence[str] = ()
+    group: str = ""
     pid: int = field(default_factory=os.getpid)
     host: str = field(default_factory=socket.gethostname)
 
@@ -41,6 +47,8 @@ class LeaseRequest:
             "fraction": self.size.share.fraction,
             "memory_mib": self.size.share.memory_mib,
             "gpu_count": self.size.gpus,
+            "filters": list(self.filters),
+            "group": self.group,
             "holder": {"kind": self.kind, "name": _short(self.name), "host": self.host, "pid": self.pid},
         }
 
@@ -149,6 +157,49 @@ class PoolClient:
         """Return the GPU servers that have reported to the pool."""
         return self._list("/api/v1/servers", "servers")
 
+    def queue(self) -> list[Json]:
+        """Return the requests that wait, in order."""
+        return self._list("/api/v1/queue", "queue")
+
+    def quota(self) -> Json:
+        """Return one's own quotas: what is held and used of each."""
+        return self._json("GET", "/api/v1/quota")
+
+    def usage(self, by: str, start: float | None, end: float | None) -> Json:
+        """Return what was used between two times (seconds since the epoch), ``by`` user, group or both."""
+        return self._json("GET", "/api/v1/usage", params=_told(by=by, start=start, end=end))
+
+    def usage_csv(self, by: str, start: float | None, end: float | None) -> str:
+        """Return the same as CSV."""
+        params = _told(by=by, start=start, end=end, format="csv")
+        return self._answer("GET", "/api/v1/usage", params=params).text
+
+    # -- for admins ------------------------------------------------------------------------------------
+
+    def cordon(self, server: str, *, cordoned: bool = True) -> Json:
+        """Take a server out of service for new leases, or back into it."""
+        return self._json("POST", f"{_server(server)}/{'cordon' if cordoned else 'uncordon'}")
+
+    def drain(self, server: str, grace_s: float) -> Json:
+        """Take a server out of service, and end its leases after ``grace_s`` seconds."""
+        return self._json("POST", f"{_server(server)}/drain", json={"grace_s": grace_s})
+
+    def forget_server(self, server: str) -> None:
+        """Forget a server that is gone; ``Conflict`` while its agent reports."""
+        self._answer("DELETE", _server(server))
+
+    def quotas(self) -> Json:
+        """Return the quotas of everybody, by kind: ``default``, ``groups``, ``totals``, ``users``."""
+        return self._json("GET", "/api/v1/quotas")
+
+    def set_quota(self, kind: str, name: str, limits: Json, *, enforce: bool = False) -> Json:
+        """Set a quota as a whole, and return all; ``enforce`` revokes what is beyond it."""
+        return self._json("PUT", _quota(kind, name), params={"enforce": enforce}, json=limits)
+
+    def unset_quota(self, kind: str, name: str, *, enforce: bool = False) -> Json:
+        """Go back to the configuration's quota, and return all."""
+        return self._json("DELETE", _quota(kind, name), params={"enforce": enforce})
+
     def health(self) -> Json:
         """Return the pool's own word on its health and version."""
         return self._json("GET", "/healthz")
@@ -168,6 +219,12 @@ class PoolClient:
 
     def _request(self, method: str, path: str, **arguments: Any) -> Any:
         try:
+            return self._answer(method, path, **arguments).json()
+        except ValueError as error:
+            raise self._not_a_pool() from error
+
+    def _answer(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        try:
             response = self._http().request(method, path, **arguments)
         except httpx.HTTPError as error:
             msg = f"The pool at {self.url} does not answer ({_reason(error)})."
@@ -177,10 +234,7 @@ class PoolClient:
             raise PoolUnreachable(msg) from error
         if response.is_error:
             raise self._problem(response)
-        try:
-            return response.json()
-        except ValueError as error:
-            raise self._not_a_pool() from error
+        return response
 
     def _problem(self, response: httpx.Response) -> PoolError:
         try:
@@ -194,6 +248,18 @@ class PoolClient:
 
     def _not_a_pool(self) -> PoolError:
         return PoolError(f"What answers at {self.url} is not a bfkernel pool.")
+
+
+def _server(name: str) -> str:
+    return f"/api/v1/servers/{quote(name, safe='')}"
+
+
+def _quota(kind: str, name: str) -> str:
+    return f"/api/v1/quotas/{kind}" + (f"/{quote(name, safe='')}" if name else "")
+
+
+def _told(**params: Any) -> Json:
+    return {name: value for name, value in params.items() if value is not None}
 
 
 def _reason(error: httpx.HTTPError) -> str:

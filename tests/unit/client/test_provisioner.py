@@ -214,3 +214,20 @@ def test_another_process_takes_the_kernel_over(pool, make):
 def test_a_fraction_out_of_range_is_refused_by_its_trait(make, fraction):
     with pytest.raises(TraitError, match="above 0 and at most 1"):
         make(fraction=fraction)
+
+
+def test_group_and_filters_go_into_the_request(pool, make):
+    async def scenario():
+        await start(make(fraction=0.1, filters=["gpu = test*", "memory<2GiB"]))
+        (lease,) = leases()
+        assert sorted(lease["filters"]) == ["gpu=test*", "memory<2GiB"]
+        # Nobody on a pool without users is in a group, and the pool's word on that is the dialog's.
+        with pytest.raises(RuntimeError, match="You are not in the group cs231n"):
+            await make(fraction=0.1, group="cs231n").pre_launch(env={})
+
+    asyncio.run(scenario())
+
+
+def test_a_filter_that_is_none_is_a_configuration_error(make):
+    with pytest.raises(TraitError, match="filters: 'cores>3' is no filter"):
+        make(fraction=0.1, filters=["cores>3"])

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
-from bfkernel.provisioner.kernelspec import STOCK_SIZES, install_kernelspec, kernel_json, write_kernelspec
+from bfkernel.provisioner.kernelspec import (
+    STOCK_SIZES,
+    install_kernelspec,
+    kernel_json,
+    kernel_name,
+    write_kernelspec,
+)
 from bfkernel.remote.client import Size
 
 STOCK = Path(__file__).parents[3] / "share" / "jupyter" / "kernels"
@@ -53,3 +59,21 @@ def test_jupyters_own_installer_takes_them(tmp_path):
     manager = KernelSpecManager(kernel_dirs=[str(installed)], ensure_native_kernel=False)
     assert manager.get_all_specs()["gpu-0.02"]["spec"]["display_name"] == "GPU 0.02"
     assert json.loads((installed / "gpu-0.02" / "kernel.json").read_text())["argv"][0] == "python"
+
+
+def test_a_course_has_a_kernel_of_its_own(tmp_path):
+    installed = install_kernelspec(
+        Size.parse("0.02"), prefix=str(tmp_path), group="cs231n", filters=["cuda>=12.4"]
+    )
+    assert installed.name == "gpu-0.02-cs231n"
+    spec = KernelSpec.from_resource_dir(str(installed))
+    assert spec.display_name == "GPU 0.02 (cs231n)"
+    config = spec.metadata["kernel_provisioner"]["config"]
+    assert config == {"fraction": 0.02, "group": "cs231n", "filters": ["cuda>=12.4"]}
+
+
+def test_any_groups_name_becomes_a_kernels_name():
+    size = Size.parse("0.1")
+    assert kernel_name(size, "Übung A/B") == "gpu-0.1-bung-a-b"
+    assert kernel_name(size, "Kurs_1") == "gpu-0.1-kurs_1"
+    assert kernel_name(size) == "gpu-0.1"
