@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from bfkernel.remote.client.errors import BadRequest, LeaseEnded, NoShare, NotPermitted, PoolUnreachable
+from bfkernel.remote.client.errors import BadRequest, Conflict, LeaseEnded, NotPermitted, PoolUnreachable
 from bfkernel.remote.state_dir import ConfigurationError
 
 FAILURE = 1
@@ -33,7 +33,7 @@ def exit_code(error: BaseException) -> int:
         return USAGE
     if isinstance(error, PoolUnreachable):
         return POOL_UNREACHABLE
-    if isinstance(error, (NoShare, LeaseEnded)):
+    if isinstance(error, (Conflict, LeaseEnded)):
         return NO_SHARE_NOW
     if isinstance(error, NotPermitted):
         return NOT_PERMITTED

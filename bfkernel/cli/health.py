@@ -78,8 +78,9 @@ def _check_version(part: str, version: str) -> Check:
 
 
 def _check_server(server: Json) -> Check:
-    ready = server["state"] == "ready"
-    seen = f"seen {server['seen_s_ago']:.0f} s ago"
-    what = f"{server['gpu_count']} GPU(s), driver {server['driver']}" if ready else "absent"
-    detail = f"{what}, {seen}"
-    return Check(f"server {server['name']}", ok=ready, detail=detail)
+    # Cordoned and draining is what an admin wanted.
+    well = server["state"] != "absent"
+    what = f"{server['state']}, seen {server['seen_s_ago']:.0f} s ago"
+    if well:
+        what += f", {server['gpu_count']} GPU(s), driver {server['driver']}"
+    return Check(f"server {server['name']}", ok=well, detail=what)

@@ -29,7 +29,12 @@ COMMANDS = {
     "list-gpus": "listing",
     "smi": "smi",
     "leases": "listing",
+    "queue": "listing",
+    "servers": "listing",
+    "quota": "accounting",
+    "usage": "accounting",
     "health": "health",
+    "admin": "admin",
     "kernelspec": "kernelspec",
 }
 

@@ -23,7 +23,7 @@ def print_json(content: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
     """Print a table, or the sentence ``empty`` when it has no rows."""
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         # Fold, never cut: an id that ends in "…" cannot be copied.
         table.add_column(column, overflow="fold")
@@ -34,6 +34,8 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     if count == 0:
         click.echo(empty)
         return
+    if title:
+        click.echo(title)
     console = Console()
     if not console.is_terminal:
         # Nobody looks at a terminal: its width is no reason to fold lines.
@@ -48,13 +50,27 @@ def mib(amount: float | None) -> str:
 
 def age(since: float | None) -> str:
     """Return how long ago a time (seconds since the epoch) was: ``5 s``, ``3 min``, ``2 h``."""
-    if since is None:
-        return "-"
-    seconds = max(0.0, time.time() - since)
+    return "-" if since is None else span(time.time() - since)
+
+
+def until(then: float | None) -> str:
+    """Return how long it is until a time (seconds since the epoch): ``in 3 min``."""
+    return "-" if then is None else f"in {span(then - time.time())}"
+
+
+def span(seconds: float) -> str:
+    """Return a time span for people, a negative one as nothing: ``5 s``, ``3 min``, ``2 h``, ``9 d``."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def number(amount: float | None) -> str:
+    """Return a number for people: two decimals at most, more where it is small."""
+    if amount is None:
+        return "-"
+    return f"{amount:,.2f}".rstrip("0").rstrip(".") if amount >= 1 else f"{amount:.3g}"
 
 
 def holder(lease: Json) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bfkernel.remote.client import LeaseHolder, LeaseRequest, PoolClient, Size
 
+from .commands import Commands
 from .embedded_pool import EmbeddedPool, Server
 
 
@@ -38,12 +40,20 @@ def pool(empty_pool: EmbeddedPool) -> Iterator[EmbeddedPool]:
 
 
 @pytest.fixture
+def bfkernel(capsys: pytest.CaptureFixture[str]) -> Commands:
+    """Run commands."""
+    return Commands(capsys)
+
+
+@pytest.fixture
 def hold() -> Iterator[Callable[..., LeaseHolder]]:
     """Make started holders; they are released at the end."""
     holders: list[LeaseHolder] = []
 
-    def make(size: str, url: str | None = None, **options: object) -> LeaseHolder:
-        request = LeaseRequest(Size.parse(size), kind="command", name="a test")
+    def make(
+        size: str, url: str | None = None, asked: dict[str, Any] | None = None, **options: object
+    ) -> LeaseHolder:
+        request = LeaseRequest(Size.parse(size), kind="command", name="a test", **(asked or {}))
         holder = LeaseHolder(request, PoolClient(url), **options)  # type: ignore[arg-type]
         holder.start()
         holders.append(holder)

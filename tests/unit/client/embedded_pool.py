@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -19,9 +20,9 @@ TTL_S = 1.0
 class EmbeddedPool:
     """A pool on its own event loop; ``stop`` and ``start`` again keep its port and its state."""
 
-    def __init__(self, state_dir: Path, ttl_s: float = TTL_S) -> None:
-        self._state_dir = state_dir
-        self._ttl_s = ttl_s
+    def __init__(self, state_dir: Path, ttl_s: float = TTL_S, **options: Any) -> None:
+        # A server of a busy test process may be silent for longer than a TTL.
+        self._options = {"state_dir": state_dir, "lease_ttl_s": ttl_s, "agent_grace_s": 60.0, **options}
         self.port = 0
 
     @property
@@ -41,7 +42,7 @@ class EmbeddedPool:
 
     async def _serve(self, ready: threading.Event) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        pool = PoolServer(PoolOptions(port=self.port, state_dir=self._state_dir, lease_ttl_s=self._ttl_s))
+        pool = PoolServer(PoolOptions(port=self.port, **self._options))
         await pool.start()
         self.port = pool.port
         ready.set()
@@ -52,8 +53,9 @@ class EmbeddedPool:
 class Server:
     """Reports one card of 1000 MiB to a pool, as an agent does."""
 
-    def __init__(self, pool: EmbeddedPool) -> None:
+    def __init__(self, pool: EmbeddedPool, token: str = "") -> None:
         self._pool = pool
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.report()
@@ -62,7 +64,8 @@ class Server:
     def report(self) -> None:
         card = {"id": "GPU-1", "index": 0, "name": "Test card", "memory_mib": 1000, "emulated": True}
         report = {"instance": "1", "address": "127.0.0.1:9", "version": "0", "driver": "none", "gpus": [card]}
-        httpx.post(f"{self._pool.url}/api/v1/agents/box/report", json=report).raise_for_status()
+        url = f"{self._pool.url}/api/v1/agents/box/report"
+        httpx.post(url, json=report, headers=self._headers).raise_for_status()
 
     def stop(self) -> None:
         self._stopping.set()
