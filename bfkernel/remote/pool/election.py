@@ -17,9 +17,9 @@ import psycopg
 import sqlalchemy as sa
 
 from bfkernel.remote.logs import event
+from bfkernel.remote.pool.clock import PoolClock
 from bfkernel.remote.pool.database import psycopg_arguments
 from bfkernel.remote.pool.leadership import ElectionError, Leader, Leaders, Term
-from bfkernel.remote.pool.service import PoolClock
 
 log = logging.getLogger("pool.election")
 

@@ -31,9 +31,10 @@ from bfkernel.remote.messages import (
 )
 from bfkernel.remote.pool.api.operations import operation
 from bfkernel.remote.pool.auth import AuthenticationError, Authenticator, Principal, Role, is_foreign
+from bfkernel.remote.pool.commits import StoreFailedError
 from bfkernel.remote.pool.core import GpuUse, LeaseUse, NameTakenError, ServerReport
 from bfkernel.remote.pool.metrics import Metrics
-from bfkernel.remote.pool.service import PoolService, StoreFailedError
+from bfkernel.remote.pool.service import PoolService
 from bfkernel.remote.pool.views import gpu_views, lease_view, server_views
 from bfkernel.remote.records import Gpu, Holder, Lease, LeaseState, Need, Share
 

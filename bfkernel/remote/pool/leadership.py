@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from bfkernel.remote.pool.service import PoolClock
+from bfkernel.remote.pool.clock import PoolClock
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 """The pool at work: the core, its database, and whoever waits for a change.
 
 Everything runs on one event loop. An event changes the core at once; its changes are committed before anybody
-is answered or woken. A thread writes; what is decided while it does shares the next commit.
+is answered or woken (:class:`Commits`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import dataclasses
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,10 +21,13 @@ from bfkernel.remote.grants import GrantSigner
 from bfkernel.remote.logs import event
 from bfkernel.remote.messages import Sample, UsageRow
 from bfkernel.remote.pool.auth import Principal
+from bfkernel.remote.pool.clock import PoolClock
+from bfkernel.remote.pool.commits import NOT_STORED, Commits, StoreFailedError
 from bfkernel.remote.pool.core import Changes, Period, Policy, PoolCore, Quota, Request, Server, ServerReport
 from bfkernel.remote.pool.quota_settings import QuotaName, overridden
 from bfkernel.remote.pool.sampling import sample
-from bfkernel.remote.pool.store import Batch, DeposedError, Store
+from bfkernel.remote.pool.store import DeposedError, Store
+from bfkernel.remote.pool.waiters import Waiters
 from bfkernel.remote.records import Holder, Lease, LeaseState, Need
 
 log = logging.getLogger("pool")
@@ -36,56 +38,6 @@ _MOVED_EVERY_S = 0.5
 _MOVED_PER_S = 200
 _REPORT_EVERY_S = 2.0
 _SAMPLE_EVERY_S = 60.0
-_NOT_STORED = "The pool could not store the change; try again."
-
-
-class StoreFailedError(Exception):
-    """The database took no change, or another replica decides by now; what is stored counts."""
-
-
-class Waiters:
-    """Those who wait until something of a name happens."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
-
-    async def wait(self, name: str, timeout_s: float) -> bool:
-        """Return True when ``name`` is woken, False after ``timeout_s``."""
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(name, set()).add(future)
-        try:
-            await asyncio.wait([future], timeout=timeout_s)
-        finally:
-            if remaining := self._waiting.get(name):
-                remaining.discard(future)
-                if not remaining:
-                    del self._waiting[name]
-        return future.done()
-
-    def wake(self, names: Iterable[str]) -> None:
-        """Wake all that wait for one of ``names``."""
-        for name in names:
-            for future in self._waiting.pop(name, ()):
-                if not future.done():
-                    future.set_result(None)
-
-    def wake_all(self) -> None:
-        """Wake everybody."""
-        self.wake(list(self._waiting))
-
-
-class PoolClock:
-    """Seconds since the epoch that never jump: a clock that is set forward must not expire leases.
-
-    It goes on from ``now``, or from this machine's time.
-    """
-
-    def __init__(self, now: float | None = None) -> None:
-        self._offset = (time.time() if now is None else now) - time.monotonic()
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return time.monotonic() + self._offset
 
 
 class PoolService:
@@ -100,21 +52,15 @@ class PoolService:
         self.report_every_s = min(_REPORT_EVERY_S, self.ttl_s / 4)
         self.clock = clock or PoolClock()
         self._store = store
-        #: done when the changes that are not being written yet are stored
-        self._next: asyncio.Future[None] | None = None
-        #: the changes that are being written
-        self._writing: Changes | None = None
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._lease_waiters = Waiters()
         self._agent_waiters = Waiters()
         self._change_waiters = Waiters()
         self._moved_timer: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
-        #: set when what was decided may not be stored: nobody is answered any more
-        self.lost = asyncio.Event()
         self.grants = 0
         self.core = self._restored()
+        self._commits = Commits(self.core, store, self._announce, self.abandon)
 
     def start(self) -> None:
         """Let time pass from now on."""
@@ -129,27 +75,26 @@ class PoolService:
         self._closing = True
         for task in self._tasks:
             task.cancel()
-        self._lease_waiters.wake_all()
-        self._agent_waiters.wake_all()
-        self._change_waiters.wake_all()
+        self._wake_everybody()
         if not self.lost.is_set():
             with contextlib.suppress(StoreFailedError):
-                await self._committed()
-        self._writer.shutdown(wait=not self.lost.is_set())
+                await self._commits.committed()
+        self._commits.close()
 
     def abandon(self) -> None:
         """Answer nobody any more: what this service decided and did not store never was.
 
         Called when another replica may decide by now, and when the database fails.
         """
-        self.lost.set()
+        self._commits.abandon()
         for task in self._tasks:
             task.cancel()
-        if self._next:
-            _fail(self._next)
-            self._next = None
-        for waiters in (self._lease_waiters, self._agent_waiters, self._change_waiters):
-            waiters.wake_all()
+        self._wake_everybody()
+
+    @property
+    def lost(self) -> asyncio.Event:
+        """Set when what was decided may not be stored: nobody is answered any more."""
+        return self._commits.lost
 
     # -- what holders do --------------------------------------------------------------------------------
 
@@ -158,14 +103,14 @@ class PoolService:
         groups = tuple(sorted(by.groups))
         request = Request(secrets.token_hex(8), by.name, need, holder, groups, group)
         lease = self.core.request(self.clock(), request)
-        await self._settled(lease.id)
+        await self._commits.settled(lease.id)
         return lease
 
     async def heartbeat(self, lease: Lease) -> Lease:
         """Take a holder's proof of life; an ended lease comes back as it is."""
         if lease.id in self.core.leases:
             lease = self.core.heartbeat(self.clock(), lease.id)
-        await self._settled(lease.id)
+        await self._commits.settled(lease.id)
         return lease
 
     async def end(self, lease: Lease, by: Principal) -> Lease:
@@ -175,19 +120,19 @@ class PoolService:
                 lease = self.core.release(self.clock(), lease.id)
             else:
                 lease = self.core.revoke(self.clock(), lease.id, f"The lease was revoked by {by.name}.")
-        await self._committed()
+        await self._commits.committed()
         return lease
 
     async def find(self, lease_id: str) -> Lease | None:
         """Return a lease, live or ended."""
-        await self._settled(lease_id)
+        await self._commits.settled(lease_id)
         return self.core.leases.get(lease_id) or self._store.find(lease_id)
 
     async def wait_for_change(self, lease: Lease, since: int, wait_s: float) -> Lease:
         """Return the lease when its revision is not ``since``, or after ``wait_s`` seconds."""
         deadline = time.monotonic() + wait_s
         while True:
-            await self._settled(lease.id)
+            await self._commits.settled(lease.id)
             lease = self.core.leases.get(lease.id) or self._store.find(lease.id) or lease
             remaining_s = deadline - time.monotonic()
             news = self.core.revision(lease) != since or not lease.state.live
@@ -198,8 +143,7 @@ class PoolService:
 
     async def leases(self, user: str | None, ended: bool) -> list[Lease]:
         """Return the leases of ``user``, or of everybody, in order of arrival."""
-        if self._next or self._writing or self._store.shared:
-            await self._committed()
+        await self._commits.all_settled()
         found = list((self.core.leases if user is None else self.core.leases_of(user)).values())
         if ended:
             found += self._store.ended(user)
@@ -216,11 +160,11 @@ class PoolService:
             the time as of which the rest is true, the leases of the server, the reported ones that are over.
         """
         over = self.core.report(self.clock(), report)
-        await self._committed()
+        await self._commits.committed()
         used = [use.lease for use in report.uses if use.workers]
         if not over and wait_s > 0 and not self._closing:
             await self._agent_waiters.wait(report.server, wait_s)
-            await self._still_deciding()
+            await self._commits.still_deciding()
         serve = {lease.id for lease in self.core.leases_on(report.server)}
         return self.clock(), sorted(serve), [use for use in used if use not in serve]
 
@@ -233,17 +177,17 @@ class PoolService:
     async def set_quota(self, of: QuotaName, quota: Quota | None, *, enforce: bool = False) -> None:
         """Set a quota at run time, or (None) go back to the configuration's."""
         try:
-            await asyncio.get_running_loop().run_in_executor(self._writer, self._store.set_quota, of, quota)
+            await self._commits.written(self._store.set_quota, of, quota)
         except (DeposedError, SQLAlchemyError) as error:
-            raise StoreFailedError(_NOT_STORED) from error
+            raise StoreFailedError(NOT_STORED) from error
         quotas = overridden(self.policy.quotas, self._store.quotas())
         self.core.set_quotas(self.clock(), quotas, enforce=enforce)
-        await self._committed()
+        await self._commits.committed()
 
     async def cordon(self, name: str, cordoned: bool) -> Server:
         """Take a server out of service for new leases, or back into it. Raises KeyError."""
         server = self.core.cordon(self.clock(), name, cordoned)
-        await self._committed()
+        await self._commits.committed()
         return server
 
     async def drain(self, name: str, grace_s: float) -> Server:
@@ -251,19 +195,19 @@ class PoolService:
         now = self.clock()
         server = self.core.drain(now, name, now + grace_s)
         self.core.tick(now)
-        await self._committed()
+        await self._commits.committed()
         return server
 
     async def forget_server(self, name: str) -> None:
         """Remove a server that is gone. Raises KeyError, and ValueError while its agent reports."""
         self.core.forget_server(self.clock(), name)
-        await self._committed()
+        await self._commits.committed()
 
     # -- the past, and what comes -----------------------------------------------------------------------
 
     async def usage(self, by: str, start: float, end: float, user: str | None) -> list[UsageRow]:
         """Return what was used between two times; see :meth:`History.usage`."""
-        await self._committed()
+        await self._commits.committed()
         return await asyncio.to_thread(self._store.history.usage, by, start, end, self.clock(), user)
 
     async def samples(self, since: float) -> list[Sample]:
@@ -289,66 +233,6 @@ class PoolService:
         core.restore(now, self._store.load(windows))
         return core
 
-    def _committed(self) -> asyncio.Future[None]:
-        """Return what is done when every change up to now is stored, or fails with StoreFailedError."""
-        if self._next is None:
-            loop = asyncio.get_running_loop()
-            self._next = loop.create_future()
-            if self.lost.is_set():
-                failed, self._next = self._next, None
-                return _fail(failed)
-            if self._writing is None:
-                loop.call_soon(self._write_next)
-        return asyncio.shield(self._next)
-
-    async def _settled(self, lease_id: str) -> None:
-        """Wait until what was decided about a lease is stored.
-
-        What is not stored yet must not be seen: a pool that dies now would not know it.
-        """
-        await self._still_deciding()
-        while self.core.is_unsaved(lease_id) or (self._writing and lease_id in self._writing.leases):
-            await self._committed()
-
-    async def _still_deciding(self) -> None:
-        """Make sure that no other replica has begun to decide: what this one knows may be old then."""
-        if self._store.shared or self.lost.is_set():
-            await self._committed()
-
-    def _write_next(self) -> None:
-        future, self._next = self._next, None
-        if future is None:
-            return
-        changes = self.core.take_changes()
-        if not (changes.leases or changes.servers or self._store.shared):
-            future.set_result(None)
-            self._announce(changes)
-            return
-        known = self.core.servers
-        changed_servers = [known[name] for name in changes.servers if name in known]
-        gone_servers = [name for name in changes.servers if name not in known]
-        batch = self._store.batch(changes.leases.values(), changed_servers, gone_servers)
-        self._writing = changes
-        loop = asyncio.get_running_loop()
-        writing = loop.run_in_executor(self._writer, self._store.save, batch)
-        writing.add_done_callback(lambda done: self._written(done, batch, changes, future))
-
-    def _written(
-        self, done: asyncio.Future[None], batch: Batch, changes: Changes, future: asyncio.Future[None]
-    ) -> None:
-        self._writing = None
-        error = done.exception()
-        if error:
-            log.warning(event("store-failed", reason=str(error).splitlines()[0]))
-            self.abandon()
-        if self.lost.is_set():
-            _fail(future)
-            return
-        self._store.saved(batch)
-        future.set_result(None)
-        self._announce(changes)
-        self._write_next()
-
     def _announce(self, changes: Changes) -> None:
         for lease in changes.leases.values():
             self.grants += lease.state is LeaseState.GRANTED
@@ -359,7 +243,12 @@ class PoolService:
         if changes.moved and self._moved_timer is None:
             pause_s = max(_MOVED_EVERY_S, len(self.core.queue) / _MOVED_PER_S)
             self._moved_timer = asyncio.get_running_loop().call_later(pause_s, self._announce_moved)
-        self._change_waiters.wake_all()
+        if changes.leases or changes.servers or changes.moved:
+            self._change_waiters.wake_all()
+
+    def _wake_everybody(self) -> None:
+        for waiters in (self._lease_waiters, self._agent_waiters, self._change_waiters):
+            waiters.wake_all()
 
     def _announce_moved(self) -> None:
         self._moved_timer = None
@@ -378,21 +267,13 @@ class PoolService:
             before = now
             self.core.tick(now)
             with contextlib.suppress(StoreFailedError):
-                await self._committed()
+                await self._commits.committed()
 
     async def _sample_for_ever(self) -> None:
         while True:
             await asyncio.sleep(_SAMPLE_EVERY_S)
-            loop = asyncio.get_running_loop()
+            now = sample(self.core, self.clock())
             try:
-                await loop.run_in_executor(
-                    self._writer, self._store.history.add_sample, sample(self.core, self.clock())
-                )
+                await self._commits.written(self._store.history.add_sample, now)
             except SQLAlchemyError as error:
                 log.warning(event("sample-lost", reason=error))
-
-
-def _fail(future: asyncio.Future[None]) -> asyncio.Future[None]:
-    future.set_exception(StoreFailedError(_NOT_STORED))
-    future.exception()  # nobody may be waiting
-    return future

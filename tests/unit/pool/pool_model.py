@@ -241,7 +241,7 @@ def kept_for(core: PoolCore) -> Kept | None:
 
 
 def _cards_matter(core: PoolCore, lease: Lease) -> bool:
-    """Whether the lease counts more on some cards than on others in a quota that it has: these it may not get."""
+    """Whether the lease counts more on some cards than on others: these its quotas may forbid."""
     by_mib = lease.share.memory_mib is not None
     return any(
         c.quota.memory_mib is not None or (by_mib and c.quota.gpus is not None) for c in ceilings(core, lease)
