@@ -3,7 +3,7 @@
 
 The comment at a source's head says what the program must print (the lines after ``expected:``) and what it
 needs (``gpus: 2``, ``default stream: per-thread``); what lies between ``#ifdef __CUDACC__`` and its
-``#endif`` or ``#else`` is for CUDA compilers only.
+``#endif`` or ``#else`` is for CUDA compilers only. Kernels of several programs are in ``*_kernels.h``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ PROGRAMS = HERE / "programs"
 PTX = HERE / "ptx"
 
 _DEVICE_CODE = re.compile(r"^#ifdef __CUDACC__$(.*?)^#(?:endif|else)", re.MULTILINE | re.DOTALL)
+_SHARED_KERNELS = re.compile(r'^#include "(\w+_kernels\.h)"$', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,13 @@ def parse(source: Path) -> Program:
         head.append(line[2:].removeprefix(" "))
     said = dict(line.split(": ", 1) for line in head if re.match(r"(gpus|default stream): ", line))
     expected = head[head.index("expected:") + 1 :]
+    shared = [source.with_name(name).read_text() for name in _SHARED_KERNELS.findall(text)]
     return Program(
         source,
         "".join(f"{line}\n" for line in expected),
         int(said.get("gpus", 1)),
         said.get("default stream") == "per-thread",
-        "".join(_DEVICE_CODE.findall(text)).strip(),
+        "".join(_DEVICE_CODE.findall("".join([text, *shared]))).strip(),
     )
 
 

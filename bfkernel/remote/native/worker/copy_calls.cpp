@@ -117,7 +117,7 @@ CUresult submit(Session& session, const CUDA_MEMCPY3D& copy, CUstream stream) {
 CUresult copy_3d_up(Session& session, const wire::Copy3D& message, CUstream stream) {
   check_side(session, message, destination(message));
   CUDA_MEMCPY3D copy = extent(message);
-  set_destination(session, copy, destination(message));
+  set_side(session, copy, destination(message));
   copy.srcMemoryType = CU_MEMORYTYPE_HOST;
   copy.srcHost = message.bytes.data();
   copy.srcPitch = message.width_bytes;
@@ -130,8 +130,8 @@ CUresult copy_3d_across(Session& session, const wire::Copy3D& message, CUstream 
   check_side(session, message, destination(message));
   check_side(session, message, source(message));
   CUDA_MEMCPY3D copy = extent(message);
-  set_destination(session, copy, destination(message));
-  set_source(session, copy, source(message));
+  set_side(session, copy, destination(message));
+  set_side(session, copy, source(message));
   return submit(session, copy, stream);
 }
 
@@ -141,7 +141,7 @@ void copy_3d_down(Session& session, const wire::FrameHeader& request, const wire
   if (size > wire::kMaxPayload) return session.answer(request, CUDA_ERROR_INVALID_VALUE);
   download(session, request, size, stream, [&](std::byte* to) {
     CUDA_MEMCPY3D copy = extent(message);
-    set_source(session, copy, source(message));
+    set_side(session, copy, source(message));
     copy.dstMemoryType = CU_MEMORYTYPE_HOST;
     copy.dstHost = to;
     copy.dstPitch = message.width_bytes;

@@ -4,6 +4,18 @@
 #include "wire/extent.h"
 
 namespace worker {
+
+const SideFields kSourceFields{
+    &CUDA_MEMCPY3D::srcMemoryType, &CUDA_MEMCPY3D::srcArray,  &CUDA_MEMCPY3D::srcXInBytes,
+    &CUDA_MEMCPY3D::srcY,          &CUDA_MEMCPY3D::srcZ,      &CUDA_MEMCPY3D::srcDevice,
+    &CUDA_MEMCPY3D::srcPitch,      &CUDA_MEMCPY3D::srcHeight,
+};
+const SideFields kDestinationFields{
+    &CUDA_MEMCPY3D::dstMemoryType, &CUDA_MEMCPY3D::dstArray,  &CUDA_MEMCPY3D::dstXInBytes,
+    &CUDA_MEMCPY3D::dstY,          &CUDA_MEMCPY3D::dstZ,      &CUDA_MEMCPY3D::dstDevice,
+    &CUDA_MEMCPY3D::dstPitch,      &CUDA_MEMCPY3D::dstHeight,
+};
+
 namespace {
 
 // Rows and slices must not lie in each other: besides being meant by nobody, that would let a small range
@@ -47,30 +59,18 @@ void check_side(Session& session, const wire::Copy3D& message, const CopySide& s
 }
 
 // CUDA counts the distance between slices in rows.
-void set_source(Session& session, CUDA_MEMCPY3D& copy, const CopySide& side) {
+void set_side(Session& session, CUDA_MEMCPY3D& copy, const CopySide& side) {
+  const SideFields& fields = side.fields;
   if (side.array.array != 0) {
-    copy.srcMemoryType = CU_MEMORYTYPE_ARRAY;
-    copy.srcArray = array_of(session, side.array);
-    copy.srcXInBytes = side.array.x_bytes, copy.srcY = side.array.y, copy.srcZ = side.array.z;
+    copy.*fields.type = CU_MEMORYTYPE_ARRAY;
+    copy.*fields.array = array_of(session, side.array);
+    copy.*fields.x_bytes = side.array.x_bytes, copy.*fields.y = side.array.y, copy.*fields.z = side.array.z;
     return;
   }
-  copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
-  copy.srcDevice = side.memory.address;
-  copy.srcPitch = side.memory.pitch;
-  copy.srcHeight = side.memory.pitch != 0 ? side.memory.slice_pitch / side.memory.pitch : 0;
-}
-
-void set_destination(Session& session, CUDA_MEMCPY3D& copy, const CopySide& side) {
-  if (side.array.array != 0) {
-    copy.dstMemoryType = CU_MEMORYTYPE_ARRAY;
-    copy.dstArray = array_of(session, side.array);
-    copy.dstXInBytes = side.array.x_bytes, copy.dstY = side.array.y, copy.dstZ = side.array.z;
-    return;
-  }
-  copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
-  copy.dstDevice = side.memory.address;
-  copy.dstPitch = side.memory.pitch;
-  copy.dstHeight = side.memory.pitch != 0 ? side.memory.slice_pitch / side.memory.pitch : 0;
+  copy.*fields.type = CU_MEMORYTYPE_DEVICE;
+  copy.*fields.address = side.memory.address;
+  copy.*fields.pitch = side.memory.pitch;
+  copy.*fields.height = side.memory.pitch != 0 ? side.memory.slice_pitch / side.memory.pitch : 0;
 }
 
 CUDA_MEMCPY3D extent(const wire::Copy3D& message) {

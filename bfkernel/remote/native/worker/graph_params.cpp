@@ -42,7 +42,7 @@ GraphCopy::GraphCopy(Session& session, const wire::CopyNode& message) {
     copy.dstPitch = shape.width_bytes;
     copy.dstHeight = shape.height;
   } else {
-    set_destination(session, copy, worker::destination(shape));
+    set_side(session, copy, worker::destination(shape));
   }
   if (message.source_slot != 0) {
     source = slots.create(message.source_slot, size, false);
@@ -51,7 +51,7 @@ GraphCopy::GraphCopy(Session& session, const wire::CopyNode& message) {
     copy.srcPitch = shape.width_bytes;
     copy.srcHeight = shape.height;
   } else {
-    set_source(session, copy, worker::source(shape));
+    set_side(session, copy, worker::source(shape));
   }
 }
 

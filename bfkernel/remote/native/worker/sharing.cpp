@@ -65,8 +65,8 @@ wire::IpcHandle Sharing::name_event(std::uint64_t id, const CUipcEventHandle& ha
 CUresult Sharing::open_memory(const wire::IpcHandle& handle, wire::IpcOpenMemory::Reply& reply) {
   const std::string wanted = owner(handle) + "/" + wire::hex(handle.number);
   const std::lock_guard lock(opened_mutex_);
-  for (auto& [address, opened] : opened_) {
-    if (opened.name != wanted) continue;
+  if (const auto known = opened_by_name_.find(wanted); known != opened_by_name_.end()) {
+    Opened& opened = opened_[known->second];
     ++opened.times;
     reply = opened.reply;
     return CUDA_SUCCESS;
@@ -84,6 +84,7 @@ CUresult Sharing::open_memory(const wire::IpcHandle& handle, wire::IpcOpenMemory
   reply.size = where.length;
   reply.device = static_cast<std::int32_t>(where.device);
   opened_[reply.address] = {wanted, reply, 1};
+  opened_by_name_[wanted] = reply.address;
   return CUDA_SUCCESS;
 }
 
@@ -92,6 +93,7 @@ std::optional<bool> Sharing::close_memory(std::uint64_t address) {
   const auto found = opened_.find(address);
   if (found == opened_.end()) return std::nullopt;
   if (--found->second.times > 0) return false;
+  opened_by_name_.erase(found->second.name);
   opened_.erase(found);
   memory_->give_back(address);
   return true;

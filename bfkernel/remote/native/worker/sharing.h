@@ -66,6 +66,7 @@ class Sharing {
   std::map<std::uint64_t, CUipcEventHandle> events_;       // by the client's id
   std::mutex opened_mutex_;                                // taken before mutex_
   std::map<std::uint64_t, Opened> opened_;                 // by address
+  std::map<std::string, std::uint64_t> opened_by_name_;    // to the address
 };
 
 }  // namespace worker
