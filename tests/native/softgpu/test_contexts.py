@@ -15,6 +15,8 @@ from tests.native.ptx.harness import Driver, Result, kernel, run_script
 from .graphs import HOST_FN, Graphs
 
 NOT_READY = 600
+DETACHED = 917
+INVALID_CONTEXT = 201
 SM = 1  # CU_DEV_RESOURCE_TYPE_SM
 LOG_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t)
 
@@ -95,9 +97,10 @@ def test_a_green_context_runs_streams_on_its_part(gpu: Driver, graphs: Graphs) -
     gpu.call("cuDevResourceGenerateDesc", ctypes.byref(description), ctypes.byref(parts[0]), 1)
     green = graphs.made("cuGreenCtxCreate", description, 0, 1)
     stream = graphs.made("cuGreenCtxStreamCreate", green, 1, 0)
-    seen, context = ctypes.c_void_p(), ctypes.c_void_p()
+    seen, context, primary = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_void_p()
+    gpu.call("cuCtxGetCurrent", ctypes.byref(primary))
     gpu.call("cuStreamGetCtx_v2", stream, ctypes.byref(context), ctypes.byref(seen))
-    assert (context.value, seen.value) == (None, green.value)
+    assert (context.value, seen.value) == (primary.value, green.value)
     gpu.call("cuStreamGetDevResource", stream, ctypes.byref(left), SM)
     assert left.count == 1
     buffer = gpu.zeros(1, np.uint32)
@@ -107,8 +110,21 @@ def test_a_green_context_runs_streams_on_its_part(gpu: Driver, graphs: Graphs) -
     gpu.call("cuGreenCtxRecordEvent", green, event)
     gpu.call("cuEventSynchronize", event)
     assert buffer.get(np.uint32)[0] == 7
-    gpu.call("cuStreamDestroy_v2", stream)
+    gpu.call("cuCtxFromGreenCtx", ctypes.byref(context), green)
+    gpu.call("cuCtxPushCurrent_v2", context)
+    inside = graphs.stream()
+    for of in (inside, None):
+        gpu.call("cuStreamGetGreenCtx", of, ctypes.byref(seen))
+        assert seen.value == green.value
+    gpu.call("cuCtxGetDevResource", None, ctypes.byref(left), SM)
+    assert left.count == 1
+    gpu.call("cuCtxPopCurrent_v2", ctypes.byref(seen))
+    assert seen.value == context.value
     gpu.call("cuGreenCtxDestroy", green)
+    for of in (stream, inside):
+        assert graphs.code("cuStreamQuery", of) == DETACHED
+        gpu.call("cuStreamDestroy_v2", of)
+    assert graphs.code("cuCtxSetCurrent", context) == INVALID_CONTEXT
 
 
 def test_atomics_work_on_host_memory(gpu: Driver) -> None:

@@ -229,6 +229,12 @@ void refuse_unsafe() {
   require(!refused, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
 }
 
+void refuse_captures_of(const GreenContext& green) {
+  std::lock_guard lock(graphs_mutex());
+  for (const auto& capture : active())
+    for_each_stream(*capture, [&](Stream& stream) { capture->invalid |= stream.green.get() == &green; });
+}
+
 void abandon_capture(Stream& stream) {
   if (!capturing(stream)) return;
   std::lock_guard lock(graphs_mutex());

@@ -76,6 +76,8 @@ void refuse_unsafe();
 inline void not_in_unsafe_capture() {
   if (captures_under_way.load(std::memory_order_relaxed) != 0) refuse_unsafe();
 }
+// Ends in failure whatever captures in a stream of a green context.
+void refuse_captures_of(const GreenContext& green);
 // The stream is going away.
 void abandon_capture(Stream& stream);
 

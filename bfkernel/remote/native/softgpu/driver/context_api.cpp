@@ -21,7 +21,7 @@ CUresult create(CUcontext* pctx, unsigned flags, CUdevice dev) {
     auto context = std::make_shared<Context>(driver.device(dev), flags, false);
     driver.add(context);
     *pctx = registry<Context>().add<CUcontext>(context);
-    push_context(context);
+    push_context({context, nullptr});
   });
 }
 
@@ -56,29 +56,25 @@ SOFTGPU_API cuCtxDestroy_v2(CUcontext ctx) {
 SOFTGPU_API cuCtxDetach(CUcontext ctx) { return cuCtxDestroy_v2(ctx); }
 
 SOFTGPU_API cuCtxPushCurrent_v2(CUcontext ctx) {
-  return with_driver(
-      [&](Driver&) { push_context(registry<Context>().get(ctx, CUDA_ERROR_INVALID_CONTEXT)); });
+  return with_driver([&](Driver&) { push_context(named(ctx)); });
 }
 
 SOFTGPU_API cuCtxPopCurrent_v2(CUcontext* pctx) {
   return with_driver([&](Driver&) {
-    std::shared_ptr<Context> context = pop_context();
-    require(context != nullptr, CUDA_ERROR_INVALID_CONTEXT);
-    if (pctx) *pctx = context->handle();
+    std::optional<Current> popped = pop_context();
+    require(popped.has_value(), CUDA_ERROR_INVALID_CONTEXT);
+    if (pctx) *pctx = popped->handle();
   });
 }
 
 SOFTGPU_API cuCtxSetCurrent(CUcontext ctx) {
-  return with_driver([&](Driver&) {
-    set_context(ctx ? registry<Context>().get(ctx, CUDA_ERROR_INVALID_CONTEXT) : nullptr);
-  });
+  return with_driver([&](Driver&) { set_context(ctx ? std::optional(named(ctx)) : std::nullopt); });
 }
 
 SOFTGPU_API cuCtxGetCurrent(CUcontext* pctx) {
   return with_driver([&](Driver&) {
     require(pctx != nullptr);
-    std::shared_ptr<Context> context = current_context();
-    *pctx = context ? context->handle() : nullptr;
+    *pctx = current_context() ? Current{current_context(), current_green()}.handle() : nullptr;
   });
 }
 

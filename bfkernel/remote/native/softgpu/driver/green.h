@@ -4,6 +4,7 @@
 // primary context.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "context.h"
@@ -20,6 +21,13 @@ class GreenContext {
   const std::shared_ptr<Context> context;  // the device's primary one, retained
   const CUdevResource multiprocessors;
   const unsigned long long id;
+  CUcontext as_context = nullptr;  // what cuCtxFromGreenCtx returns; set before anybody else knows it
+  std::atomic<bool> ended{false};
+};
+
+// What stands behind the context that is made of a green one.
+struct GreenFront {
+  std::shared_ptr<GreenContext> green;
 };
 
 }  // namespace softgpu::driver

@@ -94,7 +94,10 @@ SOFTGPU_API cuDeviceGetDevResource(CUdevice device, CUdevResource* resource, CUd
 }
 
 SOFTGPU_API cuCtxGetDevResource(CUcontext hCtx, CUdevResource* resource, CUdevResourceType type) {
-  return with_driver([&](Driver&) { put(whole(context_of(hCtx)->device), resource, type); });
+  return with_driver([&](Driver&) {
+    std::shared_ptr<GreenContext> green = hCtx ? named(hCtx).green : current_green();
+    put(green ? green->multiprocessors : whole(context_of(hCtx)->device), resource, type);
+  });
 }
 
 SOFTGPU_API cuGreenCtxGetDevResource(CUgreenCtx hCtx, CUdevResource* resource, CUdevResourceType type) {
@@ -104,7 +107,8 @@ SOFTGPU_API cuGreenCtxGetDevResource(CUgreenCtx hCtx, CUdevResource* resource, C
 SOFTGPU_API cuStreamGetDevResource(CUstream hStream, CUdevResource* resource, CUdevResourceType type) {
   return with_context([&](Context& context) {
     std::shared_ptr<Stream> stream = resolve_stream(context, hStream);
-    put(stream->green ? stream->green->multiprocessors : whole(owner(*stream)->device), resource, type);
+    std::shared_ptr<GreenContext> green = green_behind(*stream);
+    put(green ? green->multiprocessors : whole(owner(*stream)->device), resource, type);
   });
 }
 
@@ -171,19 +175,25 @@ SOFTGPU_API cuDevResourceGenerateDesc(CUdevResourceDesc* phDesc, CUdevResource* 
 
 SOFTGPU_API cuGreenCtxCreate(CUgreenCtx* phCtx, CUdevResourceDesc desc, CUdevice dev, unsigned int flags) {
   return with_driver([&](Driver& driver) {
-    require(phCtx != nullptr && flags == CU_GREEN_CTX_DEFAULT_STREAM);
+    require(phCtx != nullptr && (flags & ~static_cast<unsigned>(CU_GREEN_CTX_DEFAULT_STREAM)) == 0);
     std::shared_ptr<ResourceDescription> described =
         registry<ResourceDescription>().get(desc, CUDA_ERROR_INVALID_VALUE);
     Device& device = driver.device(dev);
     require(described->device == device.ordinal);
     auto made = std::make_shared<GreenContext>(device, described->multiprocessors);
+    made->as_context = registry<GreenFront>().add<CUcontext>(std::make_shared<GreenFront>(made));
     *phCtx = registry<GreenContext>().add<CUgreenCtx>(std::move(made));
   });
 }
 
+// Its streams are detached: what was submitted goes on to its end, and nothing more is taken.
 SOFTGPU_API cuGreenCtxDestroy(CUgreenCtx hCtx) {
   return with_driver([&](Driver&) {
-    require(registry<GreenContext>().remove(hCtx) != nullptr, CUDA_ERROR_INVALID_CONTEXT);
+    std::shared_ptr<GreenContext> gone = registry<GreenContext>().remove(hCtx);
+    require(gone != nullptr, CUDA_ERROR_INVALID_CONTEXT);
+    registry<GreenFront>().remove(gone->as_context);
+    gone->ended = true;
+    refuse_captures_of(*gone);
   });
 }
 
@@ -197,7 +207,7 @@ SOFTGPU_API cuGreenCtxGetId(CUgreenCtx greenCtx, unsigned long long* greenCtxId)
 SOFTGPU_API cuCtxFromGreenCtx(CUcontext* pContext, CUgreenCtx hCtx) {
   return with_driver([&](Driver&) {
     require(pContext != nullptr);
-    *pContext = green_of(hCtx)->context->handle();
+    *pContext = green_of(hCtx)->as_context;
   });
 }
 
@@ -216,8 +226,8 @@ SOFTGPU_API cuGreenCtxStreamCreate(CUstream* phStream, CUgreenCtx greenCtx, unsi
 SOFTGPU_API cuStreamGetGreenCtx(CUstream hStream, CUgreenCtx* phCtx) {
   return with_context([&](Context& context) {
     require(phCtx != nullptr);
-    std::shared_ptr<Stream> stream = resolve_stream(context, hStream);
-    *phCtx = stream->green ? stream->green->handle() : nullptr;
+    std::shared_ptr<GreenContext> green = green_behind(*resolve_stream(context, hStream));
+    *phCtx = green ? green->handle() : nullptr;
   });
 }
 
@@ -225,8 +235,9 @@ SOFTGPU_API cuStreamGetCtx_v2(CUstream hStream, CUcontext* pCtx, CUgreenCtx* pGr
   return with_context([&](Context& context) {
     require(pCtx != nullptr && pGreenCtx != nullptr);
     std::shared_ptr<Stream> stream = resolve_stream(context, hStream);
-    *pGreenCtx = stream->green ? stream->green->handle() : nullptr;
-    *pCtx = stream->green ? nullptr : owner(*stream)->handle();
+    std::shared_ptr<GreenContext> green = green_behind(*stream);
+    *pGreenCtx = green ? green->handle() : nullptr;
+    *pCtx = owner(*stream)->handle();
   });
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "library.h"
 
+#include "memory.h"
+
 namespace softgpu::driver {
 
 std::shared_ptr<FunctionSettings> LibraryKernel::settings_on(const Device& device) {
@@ -30,7 +32,7 @@ std::shared_ptr<Module> Library::module_in(Context& context) {
   std::lock_guard lock(mutex_);
   std::shared_ptr<Module>& module = modules_[context.id];
   if (module && !module->retired) return module;  // a context that was reset has retired it
-  module = load_module(context, program_);
+  module = load_module(context, program_, &managed_);
   for (const auto& kernel : kernels_) {
     std::shared_ptr<Function> function = module->function(kernel->name);
     function->settings = kernel->settings_on(context.device);
@@ -54,6 +56,8 @@ void Library::unload() {
     retire(*module);
   }
   modules_.clear();
+  for (const auto& [name, address] : managed_) free_internal(address);
+  managed_.clear();
 }
 
 }  // namespace softgpu::driver

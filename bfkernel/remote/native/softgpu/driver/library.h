@@ -48,6 +48,7 @@ class Library : public std::enable_shared_from_this<Library> {
   std::mutex mutex_;
   std::map<unsigned long long, std::shared_ptr<Module>> modules_;  // by context id
   std::vector<std::shared_ptr<LibraryKernel>> kernels_;
+  Module::Managed managed_;  // outlives the modules
 };
 
 }  // namespace softgpu::driver

@@ -108,8 +108,8 @@ SOFTGPU_API cuLibraryGetGlobal(CUdeviceptr* dptr, size_t* bytes, CUlibrary libra
   });
 }
 
-// A managed variable belongs to the library, not to one context; it lives in the current one's memory, which
-// all contexts reach.
+// A managed variable belongs to the library, not to one context. It lives in memory of the device where it
+// was first used, which all reach.
 SOFTGPU_API cuLibraryGetManaged(CUdeviceptr* dptr, size_t* bytes, CUlibrary library, const char* name) {
   return with_context([&](Context& context) {
     require(name != nullptr);

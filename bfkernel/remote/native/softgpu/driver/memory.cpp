@@ -18,7 +18,8 @@ bool from_arena(const Range& range) {
 
 }  // namespace
 
-uint64_t allocate(Context& context, size_t size, RangeKind kind, unsigned flags, bool internal) {
+uint64_t allocate(Context& context, size_t size, RangeKind kind, unsigned flags, bool internal,
+                  bool outlives_context) {
   uint64_t address = context.device.arena.allocate(size);
   require(address != 0, CUDA_ERROR_OUT_OF_MEMORY);
   Range range;
@@ -27,7 +28,7 @@ uint64_t allocate(Context& context, size_t size, RangeKind kind, unsigned flags,
   range.kind = kind;
   range.device = context.device.ordinal;
   range.access = kind == RangeKind::managed ? kEveryDevice : 1u << context.device.ordinal;
-  range.context = context.id;
+  range.context = outlives_context ? 0 : context.id;
   range.flags = flags;
   range.internal = internal;
   AddressSpace::instance().insert(std::move(range));

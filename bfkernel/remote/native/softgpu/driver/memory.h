@@ -7,8 +7,9 @@
 
 namespace softgpu::driver {
 
-// Device memory of the context's device. Throws OUT_OF_MEMORY.
-uint64_t allocate(Context& context, size_t size, RangeKind kind, unsigned flags = 0, bool internal = false);
+// Device memory of the context's device, the context's unless it is to outlive it. Throws OUT_OF_MEMORY.
+uint64_t allocate(Context& context, size_t size, RangeKind kind, unsigned flags = 0, bool internal = false,
+                  bool outlives_context = false);
 // Gives back a range already taken out of the address space.
 void release(const Range& range);
 // Frees a module's variable.

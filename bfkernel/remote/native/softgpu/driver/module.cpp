@@ -65,21 +65,35 @@ std::shared_ptr<const Program> compile_image(const void* image, std::array<int, 
   }
 }
 
-Module::Module(const std::shared_ptr<Context>& context, std::shared_ptr<const Program> program)
+Module::Module(const std::shared_ptr<Context>& context, std::shared_ptr<const Program> program,
+               Managed* shared)
     : context(context), program_(std::move(program)) {
   std::vector<uint64_t> addresses;
+  std::vector<bool> initialised;
   try {
     for (const GlobalInfo& global : softgpu::globals(*program_)) {
-      RangeKind kind = global.managed ? RangeKind::managed : RangeKind::device;
-      unsigned flags = global.managed ? CU_MEM_ATTACH_GLOBAL : 0;
-      addresses.push_back(allocate(*context, allocation_size(global), kind, flags, true));
+      const bool of_library = global.managed && shared != nullptr;
+      const auto known = of_library ? shared->find(global.name) : Managed::iterator{};
+      initialised.push_back(of_library && known != shared->end());
+      if (initialised.back()) {
+        addresses.push_back(known->second);
+      } else {
+        RangeKind kind = global.managed ? RangeKind::managed : RangeKind::device;
+        unsigned flags = global.managed ? CU_MEM_ATTACH_GLOBAL : 0;
+        addresses.push_back(allocate(*context, allocation_size(global), kind, flags, true, of_library));
+        if (!of_library) owned_.push_back(addresses.back());
+      }
       globals_[global.name] = {addresses.back(), global.size, global.managed};
     }
   } catch (const Failure&) {
-    for (uint64_t address : addresses) free_internal(address);
+    for (size_t i = 0; i < addresses.size(); ++i)
+      if (!initialised[i]) free_internal(addresses[i]);
     throw;
   }
-  instance_ = std::make_unique<Instance>(program_, std::move(addresses));
+  if (shared != nullptr)
+    for (const auto& [name, global] : globals_)
+      if (global.managed) shared->emplace(name, global.address);
+  instance_ = std::make_unique<Instance>(program_, std::move(addresses), initialised);
 }
 
 void Module::add_functions(const std::shared_ptr<Module>& self) {
@@ -104,8 +118,9 @@ const Module::Global* Module::global(const std::string& name) const {
   return found == globals_.end() ? nullptr : &found->second;
 }
 
-std::shared_ptr<Module> load_module(Context& context, std::shared_ptr<const Program> program) {
-  auto module = std::make_shared<Module>(context.shared_from_this(), std::move(program));
+std::shared_ptr<Module> load_module(Context& context, std::shared_ptr<const Program> program,
+                                    Module::Managed* shared) {
+  auto module = std::make_shared<Module>(context.shared_from_this(), std::move(program), shared);
   module->add_functions(module);
   registry<Module>().add<CUmodule>(module);
   context.add_module(module);
@@ -116,7 +131,7 @@ void retire(Module& module) {
   if (module.retired.exchange(true)) return;
   registry<Module>().remove(module.handle());
   for (const auto& function : module.functions_) registry<Function>().remove(function->handle());
-  for (uint64_t address : module.instance_->addresses()) free_internal(address);
+  for (uint64_t address : module.owned_) free_internal(address);
 }
 
 std::shared_ptr<Function> resolve_function(Context& context, CUfunction handle) {

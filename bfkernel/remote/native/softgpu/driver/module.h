@@ -38,7 +38,11 @@ struct Function {
 
 class Module {
  public:
-  Module(const std::shared_ptr<Context>& context, std::shared_ptr<const Program> program);
+  // Managed variables by name: one of each for all of a library's modules.
+  using Managed = std::map<std::string, uint64_t>;
+
+  // `shared`: those of the library so far, to which this module's are added; null: it belongs to none.
+  Module(const std::shared_ptr<Context>& context, std::shared_ptr<const Program> program, Managed* shared);
 
   struct Global {
     uint64_t address;
@@ -55,7 +59,8 @@ class Module {
   std::atomic<bool> retired{false};
 
  private:
-  friend std::shared_ptr<Module> load_module(Context& context, std::shared_ptr<const Program> program);
+  friend std::shared_ptr<Module> load_module(Context& context, std::shared_ptr<const Program> program,
+                                             Managed* shared);
   friend void retire(Module& module);
   void add_functions(const std::shared_ptr<Module>& self);
 
@@ -64,6 +69,7 @@ class Module {
   std::map<std::string, Global> globals_;
   std::vector<std::shared_ptr<Function>> functions_;
   std::unordered_map<std::string, std::shared_ptr<Function>> by_name_;
+  std::vector<uint64_t> owned_;  // the variables that end with it
 };
 
 // Compiles, or finds the same program compiled before in this process. Throws INVALID_PTX with log->error
@@ -74,7 +80,8 @@ std::shared_ptr<const Program> compile_shared(const std::vector<std::string>& te
 std::shared_ptr<const Program> compile_image(const void* image, std::array<int, 2> compute_capability,
                                              unsigned option_count, CUjit_option* options, void** values);
 // Places a program in a context and makes its handles live.
-std::shared_ptr<Module> load_module(Context& context, std::shared_ptr<const Program> program);
+std::shared_ptr<Module> load_module(Context& context, std::shared_ptr<const Program> program,
+                                    Module::Managed* shared = nullptr);
 // Ends the module's handles and frees its variables. Work that still runs keeps the program itself.
 void retire(Module& module);
 

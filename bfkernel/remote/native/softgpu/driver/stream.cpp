@@ -5,6 +5,7 @@
 
 #include "capture.h"
 #include "context.h"
+#include "green.h"
 
 namespace softgpu::driver {
 namespace {
@@ -125,6 +126,7 @@ std::shared_ptr<Stream> resolve_stream(Context& context, CUstream handle) {
   std::shared_ptr<Stream> stream = registry<Stream>().get(handle);
   // A stream works in the context it was made in, whichever is current.
   owner(*stream)->check();
+  require(!stream->green || !stream->green->ended, CUDA_ERROR_STREAM_DETACHED);
   return stream;
 }
 

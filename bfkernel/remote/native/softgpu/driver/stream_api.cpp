@@ -32,6 +32,7 @@ SOFTGPU_API cuStreamCreateWithPriority(CUstream* phStream, unsigned int flags, i
   return with_context([&](Context& context) {
     require(phStream != nullptr && (flags & ~static_cast<unsigned>(CU_STREAM_NON_BLOCKING)) == 0);
     std::shared_ptr<Stream> stream = context.add_stream(flags, clamp_priority(priority));
+    stream->green = current_green();
     *phStream = registry<Stream>().add<CUstream>(std::move(stream));
   });
 }
@@ -98,7 +99,7 @@ SOFTGPU_API cuStreamGetDevice(CUstream hStream, CUdevice* device) {
 SOFTGPU_API cuStreamGetCtx(CUstream hStream, CUcontext* pctx) {
   return with_stream(hStream, [&](Stream& stream) {
     require(pctx != nullptr);
-    *pctx = owner(stream)->handle();
+    *pctx = Current{owner(stream), green_behind(stream)}.handle();
   });
 }
 

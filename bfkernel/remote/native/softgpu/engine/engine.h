@@ -117,8 +117,10 @@ const KernelInfo& info(const Kernel& kernel);
 class Instance {
  public:
   // `addresses[i]` is device memory of globals()[i].size bytes, already allocated by the caller, writable
-  // through ordinary loads and stores of this process. The constructor writes the initial values.
-  Instance(std::shared_ptr<const Program> program, std::vector<uint64_t> addresses);
+  // through ordinary loads and stores of this process. The constructor writes the initial values, but not
+  // where `initialised[i]` says that another instance has.
+  Instance(std::shared_ptr<const Program> program, std::vector<uint64_t> addresses,
+           const std::vector<bool>& initialised = {});
   const Program& program() const { return *program_; }
   const std::vector<uint64_t>& addresses() const { return addresses_; }
 

@@ -127,7 +127,8 @@ const Kernel* find_kernel(const Program& program, std::string_view name) {
 
 const KernelInfo& info(const Kernel& kernel) { return kernel.function->info; }
 
-Instance::Instance(std::shared_ptr<const Program> program, std::vector<uint64_t> addresses)
+Instance::Instance(std::shared_ptr<const Program> program, std::vector<uint64_t> addresses,
+                   const std::vector<bool>& initialised)
     : program_(std::move(program)), addresses_(std::move(addresses)) {
   const auto resolve = [&](const Relocation& r) -> uint64_t {
     const uint64_t base = r.kind == Relocation::Kind::function
@@ -137,6 +138,7 @@ Instance::Instance(std::shared_ptr<const Program> program, std::vector<uint64_t>
     return r.mask == ~0ull ? value : (value & r.mask) >> std::countr_zero(r.mask);
   };
   for (size_t i = 0; i < program_->globals.size(); ++i) {
+    if (i < initialised.size() && initialised[i]) continue;
     const GlobalData& g = program_->globals[i];
     auto* memory = reinterpret_cast<uint8_t*>(addresses_[i]);
     std::memset(memory, 0, g.info.size);
