@@ -20,10 +20,11 @@ CPP_TESTS = (
     "shim_fatbin_test",
     "fuzz_frames",
 )
-# The worker's graphs are tested over softgpu, which ThreadSanitizer would slow to minutes.
+# Graphs and green contexts are tested over softgpu, which ThreadSanitizer would slow to minutes.
+SOFTGPU_TESTS = ("worker_graphs_test", "worker_green_test")
 BUILDS = {
-    "asan": ("address,undefined", ("softgpu", "worker_graphs_test", *CPP_TESTS), ""),
-    "tsan": ("thread", CPP_TESTS, "worker_graphs"),
+    "asan": ("address,undefined", ("softgpu", *SOFTGPU_TESTS, *CPP_TESTS), ""),
+    "tsan": ("thread", CPP_TESTS, "worker_gr"),
 }
 JOBS = str(min(os.cpu_count() or 1, 8))
 

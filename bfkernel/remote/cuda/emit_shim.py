@@ -23,7 +23,7 @@ def stubs(specification: Specification) -> str:
     functions = "\n".join(
         _stub(call) for call in specification.calls.values() if call.generated and not call.stub_by_hand
     )
-    headers = ("api", "arrays", "graphs", "host_functions", "modules", "request")
+    headers = ("api", "arrays", "capture", "graphs", "host_functions", "modules", "request")
     includes = "".join(f'#include "shim/{header}.h"\n' for header in headers)
     return f"{BANNER}{includes}\nnamespace shim::api {{\n\n{functions}\n}}  // namespace shim::api\n"
 
@@ -38,8 +38,11 @@ def _stub(call: Call) -> str:
         is_array = direction is not None and direction.kind == "in" and direction.extent
         _stub_parameter(parameter, direction, before, arrays if is_array else encode, after)
     encode += arrays
-    anywhere = call.name.startswith("cuDevice") or "CUkernel" in {p.type for p in call.function.parameters}
+    types = {p.type for p in call.function.parameters}
+    anywhere = call.name.startswith(("cuDevice", "cuGreenCtx")) or "CUkernel" in types
     need = "Context::any" if anywhere or _frees_code(call) else "Context::current"
+    if call.unsafe:
+        before.append("capture::check_unsafe();")
     if call.settles:
         before.append("host_functions::settle(current_context());")
     body = [*before, f"Request request(Opcode::{call.name}, {need});", *encode]

@@ -23,6 +23,7 @@ KINDS = {
     "CUgraph": "graph",
     "CUgraphNode": "graph_node",
     "CUgraphExec": "graph_exec",
+    "CUgreenCtx": "green_context",
 }
 
 

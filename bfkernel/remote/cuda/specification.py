@@ -51,6 +51,7 @@ class Call:
     stub_by_hand: bool = False
     blocks: bool = False
     settles: bool = False
+    unsafe: bool = False
     target: str = ""
     reason: str = ""
     directions: dict[str, Direction] = field(default_factory=dict)
@@ -164,7 +165,7 @@ def _parse_call(line: str, group: str, headers: Headers) -> Call:
         return Call(function, group, "absent", reason=rest.strip().strip('"'))
     if klass not in ("posted", "waiting", "local"):
         _refuse(f"{name}: '{klass}' is no class")
-    flags = dict.fromkeys(("by hand", "early", "blocks", "settles", "stub by hand"), False)
+    flags = dict.fromkeys(("by hand", "early", "blocks", "settles", "unsafe", "stub by hand"), False)
     directions: dict[str, Direction] = {}
     for piece in filter(None, (p.strip() for p in re.split(r",\s*(?![^\[]*\])", rest))):
         if piece in flags:
@@ -181,6 +182,7 @@ def _parse_call(line: str, group: str, headers: Headers) -> Call:
         stub_by_hand=flags["stub by hand"],
         blocks=flags["blocks"],
         settles=flags["settles"],
+        unsafe=flags["unsafe"],
         directions=directions,
     )
 

@@ -46,11 +46,16 @@ template <class T>
 struct Same {
   using type = T;
 };
+template <class T>
+using Type = T;  // also of what cannot be written before a name: an array
 
 #ifdef __CUDACC__
 
 #define KERNEL(name, ...) static_assert(true, "nvcc has compiled the kernel itself")
 #define GLOBAL(name) static_assert(true, "nvcc has registered the variable itself")
+// A managed variable, as the host sees it: here_NAME().
+#define MANAGED(type, name) \
+  static Type<type>& here_##name() { return name; }
 
 template <class... P>
 const void* handle(void (*kernel)(P...)) {

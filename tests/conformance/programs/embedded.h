@@ -90,6 +90,20 @@ inline cudaError_t read_symbol(void* to, const Global& symbol, size_t bytes) {
 #define GLOBAL(name) \
   static const Global name { #name }
 
+template <class T>
+T& find_managed(const char* name) {
+  cudaLibrary_t library;
+  void* at;
+  size_t bytes;
+  CHECK(library_of(&library));
+  CHECK(cudaLibraryGetManaged(&at, &bytes, library, name));
+  REQUIRE(bytes == sizeof(T));
+  return *static_cast<T*>(at);
+}
+
+#define MANAGED(type, name) \
+  static Type<type>& here_##name() { return find_managed<Type<type>>(#name); }
+
 #else
 #include "registered.h"
 #endif

@@ -11,6 +11,9 @@ void __cudaRegisterFunction(void** handle, const char* host, char* device, const
                             void* tid, void* bid, void* block, void* grid, int* size);
 void __cudaRegisterVar(void** handle, char* host, char* device, const char* name, int external, size_t bytes,
                        int constant, int global);
+void __cudaRegisterManagedVar(void** handle, void** host, char* device, const char* name, int external,
+                              size_t bytes, int constant, int global);
+char __cudaInitModule(void** handle);
 }
 
 // A fat binary with one entry, the PTX, not compressed.
@@ -94,3 +97,23 @@ inline cudaError_t read_symbol(void* to, const Global& symbol, size_t bytes) {
 }
 
 #define GLOBAL(name) static Global name(#name)
+
+// The runtime writes the variable's address when the module is initialised.
+template <class T>
+class ManagedVariable {
+ public:
+  explicit ManagedVariable(const char* name) {
+    __cudaRegisterManagedVar(registration(), &at_, const_cast<char*>(name), name, 0, sizeof(T), 0, 0);
+  }
+  T& here() {
+    __cudaInitModule(registration());
+    return *static_cast<T*>(at_);
+  }
+
+ private:
+  void* at_ = nullptr;
+};
+
+#define MANAGED(type, name)                            \
+  static ManagedVariable<Type<type>> name##_there(#name); \
+  static Type<type>& here_##name() { return name##_there.here(); }

@@ -21,6 +21,7 @@
 
 #include "../worker/ledger_file.h"
 #include "wire/array_messages.h"
+#include "wire/green_messages.h"
 #include "wire/greeting.h"
 #include "wire/messages.h"
 #include "wire/socket.h"
@@ -265,7 +266,7 @@ void write_seeds(const std::filesystem::path& folder) {
   attributed.attributes.push_back({CU_LAUNCH_ATTRIBUTE_COOPERATIVE, {}});
   Seed()
       .call(load)
-      .call(wire::ModuleGlobal{6000, 0, "variable"})
+      .call(wire::ModuleGlobal{6000, 0, 0, "variable"})
       .call(wire::FunctionLookup{6000, 0, 7, "print"})
       .call(launch)
       .call(attributed)
@@ -297,6 +298,17 @@ void write_seeds(const std::filesystem::path& folder) {
       .call(wire::LinkComplete{6003})
       .call(wire::LinkDestroy{6003})
       .write(folder, "links");
+  const wire::DeviceResource part{1, CU_DEV_RESOURCE_TYPE_SM, {}};
+  Seed()
+      .call(wire::ResourceOf{wire::ResourceOf::Whose::device, 0, CU_DEV_RESOURCE_TYPE_SM})
+      .call(wire::ResourceSplitByCount{part, 2, 0, 8, 1, 1})
+      .call(wire::ResourceSplit{part, 0, 1, 1, {{8}}})
+      .call(wire::ResourceDescribe{7200, {part, part}})
+      .call(wire::GreenContextCreate{7201, 7200, 0, 1})
+      .words(Opcode::cuGreenCtxStreamCreate, {7202, 7201, 1})
+      .words(Opcode::cuGreenCtxRecordEvent, {7201, 7001})
+      .call(wire::GreenContextDestroy{7201})
+      .write(folder, "green_contexts");
   Seed()
       .words(Opcode::cuStreamCreate, {7000})
       .words(Opcode::cuEventCreate, {7001})

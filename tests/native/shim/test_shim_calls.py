@@ -25,6 +25,8 @@ from .conftest import Run
         "libraries.py",
         "images.py",
         "arrays.py",
+        "green_contexts.py",
+        "variables.py",
     ],
 )
 def test_program(leased: Run, program: str) -> None:

@@ -201,6 +201,49 @@ CUresult cuMemsetD32_v2(CUdeviceptr to, unsigned value, size_t count) {
   return CUDA_SUCCESS;
 }
 
+// A device of 16 multiprocessors, of which a part is its number of them.
+CUresult cuDeviceGetDevResource(CUdevice, CUdevResource* resource, CUdevResourceType type) {
+  if (type != CU_DEV_RESOURCE_TYPE_SM) return CUDA_ERROR_INVALID_RESOURCE_TYPE;
+  resource->type = type;
+  return resource->sm.smCount = 16, CUDA_SUCCESS;
+}
+CUresult cuDevSmResourceSplitByCount(CUdevResource* made, unsigned* groups, const CUdevResource* input,
+                                     CUdevResource* rest, unsigned, unsigned least) {
+  const unsigned each = std::max(least, 1u);
+  *groups = made != nullptr ? std::min(*groups, input->sm.smCount / each) : input->sm.smCount / each;
+  for (unsigned i = 0; made != nullptr && i < *groups; ++i) made[i] = *input, made[i].sm.smCount = each;
+  if (rest != nullptr) *rest = *input, rest->sm.smCount -= *groups * each;
+  return CUDA_SUCCESS;
+}
+CUresult cuDevSmResourceSplit(CUdevResource* made, unsigned groups, const CUdevResource* input,
+                              CUdevResource* rest, unsigned, CU_DEV_SM_RESOURCE_GROUP_PARAMS* wanted) {
+  for (unsigned i = 0; made != nullptr && i < groups; ++i)
+    made[i] = *input, made[i].sm.smCount = wanted[i].smCount;
+  if (rest != nullptr) *rest = *input;
+  return CUDA_SUCCESS;
+}
+CUresult cuDevResourceGenerateDesc(CUdevResourceDesc* made, CUdevResource* parts, unsigned count) {
+  for (unsigned i = 0; i < count; ++i)
+    if (parts[i].type != CU_DEV_RESOURCE_TYPE_SM) std::abort();  // it was made up
+  return *made = reinterpret_cast<CUdevResourceDesc>(uintptr_t{0x3000}), CUDA_SUCCESS;
+}
+CUresult cuGreenCtxCreate(CUgreenCtx* made, CUdevResourceDesc, CUdevice, unsigned) {
+  return *made = reinterpret_cast<CUgreenCtx>(new char), CUDA_SUCCESS;
+}
+CUresult cuGreenCtxDestroy(CUgreenCtx context) {
+  return delete reinterpret_cast<char*>(context), CUDA_SUCCESS;
+}
+CUresult cuCtxFromGreenCtx(CUcontext* made, CUgreenCtx context) {
+  return *made = reinterpret_cast<CUcontext>(context), CUDA_SUCCESS;
+}
+CUresult cuGreenCtxRecordEvent(CUgreenCtx, CUevent event) {
+  if (event == nullptr) return CUDA_ERROR_INVALID_HANDLE;
+  return reinterpret_cast<Event*>(event)->done_at = now(), ready();
+}
+CUresult cuGreenCtxStreamCreate(CUstream* stream, CUgreenCtx, unsigned, int) {
+  return *stream = reinterpret_cast<CUstream>(new Stream), CUDA_SUCCESS;
+}
+
 CUresult cuStreamCreate(CUstream* stream, unsigned) {
   return *stream = reinterpret_cast<CUstream>(new Stream), CUDA_SUCCESS;
 }

@@ -261,7 +261,7 @@ TEST(modules_come_with_their_tables_and_logs) {
   one.client.post(launch);
   CHECK_EQUAL(one.client.call(wire::MemInfo{}).header.context, CUDA_ERROR_INVALID_VALUE);
   const auto global =
-      one.client.call(wire::ModuleGlobal{kModule, 0, "variable"}).as<wire::ModuleGlobal::Reply>();
+      one.client.call(wire::ModuleGlobal{kModule, 0, 0, "variable"}).as<wire::ModuleGlobal::Reply>();
   CHECK_EQUAL(one.client.call(wire::CopyToHost{global.address, global.size, 0, 1}).header.result, 0u);
   one.client.post_words(wire::Opcode::cuModuleUnload, {kModule});
   CHECK_EQUAL(one.client.call(wire::CopyToHost{global.address, global.size, 0, 1}).header.result,

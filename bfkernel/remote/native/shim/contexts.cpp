@@ -22,20 +22,6 @@ std::vector<std::function<void(ContextObject*)>>& endings =
 std::mutex made_mutex;
 std::vector<ContextObject*>& made = *new std::vector<ContextObject*>;
 
-// Context objects are not reused: a thread may hold one in its stack long after another thread destroyed it.
-ContextObject* new_context(CUdevice device) {
-  const int ordinal = devices::lease_ordinal(device);
-  auto* context = store<ContextObject>().allocate();
-  context->tag = kObjectTag;
-  context->id = next_id();
-  context->device = ordinal;
-  context->visible_device = device;
-  context->kind = wire::Kind::context;
-  const std::lock_guard lock(made_mutex);
-  made.push_back(context);
-  return context;
-}
-
 void learn_limits(ContextObject* context) {
   const auto get = [context](int attribute) {
     return static_cast<uint32_t>(
@@ -55,12 +41,6 @@ void learn_limits(ContextObject* context) {
   context->limits.registers = get(CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_BLOCK);
 }
 
-void end(ContextObject* context) {
-  for (const auto& action : endings) action(context);
-  ++context->ends;
-  context->live = false;
-}
-
 CUcontext handle_of(ContextObject* context) { return reinterpret_cast<CUcontext>(context); }
 
 }  // namespace
@@ -68,6 +48,11 @@ CUcontext handle_of(ContextObject* context) { return reinterpret_cast<CUcontext>
 ContextObject* current_context() {
   const auto& stack = thread_state().contexts;
   return stack.empty() ? nullptr : stack.back();
+}
+
+ContextObject* home_context() {
+  ContextObject* context = current_context();
+  return context ? context->home : nullptr;
 }
 
 uint64_t id_of(CUcontext context) { return contexts::wire_id(context_of(context)); }
@@ -79,7 +64,7 @@ namespace contexts {
 void require_usable(const ContextObject* context) {
   require(context != nullptr, CUDA_ERROR_INVALID_CONTEXT);
   require(context->live.load(std::memory_order_relaxed), CUDA_ERROR_CONTEXT_IS_DESTROYED);
-  const CUresult fault = context->fault.load(std::memory_order_relaxed);
+  const CUresult fault = context->home->fault.load(std::memory_order_relaxed);
   require(fault == CUDA_SUCCESS, fault);
 }
 
@@ -95,7 +80,7 @@ void note_fault(ContextObject* context, CUresult error) {
     case CUDA_ERROR_LAUNCH_FAILED:
     case CUDA_ERROR_LAUNCH_TIMEOUT:
     case CUDA_ERROR_ECC_UNCORRECTABLE:
-      if (context) context->fault = error;
+      if (context) context->home->fault = error;
       break;
     default:
       break;
@@ -119,12 +104,43 @@ ContextObject* current() {
   return context;
 }
 
+ContextObject* home() { return current()->home; }
+
+ContextObject* make(CUdevice device) {
+  const int ordinal = devices::lease_ordinal(device);
+  auto* context = store<ContextObject>().allocate();
+  context->tag = kObjectTag;
+  context->id = next_id();
+  context->device = ordinal;
+  context->visible_device = device;
+  context->home = context;
+  context->kind = wire::Kind::context;
+  const std::lock_guard lock(made_mutex);
+  made.push_back(context);
+  return context;
+}
+
+void bring_alive(ContextObject* context) {
+  learn_limits(context);
+  context->fault = CUDA_SUCCESS;
+  context->live = true;
+}
+
+// A primary context takes its green ones along.
+void end(ContextObject* context) {
+  for (ContextObject* other : all_usable())
+    if (other != context && other->home == context) end(other);
+  for (const auto& action : endings) action(context);
+  ++context->ends;
+  context->live = false;
+}
+
 ContextObject* primary(CUdevice device) {
   const int ordinal = devices::lease_ordinal(device);
   const std::lock_guard lock(mutex);
   ContextObject*& context = primaries[ordinal];
   if (!context) {
-    context = new_context(device);
+    context = make(device);
     context->primary = true;
   }
   return context;
@@ -150,9 +166,7 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext* pctx, CUdevice dev) {
   if (context->retains == 0) {
     call_plain(wire::PrimaryRetain{context->id, context->device, context->flags}, Context::any,
                Deferred::keep);
-    learn_limits(context);
-    context->fault = CUDA_SUCCESS;
-    context->live = true;
+    contexts::bring_alive(context);
   }
   ++context->retains;
   *pctx = handle_of(context);
@@ -165,7 +179,7 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev) {
   const std::lock_guard lock(mutex);
   require(context->retains > 0, CUDA_ERROR_INVALID_CONTEXT);
   if (--context->retains > 0) return CUDA_SUCCESS;
-  end(context);
+  contexts::end(context);
   post(wire::PrimaryRelease{context->device});
   return CUDA_SUCCESS;
 }
@@ -175,7 +189,7 @@ CUresult cuDevicePrimaryCtxReset_v2(CUdevice dev) {
   host_functions::settle(context);
   const std::lock_guard lock(mutex);
   if (!context->live) return CUDA_SUCCESS;
-  end(context);
+  contexts::end(context);
   context->retains = 0;
   call_plain(wire::PrimaryReset{context->device});
   return CUDA_SUCCESS;
@@ -198,12 +212,11 @@ CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int* flags, int* acti
 CUresult cuCtxCreate_v2(CUcontext* pctx, unsigned int flags, CUdevice dev) {
   require(pctx);
   devices::info(dev);
-  ContextObject* context = new_context(dev);
+  ContextObject* context = contexts::make(dev);
   context->flags = flags;
   context->retains = 1;
   call_plain(wire::ContextCreate{context->id, context->device, flags}, Context::any, Deferred::keep);
-  learn_limits(context);
-  context->live = true;
+  contexts::bring_alive(context);
   thread_state().contexts.push_back(context);
   *pctx = handle_of(context);
   return CUDA_SUCCESS;
@@ -225,10 +238,10 @@ CUresult cuCtxCreate_v4(CUcontext* pctx, CUctxCreateParams* ctxCreateParams, uns
 
 CUresult cuCtxDestroy_v2(CUcontext ctx) {
   ContextObject* context = object_of(ctx);
-  require(!context->primary, CUDA_ERROR_INVALID_CONTEXT);
+  require(!context->primary && !context->green, CUDA_ERROR_INVALID_CONTEXT);
   host_functions::settle(context);
   if (current_context() == context) thread_state().contexts.pop_back();
-  end(context);
+  contexts::end(context);
   context->kind = wire::Kind::none;
   call_plain(wire::ContextDestroy{context->id});
   return CUDA_SUCCESS;
@@ -298,7 +311,8 @@ CUresult cuCtxSetFlags(unsigned int flags) {
   return CUDA_SUCCESS;
 }
 
-// Nothing narrows a context down: it has all multiprocessors.
+// An affinity narrows no context down: it has all multiprocessors. What a green context has, its resource
+// says.
 CUresult cuCtxGetExecAffinity(CUexecAffinityParam* pExecAffinity, CUexecAffinityType type) {
   require(pExecAffinity);
   require(type == CU_EXEC_AFFINITY_TYPE_SM_COUNT, CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY);

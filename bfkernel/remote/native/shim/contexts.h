@@ -24,6 +24,9 @@ struct ContextObject : Object {
   int device = 0;  // GPU of the lease
   CUdevice visible_device = 0;
   bool primary = false;
+  CUgreenCtx green = nullptr;  // of which it is the context; null: an ordinary one
+  ContextObject* home =
+      nullptr;  // itself; of a green context the primary one, to which all but streams belong
   unsigned flags = 0;
   int retains = 0;                            // of a primary context; of others the attach count
   std::atomic<bool> live{false};              // the worker has it
@@ -36,6 +39,8 @@ namespace contexts {
 
 // The calling thread's current context, or Failure{INVALID_CONTEXT}.
 ContextObject* current();
+// The same, but of a green context the primary one: to which memory and all but streams belongs.
+ContextObject* home();
 
 // Throws Failure: for no context, one that has ended, or one that a kernel broke.
 void require_usable(const ContextObject* context);
@@ -49,6 +54,14 @@ ContextObject* primary(CUdevice device);
 
 // All that the worker has.
 std::vector<ContextObject*> all_usable();
+
+// A context that the worker has: from now on it can be used.
+void bring_alive(ContextObject* context);
+// One whose handle nobody has yet. Context objects are not reused: a thread may hold one in its stack long
+// after another thread destroyed it.
+ContextObject* make(CUdevice device);
+// It has ended, or is about to.
+void end(ContextObject* context);
 
 void set_current(ContextObject* context);
 

@@ -83,7 +83,7 @@ void take_made(const wire::GraphAddNode::Reply& made, CUgraphNode node, const wi
     memory::add({.address = made.address,
                  .size = sent.size,
                  .origin = memory::Origin::graph,
-                 .context = context,
+                 .context = context ? context->home : nullptr,
                  .device = sent.device});
   }
   if (params.type == CU_GRAPH_NODE_TYPE_CONDITIONAL) {

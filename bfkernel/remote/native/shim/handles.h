@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <mutex>
 #include <new>
+#include <type_traits>
 #include <vector>
 
 #include "shim/cuda_api.h"
@@ -24,12 +25,12 @@ struct Object {
   std::atomic<wire::Kind> kind{wire::Kind::none};  // none: free
   uint64_t tag = 0;
   uint64_t id = 0;
-  ContextObject* context = nullptr;  // the context that was current when it was made
+  ContextObject* context = nullptr;  // the context that it belongs to
 };
 
 inline constexpr uint64_t kObjectTag = 0x6C656E72656B6662;  // "bfkernel"
 
-struct StreamObject : Object {
+struct StreamObject : Object {  // its context may be a green one
   unsigned flags = 0;
   int priority = 0;
 };
@@ -58,6 +59,10 @@ struct GraphObject;
 struct GraphNodeObject;
 struct GraphExecObject;
 struct UserObject;
+struct ResourceDescriptionObject : Object {};
+struct GreenContextObject : Object {
+  ContextObject* as_context = nullptr;  // which cuCtxFromGreenCtx hands out, with the same id
+};
 BFKERNEL_HANDLE(CUcontext, ContextObject, context, CUDA_ERROR_INVALID_CONTEXT);
 BFKERNEL_HANDLE(CUstream, StreamObject, stream, CUDA_ERROR_INVALID_HANDLE);
 BFKERNEL_HANDLE(CUevent, EventObject, event, CUDA_ERROR_INVALID_HANDLE);
@@ -73,6 +78,8 @@ BFKERNEL_HANDLE(CUgraph, GraphObject, graph, CUDA_ERROR_INVALID_VALUE);
 BFKERNEL_HANDLE(CUgraphNode, GraphNodeObject, graph_node, CUDA_ERROR_INVALID_VALUE);
 BFKERNEL_HANDLE(CUgraphExec, GraphExecObject, graph_exec, CUDA_ERROR_INVALID_VALUE);
 BFKERNEL_HANDLE(CUuserObject, UserObject, user_object, CUDA_ERROR_INVALID_VALUE);
+BFKERNEL_HANDLE(CUgreenCtx, GreenContextObject, green_context, CUDA_ERROR_INVALID_CONTEXT);
+BFKERNEL_HANDLE(CUdevResourceDesc, ResourceDescriptionObject, resource_description, CUDA_ERROR_INVALID_VALUE);
 #undef BFKERNEL_HANDLE
 
 // One stretch of addresses that holds all objects and nothing else. A number that a program passes as a
@@ -123,6 +130,7 @@ Store<T>& store() {
 
 uint64_t next_id();
 ContextObject* current_context();  // null if the thread has none
+ContextObject* home_context();     // what belongs to the current context belongs to this one
 
 // The object behind a handle, or Failure.
 template <class H>
@@ -140,7 +148,7 @@ H create() {
   auto* object = store<typename Traits<H>::Type>().allocate();
   object->tag = kObjectTag;
   object->id = next_id();
-  object->context = current_context();
+  object->context = std::is_same_v<H, CUstream> ? current_context() : home_context();
   object->kind = Traits<H>::kind;
   return reinterpret_cast<H>(object);
 }

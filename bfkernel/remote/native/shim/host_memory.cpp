@@ -63,7 +63,7 @@ namespace shim::api {
 CUresult cuMemHostAlloc(void** pp, size_t bytesize, unsigned int Flags) {
   require(pp);
   require(bytesize > 0 && bytesize < SIZE_MAX / 2, CUDA_ERROR_INVALID_VALUE);
-  ContextObject* context = contexts::current();
+  ContextObject* context = contexts::home();
   capture::check_unsafe();
   const bool shared = (Flags & CU_MEMHOSTALLOC_DEVICEMAP) != 0;
   *pp = host_memory::allocate(bytesize, shared);
@@ -99,7 +99,7 @@ CUresult cuMemHostRegister_v2(void* p, size_t bytesize, unsigned int Flags) {
                     .size = bytesize,
                     .flags = Flags,
                     .registered = true,
-                    .context = contexts::current()});
+                    .context = contexts::home()});
   return CUDA_SUCCESS;
 }
 
@@ -116,7 +116,7 @@ CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr* pdptr, void* p, unsigned int 
   const auto block = host_memory::find(address);
   require(block.has_value(), CUDA_ERROR_INVALID_VALUE);
   *pdptr = block->shared ? address
-                         : mirrors::address_of(block->address, block->size, contexts::current()) +
+                         : mirrors::address_of(block->address, block->size, contexts::home()) +
                                (address - block->address);
   return CUDA_SUCCESS;
 }

@@ -29,7 +29,7 @@ CUresult cuIpcGetMemHandle(CUipcMemHandle* pHandle, CUdeviceptr dptr) {
 CUresult cuIpcOpenMemHandle_v2(CUdeviceptr* pdptr, CUipcMemHandle handle, unsigned int Flags) {
   require(pdptr);
   require((Flags & ~unsigned{CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS}) == 0, CUDA_ERROR_INVALID_VALUE);
-  ContextObject* context = contexts::current();
+  ContextObject* context = contexts::home();
   const wire::IpcOpenMemory message{unwrap(handle.reserved, wire::IpcHandle::kMemory)};
   const auto reply = call(message, Context::current, Deferred::keep);
   *pdptr = reply.address;

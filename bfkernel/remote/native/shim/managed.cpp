@@ -30,7 +30,7 @@ std::map<uint64_t, Advice>& advice = *new std::map<uint64_t, Advice>;  // by the
 
 memory::Allocation find(uint64_t address, uint64_t size) {
   const auto found = memory::find(address);
-  require(found && found->origin == memory::Origin::managed, CUDA_ERROR_INVALID_VALUE);
+  require(found && memory::is_managed(*found), CUDA_ERROR_INVALID_VALUE);
   require(size > 0 && size <= found->size - (address - found->address), CUDA_ERROR_INVALID_VALUE);
   return *found;
 }
@@ -157,6 +157,24 @@ CUresult cuMemPrefetchBatchAsync(CUdeviceptr* dptrs, size_t* sizes, size_t count
   return CUDA_SUCCESS;
 }
 
+CUresult cuMemDiscardBatchAsync(CUdeviceptr* dptrs, size_t* sizes, size_t count, unsigned long long flags,
+                                CUstream hStream) {
+  require(dptrs && sizes && count > 0 && flags == 0, CUDA_ERROR_INVALID_VALUE);
+  require(id_of(hStream) != wire::kNullHandle && hStream != CU_STREAM_LEGACY, CUDA_ERROR_INVALID_VALUE);
+  for (size_t i = 0; i < count; ++i) find(dptrs[i], sizes[i]);
+  for (size_t i = 0; i < count; ++i) shared_pages::discard(dptrs[i], sizes[i]);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemDiscardAndPrefetchBatchAsync(CUdeviceptr* dptrs, size_t* sizes, size_t count,
+                                           CUmemLocation* prefetchLocs, size_t* prefetchLocIdxs,
+                                           size_t numPrefetchLocs, unsigned long long flags,
+                                           CUstream hStream) {
+  api::cuMemDiscardBatchAsync(dptrs, sizes, count, flags, hStream);
+  return api::cuMemPrefetchBatchAsync(dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs,
+                                      flags, hStream);
+}
+
 CUresult cuMemAdvise_v2(CUdeviceptr devPtr, size_t count, CUmem_advise advice, CUmemLocation location) {
   const memory::Allocation in = find(devPtr, count);
   const std::lock_guard lock(managed::mutex);
@@ -204,7 +222,8 @@ CUresult cuStreamAttachMemAsync(CUstream hStream, CUdeviceptr dptr, size_t lengt
   id_of(hStream);
   const memory::Allocation in = find(dptr, std::max<size_t>(length, 1));
   require(dptr == in.address && (length == 0 || length == in.size), CUDA_ERROR_INVALID_VALUE);
-  shared_pages::keep_here(dptr, flags == CU_MEM_ATTACH_HOST);
+  // A variable shares its pages with others.
+  if (in.origin == memory::Origin::managed) shared_pages::keep_here(dptr, flags == CU_MEM_ATTACH_HOST);
   return CUDA_SUCCESS;
 }
 

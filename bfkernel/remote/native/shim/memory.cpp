@@ -33,7 +33,8 @@ const bool registered = [] {
   contexts::on_end([](ContextObject* context) {
     const std::unique_lock lock(mutex);
     std::erase_if(allocations, [context](const auto& entry) {
-      return entry.second.context == context && entry.second.origin != Origin::mapped;
+      const bool stays = entry.second.origin == Origin::mapped || entry.second.outlives_context;
+      return entry.second.context == context && !stays;
     });
   });
   return true;
@@ -101,7 +102,7 @@ CUresult cuMemGetInfo_v2(size_t* free, size_t* total) {
 CUresult cuMemAlloc_v2(CUdeviceptr* dptr, size_t bytesize) {
   require(dptr);
   require(bytesize > 0, CUDA_ERROR_INVALID_VALUE);
-  ContextObject* context = contexts::current();
+  ContextObject* context = contexts::home();
   capture::check_unsafe();
   *dptr = call(wire::MemAlloc{bytesize}, Context::current, Deferred::keep).address;
   memory::add({.address = *dptr, .size = bytesize, .context = context, .device = context->device});

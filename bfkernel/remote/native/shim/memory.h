@@ -16,9 +16,10 @@ enum class Origin : uint8_t {
   mapped,
   global,
   managed,
-  shared,  // another process's (cuIpc*)
-  host,    // mapped host memory: only its own calls free it
-  graph,   // a graph's own allocation
+  managed_variable,  // a module's: as managed memory, but the module's to free
+  shared,            // another process's (cuIpc*)
+  host,              // mapped host memory: only its own calls free it
+  graph,             // a graph's own allocation
 };
 
 struct Allocation {
@@ -31,7 +32,12 @@ struct Allocation {
   uint64_t memory = 0;  // mapped: the handle of cuMemCreate; managed, host: where the worker's block begins
   uint64_t buffer_id = 0;
   bool sync_memops = false;
+  bool outlives_context = false;  // a library's managed variable
 };
+
+inline bool is_managed(const Allocation& allocation) {
+  return allocation.origin == Origin::managed || allocation.origin == Origin::managed_variable;
+}
 
 // What cuMemFree and cuMemFreeAsync take.
 inline bool is_freed_by_address(const Allocation& allocation) {

@@ -6,11 +6,13 @@
 #include <utility>
 
 #include "shim/api.h"
+#include "shim/capture.h"
 #include "shim/image.h"
 #include "shim/jit.h"
 #include "shim/logs.h"
 #include "shim/memory.h"
 #include "shim/request.h"
+#include "shim/shared_pages.h"
 
 namespace shim {
 namespace {
@@ -34,6 +36,7 @@ wire::LoadReply load(const Message& message, const Jit& jit, Context need) {
 
 CUresult load_module(CUmodule* module, const void* code, const Jit& jit) {
   require(module);
+  capture::check_unsafe();
   const image::Code image = image::recognise(code);
   CUmodule made = create<CUmodule>();
   ModuleObject* object = object_of(made);
@@ -83,6 +86,16 @@ CUresult enumerate(H* out, unsigned room, const CodeTable& table) {
   return CUDA_SUCCESS;
 }
 
+// A runtime asks for a library's managed variables while it starts, before it has a context. Here their bytes
+// travel in one: the first device's primary context, which is then held for good.
+ContextObject* context_of_managed() {
+  if (ContextObject* context = home_context()) return context;
+  ContextObject* context = contexts::primary(0);
+  CUcontext retained = nullptr;
+  if (!contexts::usable(context)) api::cuDevicePrimaryCtxRetain(&retained, 0);
+  return context;
+}
+
 // The tables that hold code now, by the id of what holds it.
 std::mutex& tables_mutex = *new std::mutex;
 std::unordered_map<uint64_t, CodeTable*>& tables = *new std::unordered_map<uint64_t, CodeTable*>;
@@ -120,7 +133,7 @@ FunctionObject* CodeTable::add(const wire::KernelEntry& entry) {
   auto* function = store<FunctionObject>().allocate();
   function->tag = kObjectTag;
   function->id = wire::entry_id(id, static_cast<uint32_t>(kernels.size()));
-  function->context = is_library ? nullptr : current_context();
+  function->context = is_library ? nullptr : home_context();
   function->owner = this;
   function->name = entry.name;
   function->params = entry.params;
@@ -146,7 +159,9 @@ void CodeTable::clear() {
   for (const memory::Allocation& global : globals) {
     // Where its context has ended, the address may be another's by now.
     const auto now = memory::find(global.address);
-    if (now && now->buffer_id == global.buffer_id) memory::remove(global.address);
+    if (!now || now->buffer_id != global.buffer_id) continue;
+    if (memory::is_managed(global)) shared_pages::drop_variable(global.address, global.size);
+    memory::remove(global.address);
   }
   kernels.clear();
   by_name.clear();
@@ -162,16 +177,23 @@ FunctionObject* CodeTable::find(const char* name) {
   return add(call(wire::FunctionLookup{id, is_library, index, name}).kernel);
 }
 
-void CodeTable::global(CUdeviceptr* address, size_t* size, const char* name) {
+void CodeTable::global(CUdeviceptr* address, size_t* size, const char* name, bool managed) {
   require(name);
-  const auto found = call(wire::ModuleGlobal{id, is_library, name});
-  ContextObject* context = current_context();
+  ContextObject* context = managed ? context_of_managed() : home_context();
+  Request request(Opcode::ModuleGlobal, Context::any);
+  request.in_context(managed ? context : current_context());
+  request.fields(wire::ModuleGlobal{id, is_library, managed, name});
+  const Reply reply = request.wait();
+  const auto found = reply.decoder().take<wire::ModuleGlobal::Reply>();
+  require(context || !found.managed, CUDA_ERROR_INVALID_CONTEXT);
   if (!memory::find(found.address)) {
+    if (found.managed) shared_pages::add_variable(found.address, found.size, context, is_library);
     memory::add({.address = found.address,
                  .size = found.size,
-                 .origin = memory::Origin::global,
+                 .origin = found.managed ? memory::Origin::managed_variable : memory::Origin::global,
                  .context = context,
-                 .device = context ? context->device : 0});
+                 .device = context ? context->device : 0,
+                 .outlives_context = is_library && found.managed});
     const auto added = memory::find(found.address);
     const std::lock_guard lock(mutex);
     if (added) globals.push_back(*added);
@@ -272,7 +294,7 @@ CUresult cuLibraryEnumerateKernels(CUkernel* kernels, unsigned int numKernels, C
 CUresult cuLibraryGetModule(CUmodule* pMod, CUlibrary library) {
   require(pMod);
   LibraryObject* object = object_of(library);
-  ContextObject* context = contexts::current();
+  ContextObject* context = contexts::home();
   const std::lock_guard lock(object->mutex);
   LibraryObject::InContext& in_context = object->modules[context];
   if (in_context.module && in_context.ends != context->ends)  // it went with a context that was reset
@@ -286,6 +308,21 @@ CUresult cuLibraryGetModule(CUmodule* pMod, CUlibrary library) {
   }
   *pMod = in_context.module;
   return CUDA_SUCCESS;
+}
+
+CUresult cuLibraryGetManaged(CUdeviceptr* dptr, size_t* bytes, CUlibrary library, const char* name) {
+  require(dptr || bytes, CUDA_ERROR_INVALID_VALUE);
+  object_of(library)->table.global(dptr, bytes, name, true);
+  return CUDA_SUCCESS;
+}
+
+// Such functions need a GPU that jumps to the program's own code (UNIFIED_FUNCTION_POINTERS), which is on
+// another machine.
+CUresult cuLibraryGetUnifiedFunction(void** fptr, CUlibrary library, const char* symbol) {
+  require(fptr);
+  require(symbol);
+  object_of(library);
+  return CUDA_ERROR_NOT_FOUND;
 }
 
 CUresult cuLibraryGetGlobal(CUdeviceptr* dptr, size_t* bytes, CUlibrary library, const char* name) {

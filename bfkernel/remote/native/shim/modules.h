@@ -45,7 +45,8 @@ struct CodeTable {
   void clear();
   // Throws Failure{NOT_FOUND}.
   FunctionObject* find(const char* name);
-  void global(CUdeviceptr* address, size_t* size, const char* name);
+  // `managed`: a library's managed variable is asked for, and no other.
+  void global(CUdeviceptr* address, size_t* size, const char* name, bool managed = false);
 
  private:
   FunctionObject* add(const wire::KernelEntry& entry);

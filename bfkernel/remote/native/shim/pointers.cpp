@@ -38,7 +38,7 @@ bool common_attribute(void* data, CUpointer_attribute attribute) {
 
 CUresult device_attribute(void* data, CUpointer_attribute attribute, uint64_t pointer,
                           const memory::Allocation& in) {
-  const bool is_managed = in.origin == memory::Origin::managed;
+  const bool is_managed = memory::is_managed(in);
   const bool mapped = in.origin == memory::Origin::host;
   const bool on_both_sides = is_managed || (mapped && host_memory::find(pointer));
   switch (attribute) {

@@ -62,7 +62,7 @@ void allocate_in_graph(CUdeviceptr* dptr, size_t bytesize, int device, CUstream 
   memory::add({.address = *dptr,
                .size = bytesize,
                .origin = memory::Origin::graph,
-               .context = context_of(stream),
+               .context = context_of(stream)->home,
                .device = device});
 }
 
@@ -79,7 +79,7 @@ CUresult allocate(CUdeviceptr* dptr, size_t bytesize, CUmemoryPool pool, CUstrea
   memory::add({.address = *dptr,
                .size = bytesize,
                .origin = memory::Origin::pooled,
-               .context = contexts::current(),
+               .context = contexts::home(),
                .device = from->device,
                .pool = pool});
   return CUDA_SUCCESS;

@@ -35,7 +35,7 @@ bool acceptable(uint64_t base, uint64_t asked, uint64_t size) {
 }  // namespace
 
 uint64_t allocate(uint64_t size, memory::Origin origin) {
-  ContextObject* context = contexts::current();
+  ContextObject* context = contexts::home();
   const uint64_t asked = padded(size, context->visible_device);
   const uint64_t base = call(wire::MemAlloc{asked}, Context::current, Deferred::keep).address;
   require(acceptable(base, asked, size), CUDA_ERROR_UNKNOWN);

@@ -26,7 +26,17 @@ constexpr uint64_t kMostAtOnce = uint64_t{16} << 20;
 
 enum class State : uint8_t { gpu, equal, ours };
 
+// Bytes of a range, counted from its start.
+struct Part {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  bool operator==(const Part&) const = default;
+};
+
 struct Pages : Range {
+  std::vector<Part> shared;  // with the GPU: all of it, but where it holds variables
+  bool reserved = true;      // the addresses are of the window, and stay reserved
+  bool outlives_context = false;
   std::byte* alias = nullptr;  // the same pages a second time, always accessible: bytes come and go here
   bool here = false;           // the GPU does not use it
   std::vector<State> chunks;
@@ -68,16 +78,34 @@ void stretches(const Pages& pages, uint64_t from, uint64_t to, Wanted wanted, Ac
   }
 }
 
+// Calls `action` with what of the chunks [from, to) is shared with the GPU.
+template <class Action>
+void shared_parts(const Pages& pages, uint64_t from, uint64_t to, Action action) {
+  for (const Part& part : pages.shared) {
+    const uint64_t begin = std::max(from * kChunk, part.begin);
+    const uint64_t end = std::min(to * kChunk, part.end);
+    if (begin < end) action(begin, end - begin);
+  }
+}
+
+// The context in which the bytes travel.
+ContextObject* context_for(const Pages& pages) {
+  if (contexts::usable(pages.context) || !pages.outlives_context) return pages.context;
+  const std::vector<ContextObject*> others = contexts::all_usable();
+  require(!others.empty(), CUDA_ERROR_CONTEXT_IS_DESTROYED);
+  return others.front();
+}
+
 void send(const Pages& pages, uint64_t from, uint64_t to) {
-  const uint64_t begin = from * kChunk;
-  const uint64_t end = std::min(to * kChunk, pages.size);
-  move::to_device(pages.context, pages.device + begin, pages.alias + begin, end - begin);
+  shared_parts(pages, from, to, [&](uint64_t at, uint64_t size) {
+    move::to_device(context_for(pages), pages.device + at, pages.alias + at, size);
+  });
 }
 
 void receive(const Pages& pages, uint64_t from, uint64_t to) {
-  const uint64_t begin = from * kChunk;
-  const uint64_t end = std::min(to * kChunk, pages.size);
-  move::to_host(pages.context, {pages.alias + begin, end - begin}, pages.device + begin);
+  shared_parts(pages, from, to, [&](uint64_t at, uint64_t size) {
+    move::to_host(context_for(pages), {pages.alias + at, size}, pages.device + at);
+  });
 }
 
 // Under the mutex: chunks [from, to) of the GPU's come here.
@@ -169,6 +197,10 @@ bool touches_memory(Opcode opcode) {
 void unmap(const Pages& pages) {
   munmap(pages.alias, pages.mapped());
   void* at = reinterpret_cast<void*>(pages.host);
+  if (!pages.reserved) {
+    munmap(at, pages.mapped());
+    return;
+  }
   mmap(at, pages.mapped(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
@@ -179,8 +211,8 @@ bool map_twice(Pages& pages) {
   const bool sized = ftruncate(fd, static_cast<off_t>(pages.mapped())) == 0;
   void* at = reinterpret_cast<void*>(pages.host);
   void* alias = sized ? mmap(nullptr, pages.mapped(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
-  void* here =
-      alias != MAP_FAILED ? mmap(at, pages.mapped(), PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) : MAP_FAILED;
+  const int flags = MAP_SHARED | (pages.reserved ? MAP_FIXED : MAP_FIXED_NOREPLACE);
+  void* here = alias != MAP_FAILED ? mmap(at, pages.mapped(), PROT_READ, flags, fd, 0) : MAP_FAILED;
   close(fd);
   if (here != at) {
     if (alias != MAP_FAILED) munmap(alias, pages.mapped());
@@ -197,28 +229,109 @@ bool map_twice(Pages& pages) {
 const bool registered = [] {
   contexts::on_end([](ContextObject* context) {
     const std::lock_guard lock(mutex);
-    std::erase_if(ranges, [context](const auto& entry) {
-      if (entry.second.context != context) return false;
-      unmap(entry.second);
-      return true;
-    });
+    for (auto entry = ranges.begin(); entry != ranges.end();) {
+      Pages& pages = entry->second;
+      const bool ends = pages.context == context && !pages.outlives_context;
+      // As long as there is a context to fetch it: the program may look at it when there is none.
+      if (pages.outlives_context) bring(pages, 0, pages.chunks.size(), State::ours);
+      if (ends) unmap(pages);
+      entry = ends ? ranges.erase(entry) : std::next(entry);
+    }
   });
   return true;
 }();
 
+Pages make(const Range& range, State state) {
+  Pages pages;
+  static_cast<Range&>(pages) = range;
+  pages.chunks.assign((range.size + kChunk - 1) / kChunk, state);
+  return pages;
+}
+
+Pages& enter(Pages pages) {
+  page_faults::watch(pages.host, pages.host + pages.mapped(), resolve);
+  return ranges.insert_or_assign(pages.host, std::move(pages)).first->second;
+}
+
+// Pages from `begin` to where the variable that ends at `end` does, or others begin.
+Pages& make_for_variable(uint64_t begin, uint64_t end, ContextObject* context, bool outlives_context) {
+  uint64_t limit = (end + kPage - 1) & ~(kPage - 1);
+  if (const auto next = ranges.lower_bound(begin); next != ranges.end()) limit = std::min(limit, next->first);
+  Pages pages = make({begin, begin, limit - begin, context}, State::gpu);
+  pages.reserved = connection().window().holds(begin);
+  pages.outlives_context = outlives_context;
+  if (!map_twice(pages)) {
+    log::say(
+        "a managed variable lies on the GPU where this process has something else in memory; "
+        "start the program again, and it may lie elsewhere");
+    throw Failure{CUDA_ERROR_OUT_OF_MEMORY};
+  }
+  Pages& made = enter(std::move(pages));
+  protect(made, 0, made.chunks.size(), PROT_NONE);
+  return made;
+}
+
+// Under the mutex: one more part is the GPU's as well. What it has there comes where the rest has come.
+void share(Pages& pages, Part part) {
+  pages.shared.push_back(part);
+  const auto here = [](State is) { return is != State::gpu; };
+  const uint64_t from = part.begin / kChunk, to = (part.end + kChunk - 1) / kChunk;
+  stretches(pages, from, to, here, [&](uint64_t begin, uint64_t end) {
+    move::settle();
+    const uint64_t at = std::max(begin * kChunk, part.begin);
+    const uint64_t size = std::min(end * kChunk, part.end) - at;
+    move::to_host(context_for(pages), {pages.alias + at, size}, pages.device + at);
+  });
+}
+
+// Calls `action` with the pages and the chunks [from, to) that hold [host, host + size).
+template <class Action>
+void each_range(uint64_t host, uint64_t size, Action action) {
+  for (uint64_t at = host; at < host + size;) {
+    Pages* pages = holder(at);
+    require(pages, CUDA_ERROR_INVALID_VALUE);
+    const uint64_t end = std::min(host + size, pages->host + pages->size);
+    action(*pages, (at - pages->host) / kChunk, (end - pages->host + kChunk - 1) / kChunk);
+    at = end;
+  }
+}
+
 }  // namespace
 
 void add(const Range& range) {
-  Pages pages;
-  static_cast<Range&>(pages) = range;
-  pages.chunks.assign((range.size + kChunk - 1) / kChunk, State::equal);
   const std::lock_guard lock(mutex);
+  Pages pages = make(range, State::equal);
+  pages.shared = {{0, range.size}};
   require(map_twice(pages), CUDA_ERROR_OUT_OF_MEMORY);
   move::clear(pages.context, pages.device, pages.size);
   move::await(pages.context);  // what comes next may be in any stream
-  page_faults::watch(pages.host, pages.host + pages.mapped(), resolve);
-  ranges.insert_or_assign(range.host, std::move(pages));
+  enter(std::move(pages));
   exposed = true;
+}
+
+void add_variable(uint64_t address, uint64_t size, ContextObject* context, bool outlives_context) {
+  const std::lock_guard lock(mutex);
+  for (uint64_t at = address; at < address + size;) {
+    Pages* pages = holder(at);
+    if (!pages) pages = &make_for_variable(at & ~(kPage - 1), address + size, context, outlives_context);
+    const uint64_t end = std::min(address + size, pages->host + pages->size);
+    share(*pages, {at - pages->host, end - pages->host});
+    at = end;
+  }
+}
+
+void drop_variable(uint64_t address, uint64_t size) {
+  const std::lock_guard lock(mutex);
+  for (uint64_t at = address; at < address + size;) {
+    Pages* pages = holder(at);
+    if (!pages) return;  // gone with its context
+    const uint64_t end = std::min(address + size, pages->host + pages->size);
+    std::erase(pages->shared, Part{at - pages->host, end - pages->host});
+    at = end;
+    if (!pages->shared.empty()) continue;
+    unmap(*pages);
+    ranges.erase(pages->host);
+  }
 }
 
 void drop(uint64_t host) {
@@ -236,7 +349,7 @@ void before(Opcode opcode) {
   std::vector<ContextObject*> wait_for;
   for (auto& [host, pages] : ranges) {
     if (pages.here) continue;
-    if (surrender(pages, 0, pages.chunks.size())) wait_for.push_back(pages.context);
+    if (surrender(pages, 0, pages.chunks.size())) wait_for.push_back(context_for(pages));
   }
   for (ContextObject* context : wait_for) move::await(context);
   if (mirrors::any) mirrors::send_changes();
@@ -246,22 +359,29 @@ void before(Opcode opcode) {
 
 void fetch(uint64_t host, uint64_t size) {
   const std::lock_guard lock(mutex);
-  Pages* pages = holder(host);
-  require(pages && size <= pages->size - (host - pages->host), CUDA_ERROR_INVALID_VALUE);
-  const uint64_t from = (host - pages->host) / kChunk;
-  const uint64_t to = (host - pages->host + size + kChunk - 1) / kChunk;
   settled = false;
-  bring(*pages, from, to, State::equal);
+  each_range(host, size,
+             [](Pages& pages, uint64_t from, uint64_t to) { bring(pages, from, to, State::equal); });
 }
 
 void give(uint64_t host, uint64_t size) {
   const std::lock_guard lock(mutex);
-  Pages* pages = holder(host);
-  require(pages && size <= pages->size - (host - pages->host), CUDA_ERROR_INVALID_VALUE);
-  const uint64_t from = (host - pages->host) / kChunk;
-  const uint64_t to = (host - pages->host + size + kChunk - 1) / kChunk;
-  if (!surrender(*pages, from, to)) return;
-  move::await(pages->context);
+  each_range(host, size, [](Pages& pages, uint64_t from, uint64_t to) {
+    if (surrender(pages, from, to)) move::await(context_for(pages));
+  });
+}
+
+// Whole chunks only: at both ends others' bytes may share one.
+void discard(uint64_t host, uint64_t size) {
+  const std::lock_guard lock(mutex);
+  each_range(host, size, [&](Pages& pages, uint64_t from, uint64_t to) {
+    if (pages.host + from * kChunk < host) ++from;
+    if (pages.host + std::min(to * kChunk, pages.size) > host + size) --to;
+    if (from >= to) return;
+    protect(pages, from, to, PROT_NONE);
+    std::fill(pages.chunks.begin() + static_cast<ptrdiff_t>(from),
+              pages.chunks.begin() + static_cast<ptrdiff_t>(to), State::gpu);
+  });
 }
 
 void keep_here(uint64_t host, bool here) {

@@ -31,6 +31,12 @@ struct Range {
   ContextObject* context = nullptr;
 };
 
+// Pages for a module's managed variable, [address, address + size), at the place where the driver has put it:
+// outside of the window, and beside other variables. A library's outlives its context, and goes on in any
+// other. Throws Failure where this process has something there.
+void add_variable(uint64_t address, uint64_t size, ContextObject* context, bool outlives_context);
+void drop_variable(uint64_t address, uint64_t size);
+
 // Makes pages for a range, with zeros on both sides. The addresses at `host` are reserved without access, and
 // are so again after drop(). Throws Failure.
 void add(const Range& range);
@@ -41,6 +47,8 @@ void before(wire::Opcode opcode);
 // Brings [host, host + size) here, or gives it to the GPU, ahead of need.
 void fetch(uint64_t host, uint64_t size);
 void give(uint64_t host, uint64_t size);
+// The program has no more use for what is in [host, host + size): it need not be sent.
+void discard(uint64_t host, uint64_t size);
 // Only the program uses the range until told otherwise (cuStreamAttachMemAsync): it stays here.
 void keep_here(uint64_t host, bool here);
 

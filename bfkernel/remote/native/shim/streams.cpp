@@ -24,6 +24,14 @@ bool means_thread_stream(CUstream stream) {
   return stream == CU_STREAM_PER_THREAD || (!stream && per_thread_default);
 }
 
+// The context that a stream works in; for a default stream the current one.
+ContextObject* context_behind(CUstream stream) {
+  if (!means_thread_stream(stream)) id_of(stream);  // throws where the context has ended
+  ContextObject* context = context_of(stream);
+  require(context != nullptr, CUDA_ERROR_INVALID_CONTEXT);
+  return context;
+}
+
 bool is_legacy(CUstream stream) { return !stream || stream == CU_STREAM_LEGACY; }
 
 }  // namespace
@@ -31,7 +39,11 @@ bool is_legacy(CUstream stream) { return !stream || stream == CU_STREAM_LEGACY; 
 uint64_t id_of(CUstream stream) {
   if (means_thread_stream(stream)) return object_of(thread_stream())->id;
   if (!stream) return wire::kNullHandle;
-  return is_legacy(stream) ? wire::kLegacyStream : object_of(stream)->id;
+  if (is_legacy(stream)) return wire::kLegacyStream;
+  const StreamObject* object = object_of(stream);
+  const bool detached = object->context->green && !object->context->live;
+  require(!detached, CUDA_ERROR_STREAM_DETACHED);
+  return object->id;
 }
 
 ContextObject* context_of(CUstream stream) {
@@ -40,24 +52,40 @@ ContextObject* context_of(CUstream stream) {
 
 namespace api {
 
+CUresult cuStreamDestroy_v2(CUstream hStream) {
+  StreamObject* object = object_of(hStream);
+  Request request(Opcode::cuStreamDestroy_v2, Context::current);
+  request.fields(object->id);
+  request.post();
+  release(hStream);
+  return CUDA_SUCCESS;
+}
+
 CUresult cuStreamGetCtx(CUstream hStream, CUcontext* pctx) {
   require(pctx);
-  ContextObject* context = context_of(hStream);
-  require(context != nullptr, CUDA_ERROR_INVALID_CONTEXT);
-  *pctx = reinterpret_cast<CUcontext>(context);
+  *pctx = reinterpret_cast<CUcontext>(context_behind(hStream));
   return CUDA_SUCCESS;
 }
 
 CUresult cuStreamGetCtx_v2(CUstream hStream, CUcontext* pCtx, CUgreenCtx* pGreenCtx) {
-  if (pGreenCtx) *pGreenCtx = nullptr;
-  return api::cuStreamGetCtx(hStream, pCtx);
+  require(pCtx);
+  require(pGreenCtx);
+  const ContextObject* context = context_behind(hStream);
+  require(!context->green || !means_thread_stream(hStream), CUDA_ERROR_INVALID_HANDLE);
+  *pCtx = reinterpret_cast<CUcontext>(context->home);
+  *pGreenCtx = context->green;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuStreamGetGreenCtx(CUstream hStream, CUgreenCtx* phCtx) {
+  require(phCtx);
+  *phCtx = context_behind(hStream)->green;
+  return CUDA_SUCCESS;
 }
 
 CUresult cuStreamGetDevice(CUstream hStream, CUdevice* device) {
   require(device);
-  ContextObject* context = context_of(hStream);
-  require(context != nullptr, CUDA_ERROR_INVALID_CONTEXT);
-  *device = context->visible_device;
+  *device = context_behind(hStream)->visible_device;
   return CUDA_SUCCESS;
 }
 

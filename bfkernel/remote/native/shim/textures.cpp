@@ -88,7 +88,7 @@ wire::Bytes bytes_of(const Struct& from) {
 
 // Under the number that the driver gave.
 void keep(Table& table, unsigned long long number, Made made) {
-  made.context = contexts::current();
+  made.context = contexts::home();
   const std::lock_guard lock(mutex);
   table.insert_or_assign(number, std::move(made));
 }

@@ -33,10 +33,10 @@ ThreadState::~ThreadState() {
   if (process::check() != CUDA_SUCCESS || !connected()) return;
   for (const auto& [context, stream] : default_streams) {
     try {
-      if (!contexts::usable(context)) continue;
+      if (!contexts::usable(context->home)) continue;
       Request request(Opcode::cuStreamDestroy_v2, Context::any);
-      request.in_context(context);
-      request.handle(stream);
+      request.in_context(context->home);
+      request.fields(object_of(stream)->id);
       request.post();
       release(stream);
     } catch (const Failure&) {

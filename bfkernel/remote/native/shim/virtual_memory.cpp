@@ -148,7 +148,7 @@ CUresult cuMemMap(CUdeviceptr ptr, size_t size, size_t offset, CUmemGenericAlloc
   memory::add({.address = ptr,
                .size = size,
                .origin = memory::Origin::mapped,
-               .context = current_context(),
+               .context = home_context(),
                .device = memory->device,
                .memory = handle});
   return CUDA_SUCCESS;

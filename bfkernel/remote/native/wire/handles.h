@@ -28,7 +28,9 @@ enum class Kind : uint8_t {
   mipmapped_array,
   texture,
   surface,
-  user_object,  // never travels: the client counts its references itself
+  user_object,    // never travels: the client counts its references itself
+  green_context,  // the same id names the context that the driver makes of it
+  resource_description,
 };
 
 inline constexpr uint64_t kNullHandle = 0;

@@ -439,12 +439,14 @@ struct ModuleGlobal {
   BFKERNEL_MESSAGE(ModuleGlobal);
   uint64_t owner = 0;
   uint8_t is_library = 0;
+  uint8_t managed = 0;  // 1: a library's managed variable or none (cuLibraryGetManaged)
   std::string name;
-  BFKERNEL_FIELDS(owner, is_library, name)
+  BFKERNEL_FIELDS(owner, is_library, managed, name)
   struct Reply {
     uint64_t address = 0;
     uint64_t size = 0;
-    BFKERNEL_FIELDS(address, size)
+    uint8_t managed = 0;
+    BFKERNEL_FIELDS(address, size, managed)
   };
 };
 

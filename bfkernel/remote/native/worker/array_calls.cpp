@@ -68,7 +68,7 @@ void array_create(Session& session, const wire::FrameHeader& request, const wire
   auto info = array_info(message.descriptor);
   if (!info) throw CudaError{CUDA_ERROR_NOT_SUPPORTED};
   info->device = context.device;
-  info->context = context.id;
+  info->context = context.home;
   info->charged = array_cost(message.descriptor, message.levels);
   if (info->charged > session.ledger().limit(context.device)) throw CudaError{CUDA_ERROR_OUT_OF_MEMORY};
   allocate_by(session, request, context.device,

@@ -29,6 +29,7 @@ Call call_of(std::uint16_t opcode) {
     add_capture_calls(all);
     add_host_function_calls(all);
     add_ipc_calls(all);
+    add_green_calls(all);
     return all;
   }();
   return table.find(opcode);

@@ -66,6 +66,9 @@ struct Serve<Handler> {
   }
 };
 
+// A context of the client's that the driver is about to make. Throws Malformed for an id that is taken.
+std::unique_ptr<Context> new_context(Session& session, std::uint64_t id, std::int32_t device);
+
 // ---- one function a file of calls, which enters what the file serves
 
 class CallTable {
@@ -98,5 +101,6 @@ void add_graph_exec_calls(CallTable& table);
 void add_capture_calls(CallTable& table);
 void add_host_function_calls(CallTable& table);
 void add_ipc_calls(CallTable& table);
+void add_green_calls(CallTable& table);
 
 }  // namespace worker

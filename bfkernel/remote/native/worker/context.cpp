@@ -32,27 +32,65 @@ Context* Session::find_context(std::uint64_t id) {
   return found != contexts_.end() ? found->second.get() : nullptr;
 }
 
-Context* Session::primary_context(unsigned device) {
+Context* Session::find_context(const std::function<bool(const Context&)>& wanted) {
   const std::lock_guard lock(contexts_mutex_);
   for (const auto& [id, context] : contexts_) {
-    if (context->primary && context->device == device) return context.get();
+    if (wanted(*context)) return context.get();
   }
   return nullptr;
+}
+
+Context* Session::primary_context(unsigned device) {
+  return find_context([device](const Context& one) { return one.primary && one.device == device; });
+}
+
+Context* Session::green_context(unsigned device) {
+  return find_context([device](const Context& one) { return one.green && one.device == device; });
 }
 
 std::vector<CUcontext> Session::context_handles() {
   const std::lock_guard lock(contexts_mutex_);
   std::vector<CUcontext> handles;
-  for (const auto& [id, context] : contexts_) handles.push_back(context->handle);
+  // Who waits for a primary context waits for its green ones.
+  for (const auto& [id, context] : contexts_)
+    if (!context->green) handles.push_back(context->handle);
   return handles;
 }
 
 void Session::add_context(std::unique_ptr<Context> context) {
-  context->uploads = std::make_unique<UploadRing>(driver_);
-  context->events = std::make_shared<EventPool>(driver_);
+  if (!context->green) {
+    context->home = context->id;
+    context->uploads = std::make_shared<UploadRing>(driver_);
+    context->events = std::make_shared<EventPool>(driver_);
+  }
   const std::lock_guard lock(contexts_mutex_);
   ledger_.note_context(context->device, true);
   contexts_.emplace(context->id, std::move(context));
+}
+
+CUresult Session::enter_context(std::unique_ptr<Context> context, std::uint64_t held_before) {
+  const std::uint64_t held_after = card_.held(devices_[context->device]);
+  context->cost = held_after > held_before ? held_after - held_before : 0;
+  if (!ledger_.take(context->device, context->cost)) {
+    log_line("a context costs %llu bytes on the card: more than is left of the lease",
+             static_cast<unsigned long long>(context->cost));
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  Context* entered = context.get();
+  add_context(std::move(context));
+  make_current(entered);
+  return CUDA_SUCCESS;
+}
+
+CUresult Session::end_green_context(Context& context) {
+  // Streams of it can be asked nothing afterwards, so what they still copy must be known by events.
+  context.uploads->seal();
+  const CUresult result = call(driver_.cuGreenCtxDestroy, context.green);
+  const std::lock_guard lock(contexts_mutex_);
+  ledger_.give(context.device, context.cost);
+  if (current_ == &context) current_ = nullptr;
+  contexts_.erase(context.id);
+  return result;
 }
 
 void Session::end_context(std::uint64_t id) {
@@ -89,23 +127,25 @@ bool Session::gpu_is_idle() {
   if (graphs_->capturing()) return false;
   if (contexts_.size() > 1 || current_ == nullptr) return false;
   const std::vector<void*> streams = handles_.all(wire::Kind::stream, current_->id);
-  return streams.size() <= kFew && !at_work(streams);
+  return streams.size() <= kFew && !at_work(streams, true);
 }
 
 bool Session::gpu_is_at_work() {
   if (graphs_->capturing()) return false;  // to be asked is what no capture survives
   const bool found = std::any_of(contexts_.begin(), contexts_.end(), [this](const auto& entry) {
     call(driver_.cuCtxSetCurrent, entry.second->handle);
-    return at_work(handles_.all(wire::Kind::stream, entry.first));
+    return at_work(handles_.all(wire::Kind::stream, entry.first), false);
   });
   make_current(current_);
   return found;
 }
 
-// Whether one of these streams, or the default stream of the current context, has work.
-bool Session::at_work(const std::vector<void*>& streams) {
-  const auto works = [this](void* stream) {
-    return call(driver_.cuStreamQuery, static_cast<CUstream>(stream)) == CUDA_ERROR_NOT_READY;
+// Whether one of these streams, or the default stream of the current context, has work. A stream whose green
+// context has ended may have some left, and does not tell: then `detached` is the answer.
+bool Session::at_work(const std::vector<void*>& streams, bool detached) {
+  const auto works = [this, detached](void* stream) {
+    const CUresult result = call(driver_.cuStreamQuery, static_cast<CUstream>(stream));
+    return result == CUDA_ERROR_NOT_READY || (detached && result == CUDA_ERROR_STREAM_DETACHED);
   };
   return works(nullptr) || std::any_of(streams.begin(), streams.end(), works);
 }
@@ -117,46 +157,36 @@ void Session::note_work() {
 
 // ---- the calls
 
-namespace {
-
-// Enters a context that the driver just made, and charges the lease for what it took from the card.
-CUresult charge(Session& session, std::unique_ptr<Context> context, std::uint64_t held_before,
-                CUdevice device) {
-  const std::uint64_t held_after = session.card().held(device);
-  context->cost = held_after > held_before ? held_after - held_before : 0;
-  if (!session.ledger().take(context->device, context->cost)) {
-    log_line("a context costs %llu bytes on the card: more than is left of the lease",
-             static_cast<unsigned long long>(context->cost));
-    return CUDA_ERROR_OUT_OF_MEMORY;
-  }
-  Context* added = context.get();
-  session.add_context(std::move(context));
-  session.make_current(added);
-  return CUDA_SUCCESS;
-}
-
-std::unique_ptr<Context> new_context(Session& session, std::uint64_t id, std::int32_t device, bool primary) {
+std::unique_ptr<Context> new_context(Session& session, std::uint64_t id, std::int32_t device) {
   if (id == 0 || session.find_context(id) != nullptr)
     throw wire::Malformed("a new context has an id that is taken");
   auto context = std::make_unique<Context>();
   context->id = id;
   context->device = session.ordinal(device);
-  context->primary = primary;
   return context;
 }
+
+namespace {
 
 CUresult primary_retain(Session& session, const wire::PrimaryRetain& message) {
   const CUdevice device = session.device(message.device);
   if (session.primary_context(session.ordinal(message.device)) != nullptr) return CUDA_SUCCESS;
-  auto context = new_context(session, message.context, message.device, true);
+  auto context = new_context(session, message.context, message.device);
+  context->primary = true;
   const DriverTable& driver = session.driver();
   if (message.flags != 0) call(driver.cuDevicePrimaryCtxSetFlags_v2, device, message.flags);
   const std::uint64_t before = session.card().held(device);
   CUresult result = call(driver.cuDevicePrimaryCtxRetain, &context->handle, device);
   if (result != CUDA_SUCCESS) return result;
-  result = charge(session, std::move(context), before, device);
+  result = session.enter_context(std::move(context), before);
   if (result != CUDA_SUCCESS) call(driver.cuDevicePrimaryCtxRelease_v2, device);
   return result;
+}
+
+// They are parts of the primary context and end before it.
+void end_green_contexts(Session& session, std::int32_t device) {
+  while (Context* context = session.green_context(session.ordinal(device)))
+    session.end_green_context(*context);
 }
 
 void end_primary(Session& session, std::int32_t device) {
@@ -167,6 +197,7 @@ void end_primary(Session& session, std::int32_t device) {
 CUresult primary_release(Session& session, const wire::PrimaryRelease& message) {
   const CUdevice device = session.device(message.device);
   if (session.primary_context(session.ordinal(message.device)) == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
+  end_green_contexts(session, message.device);
   const CUresult result = call(session.driver().cuDevicePrimaryCtxRelease_v2, device);
   end_primary(session, message.device);
   return result;
@@ -176,6 +207,7 @@ CUresult primary_reset(Session& session, const wire::PrimaryReset& message) {
   const CUdevice device = session.device(message.device);
   const Context* context = session.primary_context(session.ordinal(message.device));
   if (context == nullptr) return CUDA_SUCCESS;
+  end_green_contexts(session, message.device);
   const DriverTable& driver = session.driver();
   const CUresult result = call(driver.cuDevicePrimaryCtxReset_v2, device);
   if (result != CUDA_SUCCESS) return result;
@@ -187,20 +219,20 @@ CUresult primary_reset(Session& session, const wire::PrimaryReset& message) {
 
 CUresult context_create(Session& session, const wire::ContextCreate& message) {
   const CUdevice device = session.device(message.device);
-  auto context = new_context(session, message.context, message.device, false);
+  auto context = new_context(session, message.context, message.device);
   const DriverTable& driver = session.driver();
   const std::uint64_t before = session.card().held(device);
   CUresult result = call(driver.cuCtxCreate_v2, &context->handle, message.flags, device);
   if (result != CUDA_SUCCESS) return result;
   CUcontext handle = context->handle;
-  result = charge(session, std::move(context), before, device);
+  result = session.enter_context(std::move(context), before);
   if (result != CUDA_SUCCESS) call(driver.cuCtxDestroy_v2, handle);
   return result;
 }
 
 CUresult context_destroy(Session& session, const wire::ContextDestroy& message) {
   const Context* context = session.find_context(message.context);
-  if (context == nullptr || context->primary) return CUDA_ERROR_INVALID_CONTEXT;
+  if (context == nullptr || context->primary || context->green) return CUDA_ERROR_INVALID_CONTEXT;
   const CUresult result = call(session.driver().cuCtxDestroy_v2, context->handle);
   session.end_context(message.context);
   return result;

@@ -222,7 +222,7 @@ CUresult launch(Session& session, const wire::GraphLaunch& message) {
   CUevent done = context.events->take();
   const CUresult recorded = call(driver.cuEventRecord, done, stream);
   if (recorded == CUDA_SUCCESS)
-    graphs.slots().launched({done, context.events, context.id, message.exec, stream, std::move(slots)});
+    graphs.slots().launched({done, context.events, context.home, message.exec, stream, std::move(slots)});
   return recorded;
 }
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <signal.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <exception>
+#include <filesystem>
+#include <string>
 
 #include "wire/greeting.h"
 #include "wire/socket.h"
@@ -23,6 +26,21 @@ namespace {
 void die_with(pid_t agent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != agent) end(1);
+}
+
+// The driver puts managed variables of modules where it likes in this process, and the client must have
+// nothing there. Clients' mappings grow from the top of the address space down; so here they begin at a third
+// of it and grow upwards, as they did of old. Where that is not permitted, addresses may collide, which is
+// improbable.
+void keep_off_the_clients_addresses([[maybe_unused]] char** argv) {
+#ifndef __SANITIZE_THREAD__                 // which knows no such layout
+  const int now = personality(0xffffffff);  // asks
+  if (now < 0 || (now & ADDR_COMPAT_LAYOUT) != 0) return;
+  const auto wanted = static_cast<unsigned long>(now | ADDR_COMPAT_LAYOUT);
+  // By its own path, so that it keeps its name.
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe");
+  if (personality(wanted) >= 0) execv(program.c_str(), argv);
+#endif
 }
 
 void set_signals() {
@@ -57,6 +75,7 @@ worker::Session* open_session(const worker::Options& options, worker::StdoutCapt
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_off_the_clients_addresses(argv);
   const pid_t agent = getppid();
   set_signals();
   try {

@@ -67,7 +67,7 @@ namespace {
 
 void mem_alloc(Session& session, const wire::FrameHeader& request, const wire::MemAlloc& message) {
   const Context& context = session.current();
-  allocate(session, request, context.device, message.size, {.context = context.id});
+  allocate(session, request, context.device, message.size, {.context = context.home});
 }
 
 CUresult mem_free(Session& session, const wire::MemFree& message) {

@@ -38,7 +38,7 @@ void module_load(Session& session, const wire::FrameHeader& request, const wire:
   session.current();
   auto image = std::make_shared<CodeImage>(message.image, message.code);
   auto jit = std::make_shared<Jit>(message.jit);
-  session.detach(request, [&session, request, image, jit, id = message.module, context = request.context] {
+  session.detach(request, [&session, request, image, jit, id = message.module, context = session.home()] {
     CodeOwner owner{.id = id, .context = context};
     const CUresult result = call(session.driver().cuModuleLoadDataEx, &owner.module, image->data(),
                                  jit->count(), jit->names(), jit->values());
@@ -65,10 +65,10 @@ void library_load(Session& session, const wire::FrameHeader& request, const wire
 void library_module(Session& session, const wire::FrameHeader& request, const wire::LibraryModule& message) {
   session.current();
   const auto library = session.handle<CUlibrary>(wire::Kind::library, message.library);
-  CodeOwner owner{.id = message.module, .context = request.context};
+  CodeOwner owner{.id = message.module, .context = session.home()};
   const CUresult result = call(session.driver().cuLibraryGetModule, &owner.module, library);
   if (result != CUDA_SUCCESS) return session.answer(request, result);
-  session.adopt(wire::Kind::module, owner.id, owner.module, message.library, request.context);
+  session.adopt(wire::Kind::module, owner.id, owner.module, message.library, owner.context);
   answer_loaded(session, request, owner, session.layouts(message.library), nullptr);
 }
 
@@ -97,21 +97,35 @@ CUresult attributes(Session& session, const wire::FunctionAttributes& message,
   return CUDA_SUCCESS;
 }
 
+CUresult find_global(const DriverTable& driver, const CodeOwner& owner, const wire::ModuleGlobal& message,
+                     CUdeviceptr* address, std::size_t* size) {
+  const char* name = message.name.c_str();
+  if (owner.library == nullptr) return call(driver.cuModuleGetGlobal_v2, address, size, owner.module, name);
+  if (message.managed != 0) return call(driver.cuLibraryGetManaged, address, size, owner.library, name);
+  return call(driver.cuLibraryGetGlobal, address, size, owner.library, name);
+}
+
+bool is_managed(const DriverTable& driver, CUdeviceptr address) {
+  unsigned managed = 0;
+  call(driver.cuPointerGetAttribute, static_cast<void*>(&managed), CU_POINTER_ATTRIBUTE_IS_MANAGED, address);
+  return managed != 0;
+}
+
 CUresult module_global(Session& session, const wire::ModuleGlobal& message,
                        wire::ModuleGlobal::Reply& reply) {
   const CodeOwner owner = find_owner(session, message.owner, message.is_library != 0);
   const DriverTable& driver = session.driver();
   CUdeviceptr address = 0;
   std::size_t size = 0;
-  const CUresult result =
-      owner.library != nullptr
-          ? call(driver.cuLibraryGetGlobal, &address, &size, owner.library, message.name.c_str())
-          : call(driver.cuModuleGetGlobal_v2, &address, &size, owner.module, message.name.c_str());
+  const CUresult result = find_global(driver, owner, message, &address, &size);
   if (result != CUDA_SUCCESS) return result;
-  const std::uint64_t context = owner.library != nullptr ? session.current().id : owner.context;
-  session.memory().add_foreign(message.owner, context, address, size);
   reply.address = address;
   reply.size = size;
+  reply.managed = message.managed != 0 || is_managed(driver, address);
+  // A library's managed variable is the same in all contexts and outlives them.
+  std::uint64_t context = owner.context;
+  if (owner.library != nullptr) context = reply.managed != 0 ? 0 : session.current().home;
+  session.memory().add_foreign(message.owner, context, address, size);
   return CUDA_SUCCESS;
 }
 

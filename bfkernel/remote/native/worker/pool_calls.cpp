@@ -101,7 +101,7 @@ void mem_alloc_async(Session& session, const wire::FrameHeader& request, const w
   if (pool.max_size != 0 && (used > pool.max_size || message.size > pool.max_size - used)) {
     return session.answer(request, CUDA_ERROR_OUT_OF_MEMORY);
   }
-  const Memory::Owner owner{context.id, id};
+  const Memory::Owner owner{context.home, id};
   // What this stream's own order freed may be used by what follows in it, without any waiting.
   if (const auto reused = session.reclaimer().take_back(pool.device, message.size, owner, message.stream)) {
     return session.answer(request, CUDA_SUCCESS, {encoded(wire::MemAllocAsync::Reply{*reused})});

@@ -240,19 +240,18 @@ void Session::drain_stdout() {
 // ---- names
 
 void* Session::find(wire::Kind kind, std::uint64_t id) {
-  if (kind == wire::Kind::context) {
+  if (kind == wire::Kind::context || kind == wire::Kind::green_context) {
+    const bool green = kind == wire::Kind::green_context;
     const Context* context = find_context(id);
-    if (context == nullptr) throw CudaError{CUDA_ERROR_INVALID_CONTEXT};
-    return context->handle;
+    if (context == nullptr || (green && !context->green)) throw CudaError{CUDA_ERROR_INVALID_CONTEXT};
+    return green ? static_cast<void*>(context->green) : context->handle;
   }
   void* found = handles_.find(kind, id);
   if (found == nullptr) throw CudaError{CUDA_ERROR_INVALID_HANDLE};
   return found;
 }
 
-void Session::adopt(wire::Kind kind, std::uint64_t id, void* handle) {
-  adopt(kind, id, handle, 0, current_ != nullptr ? current_->id : 0);
-}
+void Session::adopt(wire::Kind kind, std::uint64_t id, void* handle) { adopt(kind, id, handle, 0, home()); }
 
 void Session::adopt(wire::Kind kind, std::uint64_t id, void* handle, std::uint64_t owner,
                     std::uint64_t context) {

@@ -22,6 +22,7 @@
 #include "worker/card_memory.h"
 #include "worker/connection.h"
 #include "worker/control.h"
+#include "worker/device_resources.h"
 #include "worker/driver.h"
 #include "worker/handles.h"
 #include "worker/host_functions.h"
@@ -57,12 +58,15 @@ struct CudaError {
 // One context of the client's. It lives as long as its id.
 struct Context {
   std::uint64_t id = 0;
+  // The context with which ends what is made in this one: itself, or of a green context the primary one.
+  std::uint64_t home = 0;
+  CUgreenCtx green = nullptr;  // null: an ordinary context
   CUcontext handle = nullptr;
   unsigned device = 0;
   bool primary = false;
-  std::uint64_t cost = 0;  // bytes charged to the lease for the context itself
-  std::unique_ptr<UploadRing> uploads;
-  std::shared_ptr<EventPool> events;  // lanes hold it beyond the context's end
+  std::uint64_t cost = 0;               // bytes charged to the lease for the context itself
+  std::shared_ptr<UploadRing> uploads;  // a green context's are those of the primary one
+  std::shared_ptr<EventPool> events;    // lanes hold it beyond the context's end
 };
 
 // One pool of cuMemPoolCreate, or a device's default pool. What it holds, Memory counts.
@@ -124,15 +128,22 @@ class Session {
   // True where more frames wait: then this thread has better things to do than to wait for the GPU.
   bool more_to_do() const { return connection_ && connection_->ready(); }
 
-  void add_context(std::unique_ptr<Context> context);
+  // Enters a context that the driver just made, and charges the lease for what it took from the card since
+  // `held_before`. OUT_OF_MEMORY, and nothing entered, where the lease has not that much.
+  CUresult enter_context(std::unique_ptr<Context> context, std::uint64_t held_before);
   // Ends the tables of a context and the memory that was allocated in it; the driver's own end is the
   // caller's.
   void end_context(std::uint64_t id);
+  // Ends a green context, here and in the driver.
+  CUresult end_green_context(Context& context);
   Context* find_context(std::uint64_t id);
   Context* primary_context(unsigned device);
+  Context* green_context(unsigned device);  // any one of them
   std::vector<CUcontext> context_handles();
   void make_current(Context* context);
   CUcontext current_handle() const { return current_ ? current_->handle : nullptr; }
+  // The client's id of the context that ends what is made in the current one; 0 where there is none.
+  std::uint64_t home() const { return current_ ? current_->home : 0; }
 
   // For lanes, which cannot ask what is current: an object of the given context (0: of none).
   void adopt(wire::Kind kind, std::uint64_t id, void* handle, std::uint64_t owner, std::uint64_t context);
@@ -145,6 +156,7 @@ class Session {
   Handles& handles() { return handles_; }
   Ledger& ledger() { return ledger_; }
   Arrays& arrays() { return arrays_; }
+  DeviceResources& resources() { return resources_; }
   Memory& memory() { return *memory_; }
   Graphs& graphs() { return *graphs_; }
   Reclaimer& reclaimer() { return *reclaimer_; }
@@ -164,8 +176,10 @@ class Session {
   void execute_generated(const Request& request);
   void bind(std::uint64_t context);
   void wait_for_gpu();
-  bool at_work(const std::vector<void*>& streams);
+  bool at_work(const std::vector<void*>& streams, bool detached);
   void note_work();
+  void add_context(std::unique_ptr<Context> context);
+  Context* find_context(const std::function<bool(const Context&)>& wanted);
   void fail(const std::exception& error);
   void use_window(const Window& window);
   void hear_agent(const wire::json::Value& message, wire::Fd descriptor);
@@ -185,6 +199,7 @@ class Session {
   std::unique_ptr<Connection> connection_;
   Handles handles_;
   Arrays arrays_;
+  DeviceResources resources_;
   DownloadBuffers downloads_;
   std::mutex layouts_mutex_;
   std::map<std::uint64_t, ParamLayouts> layouts_;

@@ -7,7 +7,7 @@ import ctypes
 import threading
 from ctypes import byref, c_uint64, c_void_p
 
-from driver import Address, Handle, Size, allocate, call, cuda, fails, start
+from driver import PTX, Address, Handle, Size, allocate, call, cuda, fails, start
 from graph_tools import (
     ACTIVE,
     CAPTURE_INVALIDATED,
@@ -201,6 +201,45 @@ def unsafe_calls() -> None:
     end(on)
 
 
+def unsafe_calls_of_other_threads() -> None:
+    on, done = stream(), event()
+    call("cuEventRecord", done, None)
+    call("cuEventSynchronize", done)
+    calls = [("cuEventQuery", done), ("cuEventSynchronize", done), ("cuModuleLoadData", byref(Handle()), PTX)]
+    for mode in (GLOBAL, THREAD_LOCAL, RELAXED):
+        for theirs in (GLOBAL, THREAD_LOCAL, RELAXED):
+            for name, *arguments in calls:
+                begin(on, mode)
+                result = elsewhere_in(theirs, name, *arguments)
+                forbidden = mode == theirs == GLOBAL
+                assert result == (CAPTURE_UNSUPPORTED if forbidden else 0), (mode, theirs, name, result)
+                assert status(on) == (INVALIDATED if forbidden else ACTIVE)
+                if forbidden:
+                    fails(CAPTURE_INVALIDATED, "cuStreamEndCapture", on, byref(Handle()))
+                else:
+                    end(on)
+    # In its own thread any but a relaxed capture forbids them.
+    for mode in (GLOBAL, THREAD_LOCAL):
+        begin(on, mode)
+        fails(CAPTURE_UNSUPPORTED, "cuEventQuery", done)
+        fails(CAPTURE_INVALIDATED, "cuStreamEndCapture", on, byref(Handle()))
+
+
+def elsewhere_in(mode: int, name: str, *arguments: object) -> int:
+    """What the call answers in a thread of its own, in this capture mode."""
+    results: list[int] = []
+
+    def run_there() -> None:
+        call("cuCtxSetCurrent", context)
+        call("cuThreadExchangeStreamCaptureMode", byref(ctypes.c_int(mode)))
+        results.append(getattr(cuda, name)(*arguments))
+
+    thread = threading.Thread(target=run_there)
+    thread.start()
+    thread.join()
+    return results[0]
+
+
 def allocate_or_fail(results: list[int]) -> Address:
     address = Address()
     results.append(cuda.cuMemAlloc_v2(byref(address), Size(64)))
@@ -253,6 +292,7 @@ copies()
 host_functions()
 memory_of_the_graph()
 unsafe_calls()
+unsafe_calls_of_other_threads()
 into_a_graph()
 ends_of_streams()
 many_launches()
