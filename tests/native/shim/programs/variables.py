@@ -55,7 +55,7 @@ def find(name: str, *whose: object) -> tuple[Address, int]:
     return address, size.value
 
 
-def words(address: Address) -> ctypes.Array[c_uint32]:
+def words(address: Address) -> ctypes._Pointer[c_uint32]:
     return ctypes.cast(address.value, Word)
 
 
