@@ -12,7 +12,11 @@ namespace shim::move {
 namespace {
 
 std::mutex& mutex = *new std::mutex;
-std::map<ContextObject*, CUstream>& streams = *new std::map<ContextObject*, CUstream>;
+struct InContext {
+  CUstream stream = nullptr;
+  unsigned ends = 0;  // the context's, when the stream was made
+};
+std::map<ContextObject*, InContext>& streams = *new std::map<ContextObject*, InContext>;
 thread_local bool inside = false;
 
 // The calling thread in the context whose memory moves.
@@ -34,23 +38,18 @@ class Mover {
 // Under a Mover.
 CUstream stream_of(ContextObject* context) {
   const std::lock_guard lock(mutex);
-  CUstream& stream = streams[context];
-  if (!stream) api::cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING);
-  return stream;
+  InContext& in_context = streams[context];
+  if (!in_context.stream || in_context.ends != context->ends) {
+    api::cuStreamCreate(&in_context.stream, CU_STREAM_NON_BLOCKING);
+    in_context.ends = context->ends;
+  }
+  return in_context.stream;
 }
 
 void wait(Request& request, Pending& pending) {
   const CUresult result = request.wait(pending);
   require(result == CUDA_SUCCESS, result);
 }
-
-const bool registered = [] {
-  contexts::on_end([](ContextObject* context) {
-    const std::lock_guard lock(mutex);
-    streams.erase(context);
-  });
-  return true;
-}();
 
 }  // namespace
 

@@ -229,11 +229,12 @@ bool map_twice(Pages& pages) {
 const bool registered = [] {
   contexts::on_end([](ContextObject* context) {
     const std::lock_guard lock(mutex);
+    const bool last = contexts::all_usable().size() == 1;
     for (auto entry = ranges.begin(); entry != ranges.end();) {
       Pages& pages = entry->second;
       const bool ends = pages.context == context && !pages.outlives_context;
-      // As long as there is a context to fetch it: the program may look at it when there is none.
-      if (pages.outlives_context) bring(pages, 0, pages.chunks.size(), State::ours);
+      // The program may look at it when there is no context to fetch it in.
+      if (pages.outlives_context && last) bring(pages, 0, pages.chunks.size(), State::ours);
       if (ends) unmap(pages);
       entry = ends ? ranges.erase(entry) : std::next(entry);
     }

@@ -130,6 +130,32 @@ def variables_of_a_library() -> None:
     call("cuLibraryUnload", library)
 
 
+def found_before_any_context() -> None:
+    """As runtimes do while they start."""
+    library = Handle()
+    call("cuInit", 0)
+    call("cuLibraryLoadData", byref(library), PTX, None, None, 0, None, None, 0)
+    first, _ = find("cuLibraryGetManaged", library, b"first")
+    assert words(first)[0] == 5
+    call("cuLibraryUnload", library)
+
+
+def a_library_s_variables_outlive_a_reset() -> None:
+    library, bump = Handle(), Handle()
+    call("cuLibraryLoadData", byref(library), PTX, None, None, 0, None, None, 0)
+    call("cuLibraryGetKernel", byref(bump), library, b"bump")
+    first, _ = find("cuLibraryGetManaged", library, b"first")
+    assert launch(bump, 1, 1, c_uint(10)) == 0
+    call("cuDevicePrimaryCtxReset_v2", 0)
+    assert words(first)[0] == 15
+    words(first)[0] = 20
+    start()
+    assert launch(bump, 1, 1, c_uint(1)) == 0
+    call("cuCtxSynchronize")
+    assert words(first)[0] == 21
+    call("cuLibraryUnload", library)
+
+
 def after_a_reset() -> None:
     module, _, _ = load()
     first, _ = find("cuModuleGetGlobal_v2", module, b"first")
@@ -143,9 +169,11 @@ def after_a_reset() -> None:
     assert words(first)[0] == 6
 
 
+found_before_any_context()
 context = start()
 for _ in range(3):
     both_sides_see_a_module_s_variables()
     variables_of_a_library()
 after_a_reset()
+a_library_s_variables_outlive_a_reset()
 print("ok")
