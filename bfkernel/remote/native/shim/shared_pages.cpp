@@ -2,7 +2,6 @@
 #include "shim/shared_pages.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "shim/api.h"
+#include "shim/double_mapping.h"
 #include "shim/log.h"
 #include "shim/mirrors.h"
 #include "shim/move.h"
@@ -195,35 +195,12 @@ bool touches_memory(Opcode opcode) {
 }
 
 void unmap(const Pages& pages) {
-  munmap(pages.alias, pages.mapped());
-  void* at = reinterpret_cast<void*>(pages.host);
-  if (!pages.reserved) {
-    munmap(at, pages.mapped());
-    return;
-  }
-  mmap(at, pages.mapped(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  double_mapping::end(pages.host, pages.alias, pages.mapped(), pages.reserved);
 }
 
-// Maps the same new pages at `host` and somewhere else.
 bool map_twice(Pages& pages) {
-  const int fd = memfd_create("bfkernel-shared", MFD_CLOEXEC);
-  if (fd < 0) return false;
-  const bool sized = ftruncate(fd, static_cast<off_t>(pages.mapped())) == 0;
-  void* at = reinterpret_cast<void*>(pages.host);
-  void* alias = sized ? mmap(nullptr, pages.mapped(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
-  const int flags = MAP_SHARED | (pages.reserved ? MAP_FIXED : MAP_FIXED_NOREPLACE);
-  void* here = alias != MAP_FAILED ? mmap(at, pages.mapped(), PROT_READ, flags, fd, 0) : MAP_FAILED;
-  close(fd);
-  if (here != at) {
-    if (alias != MAP_FAILED) munmap(alias, pages.mapped());
-    if (here != MAP_FAILED) munmap(here, pages.mapped());
-    return false;
-  }
-  // The child of a fork has no part in it, as with any driver.
-  madvise(here, pages.mapped(), MADV_DONTFORK);
-  madvise(alias, pages.mapped(), MADV_DONTFORK);
-  pages.alias = static_cast<std::byte*>(alias);
-  return true;
+  pages.alias = double_mapping::make(pages.host, pages.mapped(), pages.reserved);
+  return pages.alias != nullptr;
 }
 
 const bool registered = [] {
