@@ -69,10 +69,17 @@ void begin(CUstream stream, CUgraph graph, const std::vector<wire::Dependency>& 
   require(mode >= CU_STREAM_CAPTURE_MODE_GLOBAL && mode <= CU_STREAM_CAPTURE_MODE_RELAXED,
           CUDA_ERROR_INVALID_VALUE);
   const uint64_t id = id_of(stream);
-  Request request(Opcode::CaptureBegin, Context::any);
-  request.in_context(context_of(stream));
-  request.fields(wire::CaptureBegin{id, graph ? id_of(graph) : 0, dependencies});
-  request.wait();
+  const wire::CaptureBegin message{id, graph ? id_of(graph) : 0, dependencies};
+  CUresult result = CUDA_ERROR_NOT_READY;  // while the worker waits for the GPU on its own behalf
+  while (result == CUDA_ERROR_NOT_READY) {
+    Request request(Opcode::CaptureBegin, Context::any);
+    request.in_context(context_of(stream));
+    request.fields(message);
+    Pending pending;
+    result = request.wait(pending);
+  }
+  require(result == CUDA_SUCCESS, result);
+  report_deferred();
   add({id, mode, gettid()});
 }
 

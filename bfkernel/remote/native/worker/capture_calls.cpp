@@ -35,7 +35,7 @@ std::uint64_t graph_captured(Session& session, CUstream stream) {
   return graph;
 }
 
-CUresult begin(Session& session, const wire::CaptureBegin& message) {
+CUresult begin_now(Session& session, const wire::CaptureBegin& message) {
   Graphs& graphs = session.graphs();
   const CUstream stream = stream_of(session, message.stream);
   const DriverTable& driver = session.driver();
@@ -51,6 +51,18 @@ CUresult begin(Session& session, const wire::CaptureBegin& message) {
                                CU_STREAM_CAPTURE_MODE_RELAXED);
   if (result == CUDA_SUCCESS) graphs.begin_capture(message.stream, message.graph, true);
   return result;
+}
+
+// While the GPU is waited for the client is told to try again, once that is over: this thread does not wait.
+void begin(Session& session, const wire::FrameHeader& request, const wire::CaptureBegin& message) {
+  const std::unique_lock quiet(session.graphs().quiet(), std::try_to_lock);
+  if (quiet) return session.answer(request, begin_now(session, message));
+  session.detach(request, [&session, request] {
+    {
+      const std::lock_guard over(session.graphs().quiet());
+    }
+    session.answer(request, CUDA_ERROR_NOT_READY);
+  });
 }
 
 CUresult end(Session& session, const wire::CaptureEnd& message, wire::CaptureEnd::Reply& reply) {

@@ -115,7 +115,12 @@ void Session::end_context(std::uint64_t id) {
 // as it can be.
 void Session::wait_for_gpu() {
   // A stream that captures must not be waited for, or its capture would be over.
-  while (graphs_->capturing()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::unique_lock quiet(graphs_->quiet());
+  while (graphs_->capturing()) {
+    quiet.unlock();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    quiet.lock();
+  }
   for (CUcontext context : context_handles()) {
     if (call(driver_.cuCtxSetCurrent, context) == CUDA_SUCCESS) call(driver_.cuCtxSynchronize);
   }

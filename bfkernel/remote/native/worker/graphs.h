@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <unordered_map>
@@ -116,6 +117,9 @@ class Graphs {
   bool is_captured_into(std::uint64_t graph) const;
   // Any thread.
   bool capturing() const { return captures_.load(std::memory_order_relaxed) != 0; }
+  // Held while a capture begins, and while somebody beside the session's thread waits for all that the GPU
+  // does: such a wait would end a capture that begins meanwhile.
+  std::mutex& quiet() { return quiet_; }
   // The graph that a stream, which need not be the one where the capture began, captures into; 0: none.
   std::uint64_t captured_by(CUstream stream);
 
@@ -137,6 +141,7 @@ class Graphs {
   std::map<std::uint64_t, Memory> left_allocated_;
   std::map<unsigned, Use> uses_;
   std::map<std::uint64_t, Capture> in_flight_;
+  std::mutex quiet_;
 };
 
 }  // namespace worker
