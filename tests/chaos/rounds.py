@@ -56,7 +56,7 @@ class Chaos:
                 msg = f"round {number}, victims {[name for _, name, _ in victims]}: {error}"
                 raise AssertionError(msg) from error
             self.report.rounds += 1
-        eventually("the leases of the dead to end", self._nothing_is_left, TTL_S + MARGIN_S)
+        eventually(self._nothing_is_left, TTL_S + MARGIN_S, what="the leases of the dead to end")
         self.report.seconds = time.monotonic() - began
         return self.report
 
@@ -89,7 +89,7 @@ class Chaos:
             if isinstance(victim, Member):
                 self._site.start(victim)
         if any(kind == "pool" for kind, _, _ in victims):
-            eventually("an answer of the pool", lambda: self._site.get("/api/v1/gpus"), LIMIT_S)
+            eventually(lambda: self._site.get("/api/v1/gpus"), LIMIT_S, what="an answer of the pool")
             self._pool_started_at = time.monotonic()
         self._settle()
         after = self._site.notes()
@@ -139,11 +139,11 @@ class Chaos:
             return "; ".join(f"{n}: {note.state}, {note.why}" for n, note in notes if note.state != "working")
 
         try:
-            eventually("all clients to work", all_work, LIMIT_S)
+            eventually(all_work, LIMIT_S, what="all clients to work")
         except AssertionError as error:
             msg = f"{error}: {why()}"
             raise AssertionError(msg) from error
-        eventually("books that agree", self._books_agree, LIMIT_S)
+        eventually(self._books_agree, LIMIT_S, what="books that agree")
 
     def _books_agree(self) -> bool:
         """Whether every client has its lease, no dead one's lives too long, and the GPUs' sums are right."""

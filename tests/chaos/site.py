@@ -66,7 +66,7 @@ class Site:
     def kill(self, member: Member) -> None:
         """SIGKILL, and wait until it is gone."""
         os.kill(member.pid, signal.SIGKILL)
-        eventually(f"the end of {member.name}", lambda: not psutil.pid_exists(member.pid), LIMIT_S)
+        eventually(lambda: not psutil.pid_exists(member.pid), LIMIT_S, what=f"the end of {member.name}")
 
     def workers(self) -> dict[int, str]:
         """Return the worker processes of all agents, with their leases."""

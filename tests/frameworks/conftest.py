@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import Pool
-from tests.integration.jupyter_processes import BFKERNEL, Processes, eventually
+from tests.integration.jupyter_processes import BFKERNEL, Processes
 from tests.integration.leased_program import worker_processes
+from tests.waiting import eventually
 
 PROGRAMS = Path(__file__).parent / "programs"
 # Lines that tell of waiting for the lease; anything else that bfkernel says would be a complaint.

@@ -14,9 +14,10 @@ import pytest
 
 from bfkernel.remote.client import PoolClient
 from bfkernel.remote.native_files import native_dir
+from tests.waiting import eventually
 
 from .jupyter_harness import Jupyter
-from .jupyter_processes import BFKERNEL, Processes, eventually, read_line
+from .jupyter_processes import BFKERNEL, Processes, read_line
 from .pool_processes import Process, make_native_dir
 
 KERNELSPECS = Path(__file__).parents[2] / "share"
@@ -71,9 +72,9 @@ class Pool:
     def states(self) -> list[str]:
         return sorted(lease["state"] for lease in self.leases())
 
-    def wait_until_free(self, limit_s: float) -> float:
-        """Wait until nobody holds or waits for a share, and return how long it took."""
-        return eventually(lambda: not self.leases(), limit_s, "the end of the lease")
+    def wait_until_free(self, limit_s: float) -> None:
+        """Wait until nobody holds or waits for a share."""
+        eventually(lambda: not self.leases(), limit_s, "the end of the lease")
 
 
 def private_environment(folder: Path) -> dict[str, str]:

@@ -16,7 +16,9 @@ from typing import Any
 import httpx
 from jupyter_client.blocking import BlockingKernelClient
 
-from .jupyter_processes import Processes, eventually
+from tests.waiting import eventually
+
+from .jupyter_processes import Processes
 
 TOKEN = "a-test"
 

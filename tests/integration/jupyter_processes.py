@@ -9,8 +9,7 @@ import select
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -85,13 +84,3 @@ def read_line(process: subprocess.Popen[str], limit_s: float = 30.0) -> str:
     ready, _, _ = select.select([process.stdout], [], [], limit_s)
     assert ready, f"process {process.pid} printed nothing within {limit_s:g} s"
     return process.stdout.readline()
-
-
-def eventually(condition: Callable[[], object], limit_s: float, what: str = "it") -> float:
-    """Wait until ``condition`` is true, and return how long that took, in seconds."""
-    began = time.monotonic()
-    while not condition():
-        waited = time.monotonic() - began
-        assert waited < limit_s, f"{what} had not come true after {limit_s:g} s"
-        time.sleep(0.05)
-    return time.monotonic() - began

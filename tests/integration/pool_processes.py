@@ -17,8 +17,6 @@ import struct
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -225,12 +223,3 @@ class Connection:
         head = self.echo(12)
         assert head[:8] == b"BFKERNEL", head
         return json.loads(self.echo(struct.unpack("<I", head[8:])[0]))
-
-
-def eventually(what: str, condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
-    """Return the condition's result once it is true."""
-    end = time.monotonic() + limit_s
-    while not (result := condition()):
-        assert time.monotonic() < end, f"not within {limit_s:g} s: {what}"
-        time.sleep(0.02)
-    return result

@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.waiting import eventually
+
 from .conftest import Pool
-from .jupyter_processes import Processes, eventually
+from .jupyter_processes import Processes
 from .leased_program import LeasedProgram
 
 # A worker looks at its GPU every two seconds.

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import signal
 
+from tests.waiting import eventually
+
 from .conftest import TTL_S
-from .jupyter_processes import BFKERNEL, eventually, read_line
+from .jupyter_processes import BFKERNEL, read_line
 
 
 def test_health_is_good_and_a_dead_pool_is_said(pool, bfkernel):

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from bfkernel.remote.client import PoolClient
+from tests.waiting import eventually
 
 from .conftest import DRIVER
-from .jupyter_processes import BFKERNEL, Processes, eventually, read_line
+from .jupyter_processes import BFKERNEL, Processes, read_line
 
 CONFIGURATION = """
 c.ServerOptions.state_dir = {state!r}

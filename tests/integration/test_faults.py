@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from bfkernel.remote.client import PoolClient
+from tests.waiting import eventually
 
 from .conftest import TTL_S, Pool
-from .jupyter_processes import BFKERNEL, Processes, eventually, read_line
+from .jupyter_processes import BFKERNEL, Processes, read_line
 from .leased_program import LeasedProgram, worker_processes
 
 Start = Callable[..., LeasedProgram]

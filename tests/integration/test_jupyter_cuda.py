@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from .jupyter_processes import eventually
+from tests.waiting import eventually
+
 from .test_jupyter_lease_life import kernel_process
 
 pytest.importorskip("numba.cuda", reason="numba-cuda is not installed")

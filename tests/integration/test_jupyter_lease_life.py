@@ -12,8 +12,9 @@ import psutil
 import pytest
 from jupyter_client.manager import start_new_kernel
 
+from tests.waiting import eventually
+
 from .conftest import TTL_S
-from .jupyter_processes import eventually
 
 # The pool looks for expired leases a few times a TTL; a kernel needs a second to notice its parent's end.
 WITHIN_TTL_S = TTL_S + 3

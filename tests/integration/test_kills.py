@@ -17,8 +17,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.waiting import eventually
+
 from .conftest import Pool
-from .jupyter_processes import BFKERNEL, Processes, eventually, read_line
+from .jupyter_processes import BFKERNEL, Processes, read_line
 from .leased_program import PROGRAMS, LeasedProgram, worker_processes
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -95,7 +97,10 @@ class Victims:
 
 
 def until_no_worker_is_left(pool: Pool) -> float:
-    return eventually(lambda: not worker_processes(pool.process), LIMIT_S, "the end of all workers")
+    """Wait for it, and return how long it took, in seconds."""
+    began = time.monotonic()
+    eventually(lambda: not worker_processes(pool.process), LIMIT_S, "the end of all workers")
+    return time.monotonic() - began
 
 
 def kill_programs(

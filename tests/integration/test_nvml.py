@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from bfkernel.remote.client import routed_environment
+from tests.waiting import eventually
 
 from .conftest import Pool, private_environment
-from .jupyter_processes import BFKERNEL, Processes, eventually
+from .jupyter_processes import BFKERNEL, Processes
 from .leased_program import PROGRAMS, LeasedProgram, worker_processes
 
 MIB = 1 << 20

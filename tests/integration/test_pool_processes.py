@@ -14,7 +14,9 @@ from typing import Any
 
 import psutil
 
-from .pool_processes import Client, Connection, Process, eventually
+from tests.waiting import eventually
+
+from .pool_processes import Client, Connection, Process
 
 START = {"port": 0, "data_port": 0}
 
@@ -46,15 +48,15 @@ def test_serve_grants_and_serves_a_lease(start: Callable[..., Process], native: 
     assert (first.greeting["slot"], second.greeting["slot"]) == (0, 1)
     assert first.echo(11) == b"first frame"
     active = eventually(
-        "both workers' bytes", lambda: (x := client.lease(lease["id"]))["held_mib"] == 6 and x
+        lambda: (x := client.lease(lease["id"]))["held_mib"] == 6 and x, what="both workers' bytes"
     )
     assert (active["state"], active["workers"]) == ("active", 2)
 
     first.close()
-    eventually("the first worker's end", lambda: client.lease(lease["id"])["workers"] == 1)
+    eventually(lambda: client.lease(lease["id"])["workers"] == 1, what="the first worker's end")
     assert client.release(lease["id"])["state"] == "released"
     assert second.last_words() == "The lease was released."
-    eventually("the free share", lambda: client.gpus()[0]["free_mib"] == 32768)
+    eventually(lambda: client.gpus()[0]["free_mib"] == 32768, what="the free share")
     late = Connection(lease["agent"], lease["token"])
     assert late.greeting["code"] == "lease-ended"
 
@@ -73,7 +75,7 @@ def test_killing_a_worker_is_noticed_by_its_client_alone(start: Callable[..., Pr
     assert victim.ended()
     other.socket.sendall(b"alive")
     assert other.echo(16) == b"first framealive"
-    eventually("its place", lambda: Connection(lease["agent"], lease["token"]).greeting["slot"] == 0)
+    eventually(lambda: Connection(lease["agent"], lease["token"]).greeting["slot"] == 0, what="its place")
 
 
 def test_garbage_on_the_data_port_harms_nobody(start: Callable[..., Process]) -> None:
@@ -115,7 +117,7 @@ def test_a_killed_pool_finds_every_lease_and_clients_do_not_notice(
     threads = [threading.Thread(target=traffic) for _ in range(3)]
     for thread in threads:
         thread.start()
-    eventually("some traffic", lambda: len(answered) > 30)
+    eventually(lambda: len(answered) > 30, what="some traffic")
     pool.kill()
     stop.set()
     for thread in threads:
@@ -135,7 +137,7 @@ def test_a_killed_pool_finds_every_lease_and_clients_do_not_notice(
     assert len(set(places)) == len(places)
     # Its connection alone keeps a lease alive; the others nobody proves.
     eventually(
-        "the end of what nobody holds", lambda: [x["id"] for x in Client(url).leases()] == [held["id"]]
+        lambda: [x["id"] for x in Client(url).leases()] == [held["id"]], what="the end of what nobody holds"
     )
     connection.socket.sendall(b"!")
     assert connection.echo(1) == b"!"
@@ -151,17 +153,17 @@ def test_a_killed_agent_takes_its_workers_along_and_comes_back(start: Callable[.
     agent.kill()
     for connection in connections:
         assert connection.ended()
-        eventually("the worker's end", lambda pid=connection.greeting["pid"]: not is_running(pid))
+        eventually(lambda pid=connection.greeting["pid"]: not is_running(pid), what="the worker's end")
     again = start("agent", pool=url, data_port=0)
     again.ready()
-    assert eventually("the new address", lambda: client.lease(kept["id"])["agent"] == again.where)
+    assert eventually(lambda: client.lease(kept["id"])["agent"] == again.where, what="the new address")
     assert client.lease(kept["id"])["workers"] == 0
 
     def only_kept() -> bool:
         client.heartbeat(kept["id"])
         return [lease["id"] for lease in client.leases()] == [kept["id"]]
 
-    eventually("the end of the lease that nobody proves", only_kept)
+    eventually(only_kept, what="the end of the lease that nobody proves")
     lease = client.heartbeat(kept["id"]).json()
     assert Connection(lease["agent"], lease["token"]).greeting["ok"]
 
@@ -173,7 +175,7 @@ def test_a_lost_servers_leases_end(start: Callable[..., Process]) -> None:
     client = Client(url)
     lease = client.ask(fraction=0.5)
     agent.kill()
-    answer = eventually("410", lambda: (a := client.heartbeat(lease["id"])).status_code == 410 and a)
+    answer = eventually(lambda: (a := client.heartbeat(lease["id"])).status_code == 410 and a, what="410")
     assert "has not answered" in answer.json()["detail"]
 
 
@@ -185,15 +187,15 @@ def test_an_agent_that_was_away_too_long_ends_what_is_over(start: Callable[..., 
     lease = client.ask(fraction=1)
     connection = Connection(lease["agent"], lease["token"])
     agent.process.send_signal(signal.SIGSTOP)
-    eventually("the end of the lease", lambda: not client.leases())
+    eventually(lambda: not client.leases(), what="the end of the lease")
     connection.socket.sendall(b"on")
     assert connection.echo(13) == b"first frameon"
 
     agent.process.send_signal(signal.SIGCONT)
     assert "has not answered for 2 s" in connection.last_words()
-    eventually("the worker's end", lambda: not is_running(connection.greeting["pid"]))
+    eventually(lambda: not is_running(connection.greeting["pid"]), what="the worker's end")
     following = client.ask(fraction=1)
-    eventually("its grant", lambda: client.heartbeat(following["id"]).json()["state"] == "granted")
+    eventually(lambda: client.heartbeat(following["id"]).json()["state"] == "granted", what="its grant")
     granted = client.lease(following["id"])
     assert Connection(granted["agent"], granted["token"]).greeting["ok"]
 
@@ -232,11 +234,11 @@ def test_an_agent_waits_for_its_pool_and_serves_meanwhile(
         except ConnectionRefusedError:
             return None
 
-    connection = eventually("the data port", connected)
+    connection = eventually(connected, what="the data port")
     assert connection.greeting["ok"]
     start("pool", port=port).ready()
     agent.ready()
-    eventually("the report", lambda: Client(pool.where).lease(lease["id"])["workers"] == 1)
+    eventually(lambda: Client(pool.where).lease(lease["id"])["workers"] == 1, what="the report")
 
 
 def test_a_clean_stop_ends_workers_and_keeps_leases(start: Callable[..., Process]) -> None:

@@ -19,9 +19,10 @@ from bfkernel.remote.client.holder import LeaseHolder
 from bfkernel.remote.client.pool_client import LeaseRequest, PoolClient
 from bfkernel.remote.client.size import Size
 from tests.postgres import Cluster
+from tests.waiting import eventually
 
 from .address import Address
-from .pool_processes import Client, Connection, Process, eventually
+from .pool_processes import Client, Connection, Process
 
 TTL_S = 6.0
 
@@ -105,7 +106,7 @@ def test_a_killed_leader_is_followed_and_nothing_is_lost(pool: Pool) -> None:
     client = Client(pool.url)
     held = client.ask(fraction=0.5)
     connection = Connection(held["agent"], held["token"])
-    eventually("the lease's first use", lambda: client.lease(held["id"])["workers"] == 1)
+    eventually(lambda: client.lease(held["id"])["workers"] == 1, what="the lease's first use")
     client.ask(fraction=0.5)
     answered: list[str] = []
     stop = threading.Event()
@@ -122,7 +123,7 @@ def test_a_killed_leader_is_followed_and_nothing_is_lost(pool: Pool) -> None:
     threads = [threading.Thread(target=traffic, args=[url]) for url in urls]
     for thread in threads:
         thread.start()
-    eventually("some traffic", lambda: len(answered) > 20)
+    eventually(lambda: len(answered) > 20, what="some traffic")
     pool.leader.kill()
     # Requests wait for the next leader rather than fail.
     after = Client(pool.follower.where).ask(fraction=0.02)
@@ -141,7 +142,7 @@ def test_a_killed_leader_is_followed_and_nothing_is_lost(pool: Pool) -> None:
     assert connection.echo(13) == b"first frameon"
     token = Client(pool.url).heartbeat(held["id"]).json()["token"]
     assert Connection(held["agent"], token).greeting["ok"]
-    eventually("the agent's report", lambda: Client(pool.url).lease(held["id"])["workers"] >= 1)
+    eventually(lambda: Client(pool.url).lease(held["id"])["workers"] >= 1, what="the agent's report")
     eventually(
         "the end of what nobody holds, by its TTL",
         lambda: [lease["id"] for lease in Client(pool.url).leases()] == [held["id"]],
@@ -160,7 +161,7 @@ def test_holders_and_waiters_ride_over_the_death_of_the_leader(pool: Pool) -> No
         first, second = holders if holders[0].current.state == "granted" else reversed(holders)
         assert second.wait(10, lambda lease: lease.state == "queued").state == "queued"
         pool.leader.kill()
-        eventually("the next leader", lambda: role(pool.follower) == "leader")
+        eventually(lambda: role(pool.follower) == "leader", what="the next leader")
         end = time.monotonic() + 2 * TTL_S  # without heartbeats both would be over
         while time.monotonic() < end:
             assert (first.current.state, second.current.state) == ("granted", "queued")
@@ -188,7 +189,7 @@ def test_a_leader_that_was_stopped_and_overtaken_decides_nothing_more(pool: Pool
         for thread in threads:
             thread.start()
         depose(postgres, pool)
-        eventually("the next leader", lambda: role(pool.follower) == "leader")
+        eventually(lambda: role(pool.follower) == "leader", what="the next leader")
         other = Client(pool.follower.where)
         assert other.release(lease["id"])["state"] == "released"
         taken = other.ask(fraction=1.0)
@@ -202,20 +203,20 @@ def test_a_leader_that_was_stopped_and_overtaken_decides_nothing_more(pool: Pool
         # Refused, or answered by the one that decides: the lease is over, and nothing is free.
         state = answer.json().get("state")
         assert answer.status_code in (503, 410) or state in ("released", "queued"), answer.text
-    eventually("its new role", lambda: role(pool.leader) == "follower")
+    eventually(lambda: role(pool.leader) == "follower", what="its new role")
     assert Client(pool.leader.where).lease(taken["id"])["state"] == "granted"
     assert Client(pool.leader.where).lease(lease["id"])["state"] == "released"
 
 
 def test_replicas_that_stop_hand_over(pool: Pool, start: Callable[..., Process], tmp_path: Path) -> None:
     assert pool.leader.stop() == 0
-    eventually("the next leader", lambda: role(pool.follower) == "leader")
+    eventually(lambda: role(pool.follower) == "leader", what="the next leader")
     back = start("pool", state_dir=tmp_path / "three", port=0, lease_ttl_s=TTL_S, database_url=pool.database)
     back.ready()
     assert role(back) == "follower"
     lease = Client(back.where).ask(fraction=0.5)
     assert pool.follower.stop() == 0
-    eventually("the next leader", lambda: role(back) == "leader")
+    eventually(lambda: role(back) == "leader", what="the next leader")
     assert Client(back.where).lease(lease["id"])["state"] == "granted"
 
 
@@ -237,7 +238,7 @@ def test_without_its_database_a_pool_decides_nothing_and_goes_on_when_it_is_back
         assert answer.headers["retry-after"]
         assert role(replica) == "follower"
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
-    eventually("its role", lambda: role(replica) == "leader")
+    eventually(lambda: role(replica) == "leader", what="its role")
     assert [found["id"] for found in client.leases()] == [lease["id"]]
 
 
@@ -245,8 +246,8 @@ def test_without_its_database_a_pool_decides_nothing_and_goes_on_when_it_is_back
 def test_a_leader_that_hangs_loses_the_lead(pool: Pool) -> None:
     os.kill(pool.leader.process.pid, signal.SIGSTOP)
     try:
-        eventually("the next leader", lambda: role(pool.follower) == "leader", limit_s=60)
+        eventually(lambda: role(pool.follower) == "leader", limit_s=60, what="the next leader")
         assert Client(pool.follower.where).ask(fraction=0.5)["state"] == "granted"
     finally:
         os.kill(pool.leader.process.pid, signal.SIGCONT)
-    eventually("its new role", lambda: role(pool.leader) == "follower")
+    eventually(lambda: role(pool.leader) == "follower", what="its new role")

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from .jupyter_processes import BFKERNEL, Processes, eventually, read_line
+from tests.waiting import eventually
+
+from .jupyter_processes import BFKERNEL, Processes, read_line
 
 ADA, JOIN = "ada-secret-0123456789", "join-secret-0123456789"
 HUB, STUDENT = "hub-secret-0123456789", "student-secret-0123456789"

@@ -4,21 +4,15 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable
 
 import psutil
 
+from tests.waiting import eventually
+
 from .conftest import Run
 
 Start = Callable[..., "subprocess.Popen[str]"]
-
-
-def wait_until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
-    give_up = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
 
 
 def test_order_blocking_and_errors(leased: Run) -> None:
@@ -29,7 +23,7 @@ def test_order_blocking_and_errors(leased: Run) -> None:
 def test_a_program_that_ends_within_a_function(leased: Run, workers: Callable[[], list[int]]) -> None:
     result = leased("host_functions.py", "leave")
     assert (result.stdout, result.returncode) == ("ok\n", 0), result.stderr
-    wait_until(lambda: not workers())
+    eventually(lambda: not workers())
 
 
 def test_killed_within_a_function_no_worker_stays(
@@ -41,7 +35,7 @@ def test_killed_within_a_function_no_worker_stays(
     assert len(workers()) == 1
     for child in psutil.Process(program.pid).children(recursive=True):
         child.kill()
-    wait_until(lambda: not workers())
+    eventually(lambda: not workers())
 
 
 def test_only_a_worker_of_ones_own_lease_can_be_joined(start_leased: Start) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +75,3 @@ class Server:
                 self.report()
             except httpx.HTTPError:
                 continue
-
-
-def eventually(condition: Callable[[], bool], limit_s: float = 10.0) -> bool:
-    """Wait for ``condition``, and return whether it came true."""
-    give_up = time.monotonic() + limit_s
-    while not condition():
-        if time.monotonic() > give_up:
-            return False
-        time.sleep(0.02)
-    return True

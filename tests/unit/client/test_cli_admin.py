@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from .embedded_pool import EmbeddedPool, Server, eventually
+from tests.waiting import eventually
+
+from .embedded_pool import EmbeddedPool, Server
 
 ADMIN, USER = "the-admins-own-token", "just-a-users-token"
 
@@ -13,25 +15,25 @@ ADMIN, USER = "the-admins-own-token", "just-a-users-token"
 def test_a_cordoned_server_gets_no_leases(pool, bfkernel, hold):
     assert bfkernel("admin", "cordon", "box").out == "box gets no new leases; no leases are on it.\n"
     holder = hold("0.1")
-    assert eventually(lambda: holder.current.state == "queued")
+    eventually(lambda: holder.current.state == "queued")
     assert bfkernel("admin", "uncordon", "box").out == "box is ready.\n"
-    assert eventually(lambda: holder.current.state == "granted")
+    eventually(lambda: holder.current.state == "granted")
 
 
 def test_draining_ends_the_leases(pool, bfkernel, hold):
     holder = hold("0.1")
-    assert eventually(lambda: holder.current.state == "granted")
+    eventually(lambda: holder.current.state == "granted")
     said = bfkernel("admin", "drain", "box").out
     assert said == "box gets no new leases and is empty in 10 min; 1 lease is on it.\n"
     bfkernel("admin", "drain", "box", "--grace", "0")
-    assert eventually(lambda: holder.current.state == "ended"), holder.current
+    eventually(lambda: holder.current.state == "ended"), holder.current
 
 
 def test_a_server_is_forgotten_when_it_is_gone(empty_pool, bfkernel):
     server = Server(empty_pool)
     assert "box" in bfkernel("admin", "forget", "box", code=75).err
     server.stop()
-    assert eventually(lambda: bfkernel("servers", "--json").json[0]["state"] == "absent")
+    eventually(lambda: bfkernel("servers", "--json").json[0]["state"] == "absent")
     bfkernel("admin", "forget", "box")
     assert bfkernel("servers", "--json").json == []
     assert "no GPU server box" in bfkernel("admin", "cordon", "box", code=64).err
@@ -56,12 +58,12 @@ def test_quotas_are_set_limit_by_limit(pool, bfkernel):
 
 def test_a_quota_takes_leases_back_only_if_asked_to(pool, bfkernel, hold):
     holder = hold("0.5")
-    assert eventually(lambda: holder.current.state == "granted")
+    eventually(lambda: holder.current.state == "granted")
     bfkernel("admin", "quota", "set", "--default", "gpus=0.1")
     assert holder.confirm()
     assert holder.current.state == "granted"
     bfkernel("admin", "quota", "set", "--default", "gpus=0.1", "--enforce")
-    assert eventually(lambda: holder.current.state == "ended")
+    eventually(lambda: holder.current.state == "ended")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_only_admins_manage(tmp_path, bfkernel, hold, monkeypatch):
     try:
         monkeypatch.setenv("BFKERNEL_TOKEN", USER)
         holder = hold("0.1")
-        assert eventually(lambda: holder.current.state == "granted")
+        eventually(lambda: holder.current.state == "granted")
         for words in (["cordon", "box"], ["drain", "box"], ["forget", "box"], ["quota", "show"]):
             assert "A token of role user" in bfkernel("admin", *words, code=77).err
         bfkernel("admin", "quota", "set", "--default", "gpus=1", code=77)

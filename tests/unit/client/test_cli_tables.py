@@ -9,8 +9,9 @@ import io
 import pytest
 
 from bfkernel.cli.accounting import parse_time
+from tests.waiting import eventually
 
-from .embedded_pool import EmbeddedPool, Server, eventually
+from .embedded_pool import EmbeddedPool, Server
 
 QUOTAS = {
     "default": {"gpus": 5, "gpu_hours_per_week": 10, "longest_lease_s": "2h", "longest_idle_s": "90min"},
@@ -31,12 +32,12 @@ def limited(tmp_path, monkeypatch):
 
 
 def granted(holder):
-    assert eventually(lambda: holder.current.state == "granted"), holder.current
+    eventually(lambda: holder.current.state == "granted"), holder.current
     return holder
 
 
 def queued(holder):
-    assert eventually(lambda: holder.current.state == "queued"), holder.current
+    eventually(lambda: holder.current.state == "queued"), holder.current
     return holder
 
 
@@ -71,7 +72,7 @@ def test_the_queue_is_shown_in_order(limited, bfkernel, hold):
     assert [entry["lease"] for entry in bfkernel("queue", "--json").json] == [first.lease_id, second.lease_id]
     assert bfkernel("queue").row(second.lease_id)[0] == "2"
     # When the 0.7 that is held reaches its limit.
-    assert eventually(lambda: "in about 2 h" in bfkernel("queue").row(first.lease_id))
+    eventually(lambda: "in about 2 h" in bfkernel("queue").row(first.lease_id))
 
 
 def test_leases_are_shown_with_their_end(limited, bfkernel, hold):

@@ -13,8 +13,9 @@ from traitlets import TraitError
 
 from bfkernel.provisioner import FractionalGPUProvisioner
 from bfkernel.remote.client import PoolClient
+from tests.waiting import eventually
 
-from .embedded_pool import TTL_S, eventually
+from .embedded_pool import TTL_S
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -111,7 +112,7 @@ def test_a_kernel_that_died_loses_its_lease_although_the_server_lives(pool, make
         provisioner = make(fraction=0.1)
         await start(provisioner)
         await kill(provisioner)
-        assert eventually(lambda: leases() == [], 4 * TTL_S)
+        eventually(lambda: leases() == [], 4 * TTL_S)
         # And one that is started again after that has a new one.
         await provisioner.cleanup(restart=True)
         await start(provisioner)
@@ -128,7 +129,7 @@ def test_cleanup_of_a_kernel_that_goes_on_living_keeps_its_lease(pool, make):
         await asyncio.sleep(2 * TTL_S)
         assert len(leases()) == 1
         await kill(provisioner)
-        assert eventually(lambda: leases() == [], 4 * TTL_S)
+        eventually(lambda: leases() == [], 4 * TTL_S)
 
     asyncio.run(scenario())
 
@@ -205,7 +206,7 @@ def test_another_process_takes_the_kernel_over(pool, make):
         await asyncio.sleep(2 * TTL_S)
         assert [found["id"] for found in leases()] == [lease["id"]]
         await kill(first)
-        assert eventually(lambda: leases() == [], 4 * TTL_S)
+        eventually(lambda: leases() == [], 4 * TTL_S)
 
     asyncio.run(scenario())
 
