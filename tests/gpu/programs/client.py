@@ -5,14 +5,19 @@ from __future__ import annotations
 
 import sys
 import time
+from array import array
+from ctypes import c_uint
 
-from .driver import Squares, open_device
+from tests.native.shim.programs.driver import allocate, download, function, launch, start, upload
 
+COUNT, BLOCK = 4096, 128
 end = time.monotonic() + float(sys.argv[1])
-open_device()
-squares = Squares(4096)
+start()
+add, memory = function("add"), allocate(4 * COUNT)
 rounds = 0
 while time.monotonic() < end:
-    assert squares.once(), "wrong squares"
     rounds += 1
+    upload(memory, array("I", range(COUNT)).tobytes())
+    assert launch(add, COUNT // BLOCK, BLOCK, memory, c_uint(rounds), c_uint(COUNT)) == 0
+    assert array("I", download(memory, 4 * COUNT)) == array("I", range(rounds, rounds + COUNT)), "wrong sums"
 print("rounds", rounds)

@@ -3,16 +3,29 @@
 
 from __future__ import annotations
 
-from .driver import allocate, free, memory_info, open_device
+from tests.native.shim.programs.driver import Address, Error, allocate, call, free_bytes, memory_info, start
 
+OUT_OF_MEMORY = 2
 PAGE = 2 << 20  # what drivers give out at least
-open_device()
+
+
+def take_all(piece: int) -> list[Address]:
+    """Allocate pieces of so many bytes until there are no more."""
+    held: list[Address] = []
+    while True:
+        try:
+            held.append(allocate(piece))
+        except Error as error:
+            if error.code != OUT_OF_MEMORY:
+                raise
+            return held
+
+
+start()
 before, total = memory_info()
 piece = max(total // 64 & -PAGE, PAGE)
-held = []
-while (address := allocate(piece)) is not None:
-    held.append(address)
-left = memory_info()[0]
+held = take_all(piece)
+left = free_bytes()
 for address in held:
-    free(address)
-print(f"memory {total} {before} {len(held) * piece} {left} {memory_info()[0]}")
+    call("cuMemFree_v2", address)
+print(f"memory {total} {before} {len(held) * piece} {left} {free_bytes()}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A thin ctypes view of libcuda.so.1 for the programs beside it."""
+"""A thin ctypes view of libcuda.so.1: for the programs beside it, and for programs of the hardware check."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ PTX = b"""
 
 class Error(Exception):
     def __init__(self, name: str, code: int) -> None:
-        super().__init__(f"{name} -> {code}")
+        text = ctypes.c_char_p()
+        cuda.cuGetErrorName(code, ctypes.byref(text))
+        super().__init__(f"{name}: {(text.value or b'error').decode()} ({code})")
         self.code = code
 
 
@@ -75,15 +77,20 @@ def download(address: Address, size: int) -> bytes:
     return out.raw
 
 
-def free_bytes() -> int:
+def memory_info() -> tuple[int, int]:
+    """Return free and total memory, in bytes."""
     free, total = Size(), Size()
     call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
-    return free.value
+    return free.value, total.value
 
 
-def function(name: str) -> Handle:
+def free_bytes() -> int:
+    return memory_info()[0]
+
+
+def function(name: str, ptx: bytes = PTX) -> Handle:
     module, out = Handle(), Handle()
-    call("cuModuleLoadData", ctypes.byref(module), PTX)
+    call("cuModuleLoadData", ctypes.byref(module), ptx)
     call("cuModuleGetFunction", ctypes.byref(out), module, name.encode())
     return out
 
