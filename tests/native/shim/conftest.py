@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -35,20 +36,29 @@ def shim_dir() -> Path:
     return installed(native_files.client_dir)
 
 
-@pytest.fixture(scope="session")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+@contextmanager
+def serve(state_dir: Path, **env: str) -> Iterator[tuple[str, int]]:
     """URL and process of a pool with three small emulated GPUs."""
     installed(native_files.worker)
     installed(native_files.softgpu)
     command = [*BFKERNEL, "serve", "--port=0", "--data-port=0", "--driver=softgpu", "--softgpus=3"]
-    command += ["--softgpu-memory=2GiB", f"--state-dir={tmp_path_factory.mktemp('pool')}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as pool:
+    command += ["--softgpu-memory=2GiB", f"--state-dir={state_dir}"]
+    with subprocess.Popen(command, env={**os.environ, **env}, stdout=subprocess.PIPE, text=True) as pool:
         assert pool.stdout
         line = pool.stdout.readline()
         assert line.startswith("ready "), "the pool has ended before it was ready"
-        yield line.split()[1], pool.pid
-        pool.send_signal(signal.SIGTERM)
-        pool.wait(TIMEOUT_S)
+        try:
+            yield line.split()[1], pool.pid
+        finally:
+            pool.send_signal(signal.SIGTERM)
+            pool.wait(TIMEOUT_S)
+
+
+@pytest.fixture(scope="session")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+    """The pool that the tests share."""
+    with serve(tmp_path_factory.mktemp("pool")) as served:
+        yield served
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from .conftest import Run
+from bfkernel.remote import native_files
+
+from .conftest import PROGRAMS, TIMEOUT_S, Run, serve
 
 
 @pytest.mark.parametrize(
@@ -21,7 +27,9 @@ from .conftest import Run
         "memory.py",
         "plain_calls.py",
         "graphs.py",
+        "conditions.py",
         "captures.py",
+        "launch_events.py",
         "libraries.py",
         "images.py",
         "arrays.py",
@@ -57,6 +65,24 @@ def test_several_gpus_in_one_lease(leased: Run) -> None:
     chosen = leased("devices.py", gpus=3, CUDA_VISIBLE_DEVICES="2,0")
     assert len(chosen.stdout.strip().split(",")) == 2, chosen.stderr
     assert set(chosen.stdout.strip().split(",")) <= set(buses)
+
+
+def test_a_graph_over_two_gpus(leased: Run) -> None:
+    result = leased("graphs_two_gpus.py", gpus=2)
+    assert (result.stdout, result.returncode) == ("ok\n", 0), result.stderr
+
+
+@pytest.mark.parametrize("capability", ["8.0", "9.0"])
+def test_tensor_maps_are_what_the_driver_makes_of_them(tmp_path: Path, leased: Run, capability: str) -> None:
+    """Compute capability 9.0 is the first to have them. The program says the same with no shim between."""
+    with serve(tmp_path / "pool", SOFTGPU_COMPUTE_CAPABILITY=capability) as (url, _):
+        through = leased("tensor_maps.py", BFKERNEL_POOL_URL=url)
+    (tmp_path / "libcuda.so.1").symlink_to(native_files.softgpu())
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path), "SOFTGPU_COMPUTE_CAPABILITY": capability}
+    command = [sys.executable, str(PROGRAMS / "tensor_maps.py")]
+    native = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert native.stdout.endswith("ok\n"), native.stderr
+    assert through.stdout == native.stdout, through.stderr
 
 
 def test_a_trace_names_every_call(leased: Run) -> None:

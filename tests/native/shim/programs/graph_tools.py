@@ -149,6 +149,16 @@ def to_host(host: ctypes.Array[ctypes.c_char], address: Address) -> Copy:
     )  # fmt: skip
 
 
+def fill(address: Address, value: int, n: int) -> MemsetParams:
+    return MemsetParams(address.value, 0, value, 4, n, 1)
+
+
+def set_words(address: Address, value: int, n: int) -> None:
+    """Fill memory before work in streams that do not wait for the default stream."""
+    call("cuMemsetD32_v2", address, value, Size(n))
+    call("cuCtxSynchronize")
+
+
 def made(name: str, *arguments: object) -> Handle:
     """Call a function that returns a handle through its first parameter."""
     out = Handle()

@@ -25,6 +25,7 @@ from graph_tools import (
     KernelParams,
     MemsetParams,
     event,
+    fill,
     graph,
     instantiate,
     made,
@@ -41,14 +42,10 @@ from graph_tools import (
 N = 256
 
 
-def fill(address: Address, value: int) -> MemsetParams:
-    return MemsetParams(address.value, 0, value, 4, N, 1)
-
-
 def kernels_and_fills() -> None:
     memory, on, whole = allocate(4 * N), stream(), graph()
     add = Add(memory, 5, N)
-    first = node("Memset", whole, (), byref(fill(memory, 7)), context)
+    first = node("Memset", whole, (), byref(fill(memory, 7, N)), context)
     middle = node("Empty", whole, (first,))
     last = made(
         "cuGraphAddKernelNode_v2", whole, (ctypes.c_void_p * 1)(middle.value), Size(1), byref(add.params())
@@ -125,8 +122,8 @@ def edges(whole: Handle, first: Handle, middle: Handle, last: Handle) -> None:
 def children_and_clones() -> None:
     memory, on = allocate(4 * N), stream()
     inner, outer, add = graph(), graph(), Add(memory, 1, N)
-    kernel = node("Kernel_v2"[:-3], inner, (), byref(add.params()))
-    first = node("Memset", outer, (), byref(fill(memory, 0)), context)
+    kernel = node("Kernel", inner, (), byref(add.params()))
+    first = node("Memset", outer, (), byref(fill(memory, 0, N)), context)
     child = node("ChildGraph", outer, (first,), inner)
     node("ChildGraph", outer, (child,), inner)
     assert type_of(child) == CHILD
@@ -214,7 +211,7 @@ def host_functions_see_and_write() -> None:
         source[:] = (77).to_bytes(4, "little") * N
 
     function = HostFunction(between)
-    first = node("Memset", whole, (), byref(fill(memory, 9)), context)
+    first = node("Memset", whole, (), byref(fill(memory, 9, N)), context)
     down = node("Memcpy", whole, (first,), byref(to_host(result, memory)), context)
     host = node("Host", whole, (down,), byref(HostParams(function, None)))
     node("Memcpy", whole, (host,), byref(to_device(memory, source)), context)
@@ -239,7 +236,7 @@ def memory_of_graphs() -> None:
     first = node("MemAlloc", whole, (), byref(params))
     memory = Address(params.address)
     assert free_bytes() <= before - (8 << 20)
-    filled = node("Memset", whole, (first,), byref(fill(memory, 4)), context)
+    filled = node("Memset", whole, (first,), byref(fill(memory, 4, N)), context)
     assert type_of(first) == ALLOC
     run(instantiate(whole), on)
     assert numbers(memory, N) == [4] * N
@@ -291,25 +288,7 @@ def user_objects() -> None:
     assert ended == [42]
 
 
-def conditions() -> None:
-    """The body of a condition that holds is executed, the other is not; generic forms of the calls."""
-    memory, on = allocate(4 * N), stream()
-    for holds in (0, 1):
-        whole, handle, params = graph(), c_uint64(), (ctypes.c_uint64 * 32)()
-        call("cuGraphConditionalHandleCreate", byref(handle), whole, context, holds, 1)
-        params[0], params[2], params[3] = 13, handle.value, 1 << 32
-        if_node = Handle()
-        call("cuGraphAddNode_v2", byref(if_node), whole, None, None, Size(0), params)
-        body = Handle.from_address(params[4])
-        node("Memset", body, (), byref(fill(memory, 40 + holds)), context)
-        assert type_of(if_node) == 13
-        call("cuMemsetD32_v2", memory, 1, Size(N))
-        run(instantiate(whole), on)
-        assert numbers(memory, N) == [41 if holds else 1] * N
-
-
 context = start()
-conditions()
 kernels_and_fills()
 children_and_clones()
 copies_read_the_host_at_each_launch()
