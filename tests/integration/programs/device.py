@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any
 
 from cuda.bindings import driver
@@ -36,6 +38,22 @@ def call(function: str, *arguments: Any) -> Any:
         msg = f"{function}: {driver.CUresult(result).name}"
         raise RuntimeError(msg)
     return values[0] if len(values) == 1 else tuple(values)
+
+
+def failure(function: str, *arguments: Any) -> str:
+    """Call the driver and return the name of its error; empty when it succeeds."""
+    try:
+        call(function, *arguments)
+    except RuntimeError as error:
+        return str(error)
+    return ""
+
+
+def wait_for_file(path: str) -> None:
+    """Wait until a test makes the file; not for ever."""
+    give_up = time.monotonic() + 60
+    while not Path(path).exists() and time.monotonic() < give_up:
+        time.sleep(0.05)
 
 
 def open_device() -> Any:

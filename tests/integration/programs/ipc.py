@@ -11,38 +11,38 @@ import ctypes
 import json
 import subprocess
 import sys
-import time
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from cuda.bindings import driver
-from device import call, open_device
+from device import call, failure, open_device, wait_for_file
 
 HANDLE_BYTES = 64
 SIZES = (4096, 4096, 5 << 20)  # two that share a chunk of memory, and one that has its own
 
 
-def from_hex(text: str) -> driver.CUipcMemHandle:
-    handle = driver.CUipcMemHandle()
+def from_hex(text: str, kind: type[Any] = driver.CUipcMemHandle) -> Any:
+    handle = kind()
     ctypes.memmove(handle.getPtr(), bytes.fromhex(text), HANDLE_BYTES)
     return handle
 
 
-def to_hex(block: driver.CUdeviceptr | int) -> str:
-    return ctypes.string_at(call("cuIpcGetMemHandle", block).getPtr(), HANDLE_BYTES).hex()
+def to_hex(handle: Any) -> str:
+    return ctypes.string_at(handle.getPtr(), HANDLE_BYTES).hex()
+
+
+def name_of(block: driver.CUdeviceptr | int) -> str:
+    return to_hex(call("cuIpcGetMemHandle", block))
 
 
 def own(seen: dict[str, object]) -> None:
     blocks = [call("cuMemAlloc", size) for size in SIZES]
     for number, (block, size) in enumerate(zip(blocks, SIZES, strict=True)):
         call("cuMemcpyHtoD", block, np.full(size, number + 1, np.uint8), size)
-    handles = [to_hex(block) for block in blocks]
+    handles = [name_of(block) for block in blocks]
     # An address in the midst of a block names the block.
-    seen["midst"] = to_hex(int(blocks[2]) + 1000) == handles[2]
-    try:
-        call("cuIpcOpenMemHandle", from_hex(handles[0]), 1)
-    except RuntimeError as error:
-        seen["opened_own"] = str(error)
+    seen["midst"] = name_of(int(blocks[2]) + 1000) == handles[2]
+    seen["opened_own"] = failure("cuIpcOpenMemHandle", from_hex(handles[0]), 1)
     child = subprocess.run(
         [sys.executable, __file__, "open", *handles], capture_output=True, text=True, timeout=60, check=True
     )
@@ -54,9 +54,7 @@ def own(seen: dict[str, object]) -> None:
         values.append(sorted(set(host.tolist())))
     seen["values"] = values
     print(f"handle {handles[0]}", flush=True)
-    give_up = time.monotonic() + 60
-    while not Path(sys.argv[2]).exists() and time.monotonic() < give_up:
-        time.sleep(0.05)
+    wait_for_file(sys.argv[2])
     call("cuMemFree", blocks[0])
     stale = subprocess.run(
         [sys.executable, __file__, "open", handles[0]], capture_output=True, text=True, timeout=60, check=True
@@ -79,10 +77,7 @@ def other(seen: dict[str, object], handles: list[str]) -> None:
         call("cuMemcpyDtoH", host, block, size)
         call("cuMemcpyHtoD", block, host * 2, size)
     call("cuCtxSynchronize")
-    try:
-        call("cuMemFree", opened[0])
-    except RuntimeError as error:
-        seen["freed_borrowed"] = str(error)
+    seen["freed_borrowed"] = failure("cuMemFree", opened[0])
     for block in opened:
         call("cuIpcCloseMemHandle", block)
     seen["given_back"] = call("cuMemGetInfo")[0] == free
@@ -93,10 +88,11 @@ def other(seen: dict[str, object], handles: list[str]) -> None:
         seen["used_closed"] = str(error)
 
 
-open_device()
-seen: dict[str, object] = {}
-if sys.argv[1:2] == ["open"]:
-    other(seen, sys.argv[2:])
-else:
-    own(seen)
-print(json.dumps(seen), flush=True)
+if __name__ == "__main__":
+    open_device()
+    seen: dict[str, object] = {}
+    if sys.argv[1:2] == ["open"]:
+        other(seen, sys.argv[2:])
+    else:
+        own(seen)
+    print(json.dumps(seen), flush=True)
