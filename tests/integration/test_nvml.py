@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pynvml
 import pytest
 
 from bfkernel.remote.client import routed_environment
@@ -73,6 +74,10 @@ def test_looking_makes_no_context_and_leaves_forking_safe(seen):
     assert seen["idle"] == [0, 0]
     assert seen["child_before_cuda"] == MIB, "the child could use CUDA"
     assert seen["child_after_cuda"] > 0, "the child of a process that uses CUDA can still look"
+
+
+def test_the_gpu_is_on_no_fabric(seen):
+    assert seen["fabric"] == [pynvml.NVML_GPU_FABRIC_STATE_NOT_SUPPORTED] * 3
 
 
 def test_what_may_not_or_cannot_be_done_is_an_error_of_nvml(seen):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import subprocess
@@ -92,6 +93,18 @@ def memory() -> dict[str, Any]:
     }
 
 
+def fabric() -> list[int]:
+    """Return the state of GPU 0's fabric in each form of the answer."""
+    handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+    oldest = pynvml.c_nvmlGpuFabricInfo_t()
+    pynvml.nvmlDeviceGetGpuFabricInfo(handle, ctypes.byref(oldest))
+    states = [oldest.state]
+    for newer in (pynvml.c_nvmlGpuFabricInfo_v2_t(), pynvml.c_nvmlGpuFabricInfo_v3_t()):
+        pynvml.nvmlDeviceGetGpuFabricInfoV(handle, ctypes.byref(newer))
+        states.append(newer.state)
+    return states
+
+
 def error_of(function: Callable[..., object], *arguments: object) -> str:
     try:
         return f"no error: {function(*arguments)}"
@@ -138,6 +151,7 @@ call("cuMemFree", small)
 seen["second_gpu_processes"] = len(
     pynvml.nvmlDeviceGetComputeRunningProcesses(pynvml.nvmlDeviceGetHandleByIndex(1))
 )
+seen["fabric"] = fabric()
 seen["errors"] = {
     "clocks": error_of(pynvml.nvmlDeviceSetGpuLockedClocks, first, 100, 200),
     "persistence": error_of(pynvml.nvmlDeviceSetPersistenceMode, first, 1),

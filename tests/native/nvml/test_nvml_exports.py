@@ -22,6 +22,7 @@ TYPES = {
     "long long": ctypes.c_longlong,
     "unsigned long long": ctypes.c_ulonglong,
     "char": ctypes.c_char,
+    "unsigned char": ctypes.c_ubyte,
 }
 #: What nvidia-ml-py calls a struct of ours.
 PYTHON_NAMES = {
@@ -36,6 +37,9 @@ PYTHON_NAMES = {
     "nvmlFieldValue_t": "c_nvmlFieldValue_t",
     "nvmlConfComputeSystemState_t": "c_nvmlConfComputeSystemState_t",
     "nvmlSystemConfComputeSettings_t": "c_nvmlSystemConfComputeSettings_v1_t",
+    "nvmlGpuFabricInfo_t": "c_nvmlGpuFabricInfo_t",
+    "nvmlGpuFabricInfo_v2_t": "c_nvmlGpuFabricInfo_v2_t",
+    "nvmlGpuFabricInfo_v3_t": "c_nvmlGpuFabricInfo_v3_t",
 }
 
 

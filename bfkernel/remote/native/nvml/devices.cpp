@@ -143,6 +143,29 @@ NVML_API nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t, unsigned
   return answer([] { throw nvml::Failure{NVML_ERROR_NOT_FOUND}; });
 }
 
+// A lease's memory cannot be exported over a fabric, so the answer is that of a card that is on none: success,
+// with zeros, which mean "not supported". PyTorch takes a failure for a fault and warns.
+NVML_API nvmlReturn_t nvmlDeviceGetGpuFabricInfo(nvmlDevice_t device, nvmlGpuFabricInfo_t* fabric) {
+  return answer([&] {
+    require(fabric != nullptr);
+    nvml::index_of(device);
+    *fabric = {};
+  });
+}
+NVML_API nvmlReturn_t nvmlDeviceGetGpuFabricInfoV(nvmlDevice_t device, nvmlGpuFabricInfo_v3_t* fabric) {
+  return answer([&] {
+    require(fabric != nullptr);
+    nvml::index_of(device);
+    const unsigned version = fabric->version;
+    if (version == version_of<nvmlGpuFabricInfo_v3_t>(3)) {
+      *fabric = {.version = version};
+      return;
+    }
+    require(version == version_of<nvmlGpuFabricInfo_v2_t>(2), NVML_ERROR_ARGUMENT_VERSION_MISMATCH);
+    *reinterpret_cast<nvmlGpuFabricInfo_v2_t*>(fabric) = {.version = version};
+  });
+}
+
 // Between two GPUs of the lease, as cuDeviceCanAccessPeer and cuDeviceGetP2PAttribute say.
 NVML_API nvmlReturn_t nvmlDeviceGetP2PStatus(nvmlDevice_t device1, nvmlDevice_t device2, int capability,
                                              int* status) {

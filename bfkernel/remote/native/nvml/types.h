@@ -122,6 +122,30 @@ struct nvmlSystemConfComputeSettings_t {
   unsigned multiGpuMode;
 };
 
+struct nvmlGpuFabricInfo_t {
+  unsigned char clusterUuid[16];
+  nvmlReturn_t status;
+  unsigned cliqueId;
+  unsigned char state;
+};
+struct nvmlGpuFabricInfo_v2_t {
+  unsigned version;
+  unsigned char clusterUuid[16];
+  nvmlReturn_t status;
+  unsigned cliqueId;
+  unsigned char state;
+  unsigned healthMask;
+};
+struct nvmlGpuFabricInfo_v3_t {
+  unsigned version;
+  unsigned char clusterUuid[16];
+  nvmlReturn_t status;
+  unsigned cliqueId;
+  unsigned char state;
+  unsigned healthMask;
+  unsigned char healthSummary;
+};
+
 // What nvidia-ml-py and NVIDIA's header write into the field `version`.
 template <class Struct>
 constexpr unsigned version_of(unsigned number) {
