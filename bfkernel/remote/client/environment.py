@@ -11,6 +11,9 @@ from pathlib import Path
 
 from bfkernel.remote.native_files import client_dir, stand_in_dir
 
+# Holds nothing but the namespace jax_plugins: it hides no module of the program's.
+JAX_PLUGINS = Path(__file__).resolve().parent / "jax"
+
 
 def routed_environment(lease_file: Path, base: Mapping[str, str]) -> dict[str, str]:
     """Return ``base`` with the variables that route CUDA to the lease of ``lease_file``.
@@ -20,19 +23,25 @@ def routed_environment(lease_file: Path, base: Mapping[str, str]) -> dict[str, s
     """
     folder = client_dir()
     shim = str(folder / "libcuda.so.1")
-    others = base.get("LD_LIBRARY_PATH", "")
-    # First, so that the shim wins over a driver installed on this machine, and only once across nested runs.
-    search = [str(folder), *(path for path in others.split(":") if path and path != str(folder))]
+    # First, so that the shim wins over a driver installed on this machine.
+    libraries = [str(folder), *_others(base.get("LD_LIBRARY_PATH", ""), folder)]
+    modules = [*_others(base.get("PYTHONPATH", ""), JAX_PLUGINS), str(JAX_PLUGINS)]
     return {
         **base,
         "BFKERNEL_LEASE_FILE": str(lease_file),
-        "LD_LIBRARY_PATH": ":".join(search),
+        "LD_LIBRARY_PATH": os.pathsep.join(libraries),
         # Triton asks `ldconfig` for the driver, numba (before numba-cuda) tries libcuda.so in system folders:
         # neither would look at LD_LIBRARY_PATH first.
         "TRITON_LIBCUDA_PATH": str(folder),
         "NUMBA_CUDA_DRIVER": shim,
+        "PYTHONPATH": os.pathsep.join(modules),
         **_with_nvidia_smi(base),
     }
+
+
+def _others(search_path: str, folder: Path) -> list[str]:
+    """Return the folders of a search path but for one, which runs within runs would add again and again."""
+    return [entry for entry in search_path.split(os.pathsep) if entry not in ("", str(folder))]
 
 
 def _with_nvidia_smi(base: Mapping[str, str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,16 @@ def test_the_shim_comes_first_and_once(tmp_path, shim_dir):
     assert routed["HOME"] == "/home/ada"
     assert routed_environment(lease, routed) == routed
     assert "BFKERNEL_LEASE_FILE" not in base
+
+
+def test_jax_finds_its_plugin_behind_the_programs_own_modules(tmp_path, shim_dir):
+    lease = tmp_path / "lease.json"
+    own, plugins = routed_environment(lease, {"PYTHONPATH": "/opt/modules"})["PYTHONPATH"].split(os.pathsep)
+    assert own == "/opt/modules"
+    assert [entry.name for entry in Path(plugins).iterdir()] == ["jax_plugins"], "it hides other modules"
+    routed = routed_environment(lease, {})
+    assert routed["PYTHONPATH"] == plugins
+    assert routed_environment(lease, routed) == routed
 
 
 def test_a_shim_that_was_not_built_is_said_so(tmp_path, monkeypatch):
