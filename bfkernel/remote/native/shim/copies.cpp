@@ -10,6 +10,7 @@
 #include "shim/copies_box.h"
 #include "shim/host_functions.h"
 #include "shim/host_memory.h"
+#include "shim/launch.h"
 #include "shim/memory.h"
 #include "shim/mirrors.h"
 #include "shim/request.h"
@@ -61,6 +62,7 @@ void to_host(void* destination, uint64_t source, uint64_t size, CUstream stream,
   if (size == 0) return;
   require(destination);
   memory::require_device(source, size);
+  require_results(stream);
   const uint64_t stream_id = id_of(stream);
   auto* bytes = static_cast<std::byte*>(destination);
   std::deque<Pending> in_flight;

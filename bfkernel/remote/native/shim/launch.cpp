@@ -3,8 +3,11 @@
 #include "shim/launch.h"
 
 #include <algorithm>
+#include <atomic>
 #include <climits>
 #include <cstring>
+#include <mutex>
+#include <set>
 
 #include "shim/api.h"
 #include "shim/devices.h"
@@ -32,10 +35,12 @@ CUresult excess(uint64_t threads, const FunctionObject* function, const LaunchLi
   return each * threads > limits.registers ? CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES : CUDA_ERROR_INVALID_VALUE;
 }
 
-// False on an emulated GPU that was given machine code. Such a launch fails at once, as it does natively:
-// told only later, JAX takes the error for that of a call that it ignores. And it is sent all the same, so
-// that a call that waits fails too: CuPy does not look at what CUB's launches answer. Otherwise they went on
-// with wrong results.
+// Streams in which a launch had nothing to run.
+std::mutex& without_results_mutex = *new std::mutex;
+std::set<CUstream>& without_results = *new std::set<CUstream>;
+std::atomic<bool> any_without_results{false};
+
+// False on an emulated GPU that was given machine code. Such a launch fails at once, as it does natively.
 bool has_code(const FunctionObject* function) {
   constexpr size_t threads = CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK,
                    binary = CU_FUNC_ATTRIBUTE_BINARY_VERSION;
@@ -91,6 +96,13 @@ wire::Bytes flat_buffer(void** extra) {
 
 }  // namespace
 
+void require_results(CUstream stream) {
+  if (!any_without_results.load(std::memory_order_relaxed)) [[likely]]
+    return;
+  const std::lock_guard lock(without_results_mutex);
+  require(without_results.erase(stream) == 0, CUDA_ERROR_NO_BINARY_FOR_GPU);
+}
+
 wire::Bytes kernel_parameters(const FunctionObject* function, void** params, void** extra) {
   if (extra) {
     require(!params, CUDA_ERROR_INVALID_VALUE);
@@ -111,6 +123,12 @@ CUresult launch(CUfunction f, const Grid& at, void** params, void** extra,
   FunctionObject* function = object_of(f);
   ContextObject* context = contexts::current();
   check(at, function, context->limits);
+  if (!has_code(function)) {
+    const std::lock_guard lock(without_results_mutex);
+    without_results.insert(at.stream);
+    any_without_results = true;
+    return CUDA_ERROR_NO_BINARY_FOR_GPU;
+  }
   wire::Launch message{function->id,
                        at.grid,
                        at.block,
@@ -121,7 +139,7 @@ CUresult launch(CUfunction f, const Grid& at, void** params, void** extra,
   Request request(Opcode::Launch, Context::current);
   request.fields(message);
   request.post();
-  return has_code(function) ? CUDA_SUCCESS : CUDA_ERROR_NO_BINARY_FOR_GPU;
+  return CUDA_SUCCESS;
 }
 
 // A grid whose blocks wait for each other must fit on the GPU as a whole, which is said at once. A block for
