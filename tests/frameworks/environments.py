@@ -25,16 +25,14 @@ RUNTIMES = {
 COMMON_HEADERS = "nvidia-cuda-crt==13.5.37"  # crt/host_defines.h, which the runtimes' headers include
 
 
-def python() -> Path:
-    """The interpreter that has PyTorch and CuPy."""
-    return _present(ROOT / "cuda13" / "bin" / "python")
+def python(major: int = 13) -> Path:
+    """The interpreter that has PyTorch, CuPy and JAX (CUDA 13), or TensorFlow (CUDA 12)."""
+    return _present(ROOT / f"cuda{major}" / "bin" / "python")
 
 
 def wheels(major: int) -> Path:
     """The folder that holds NVIDIA's libraries for CUDA 12 or 13."""
-    if major == 12:
-        return _present(ROOT / "cuda12" / "nvidia")
-    (found,) = _present(ROOT / "cuda13" / "lib").glob("python3*/site-packages/nvidia")
+    (found,) = _present(ROOT / f"cuda{major}" / "lib").glob("python3*/site-packages/nvidia")
     return found
 
 
@@ -73,10 +71,9 @@ def main() -> None:
     _install(ROOT / "cudart" / "crt", COMMON_HEADERS)
     for version, package in RUNTIMES.items():
         _install(ROOT / "cudart" / version, f"{package}=={version}")
-    _install(ROOT / "cuda12", "-r", str(REQUIREMENTS / "cuda12.txt"))
-    cuda13 = ROOT / "cuda13"
-    subprocess.run([sys.executable, "-m", "venv", str(cuda13)], check=True)
-    _pip(str(cuda13 / "bin" / "python"), "-r", str(REQUIREMENTS / "cuda13.txt"))
+    for name in ("cuda12", "cuda13"):
+        subprocess.run([sys.executable, "-m", "venv", str(ROOT / name)], check=True)
+        _pip(str(ROOT / name / "bin" / "python"), "-r", str(REQUIREMENTS / f"{name}.txt"))
 
 
 if __name__ == "__main__":

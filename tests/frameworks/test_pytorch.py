@@ -18,7 +18,9 @@ def test_program(passes, program: str) -> None:
 
 def test_the_allocator_with_memory_that_it_maps_itself(passes) -> None:
     program = PROGRAMS / "with_torch" / "allocator.py"
-    passes(environments.python(), program, PYTORCH_CUDA_ALLOC_CONF="expandable_segments:True")
+    # What PyTorch asks NVML about the GPU's fabric gives no cause for a warning.
+    interpreter = (environments.python(), "-W", "error")
+    passes(*interpreter, program, PYTORCH_CUDA_ALLOC_CONF="expandable_segments:True")
 
 
 def test_two_gpus_of_one_lease(passes) -> None:

@@ -35,6 +35,8 @@ def routed_environment(lease_file: Path, base: Mapping[str, str]) -> dict[str, s
         "TRITON_LIBCUDA_PATH": str(folder),
         "NUMBA_CUDA_DRIVER": shim,
         "PYTHONPATH": os.pathsep.join(modules),
+        # JAX asks CUPTI for its version, and CUPTI 13.2 overflows its stack where the driver has no profiler.
+        "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": base.get("JAX_SKIP_CUDA_CONSTRAINTS_CHECK", "1"),
         **_with_nvidia_smi(base),
     }
 
