@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from tests.chaos.site import LIMIT_S, TTL_S, Member, Site
-from tests.integration.pool_processes import eventually
+from tests.waiting import eventually
 
 #: A lease without a holder ends a TTL after its last proof, or after a pool's start, if that is later; so
 #: much more until the pool has looked and its agents have heard, on a machine that is busy with others.
@@ -56,7 +56,7 @@ class Chaos:
                 msg = f"round {number}, victims {[name for _, name, _ in victims]}: {error}"
                 raise AssertionError(msg) from error
             self.report.rounds += 1
-        eventually(self._nothing_is_left, TTL_S + MARGIN_S, what="the leases of the dead to end")
+        eventually(self._nothing_is_left, TTL_S + MARGIN_S, "the end of the leases of the dead")
         self.report.seconds = time.monotonic() - began
         return self.report
 
@@ -89,7 +89,7 @@ class Chaos:
             if isinstance(victim, Member):
                 self._site.start(victim)
         if any(kind == "pool" for kind, _, _ in victims):
-            eventually(lambda: self._site.get("/api/v1/gpus"), LIMIT_S, what="an answer of the pool")
+            eventually(lambda: self._site.get("/api/v1/gpus"), LIMIT_S, "an answer of the pool")
             self._pool_started_at = time.monotonic()
         self._settle()
         after = self._site.notes()
@@ -139,11 +139,11 @@ class Chaos:
             return "; ".join(f"{n}: {note.state}, {note.why}" for n, note in notes if note.state != "working")
 
         try:
-            eventually(all_work, LIMIT_S, what="all clients to work")
+            eventually(all_work, LIMIT_S, "the work of all clients")
         except AssertionError as error:
             msg = f"{error}: {why()}"
             raise AssertionError(msg) from error
-        eventually(self._books_agree, LIMIT_S, what="books that agree")
+        eventually(self._books_agree, LIMIT_S, "that the books agree")
 
     def _books_agree(self) -> bool:
         """Whether every client has its lease, no dead one's lives too long, and the GPUs' sums are right."""

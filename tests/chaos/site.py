@@ -16,7 +16,8 @@ import psutil
 from tests.chaos.client import Note
 from tests.chaos.nursery import Nursery
 from tests.integration.address import Address
-from tests.integration.pool_processes import eventually, make_native_dir
+from tests.integration.pool_processes import make_native_dir
+from tests.waiting import eventually
 
 LIMIT_S = 60.0
 TTL_S = 5.0
@@ -66,7 +67,7 @@ class Site:
     def kill(self, member: Member) -> None:
         """SIGKILL, and wait until it is gone."""
         os.kill(member.pid, signal.SIGKILL)
-        eventually(lambda: not psutil.pid_exists(member.pid), LIMIT_S, what=f"the end of {member.name}")
+        eventually(lambda: not psutil.pid_exists(member.pid), LIMIT_S, f"the end of {member.name}")
 
     def workers(self) -> dict[int, str]:
         """Return the worker processes of all agents, with their leases."""

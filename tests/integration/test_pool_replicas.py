@@ -144,8 +144,8 @@ def test_a_killed_leader_is_followed_and_nothing_is_lost(pool: Pool) -> None:
     assert Connection(held["agent"], token).greeting["ok"]
     eventually(lambda: Client(pool.url).lease(held["id"])["workers"] >= 1, what="the agent's report")
     eventually(
-        "the end of what nobody holds, by its TTL",
         lambda: [lease["id"] for lease in Client(pool.url).leases()] == [held["id"]],
+        what="the end of what nobody holds, by its TTL",
     )
 
 

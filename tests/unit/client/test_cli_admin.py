@@ -26,7 +26,7 @@ def test_draining_ends_the_leases(pool, bfkernel, hold):
     said = bfkernel("admin", "drain", "box").out
     assert said == "box gets no new leases and is empty in 10 min; 1 lease is on it.\n"
     bfkernel("admin", "drain", "box", "--grace", "0")
-    eventually(lambda: holder.current.state == "ended"), holder.current
+    eventually(lambda: holder.current.state == "ended")
 
 
 def test_a_server_is_forgotten_when_it_is_gone(empty_pool, bfkernel):

@@ -32,12 +32,12 @@ def limited(tmp_path, monkeypatch):
 
 
 def granted(holder):
-    eventually(lambda: holder.current.state == "granted"), holder.current
+    eventually(lambda: holder.current.state == "granted")
     return holder
 
 
 def queued(holder):
-    eventually(lambda: holder.current.state == "queued"), holder.current
+    eventually(lambda: holder.current.state == "queued")
     return holder
 
 
