@@ -27,7 +27,7 @@ test-slow: build     ## the tests that take minutes
 chaos: build         ## a thousand rounds of random kills on SQLite and on PostgreSQL with two replicas; writes docs/chaos.md
 	$(BIN)/python -m tests.chaos
 
-test-frameworks: build $(VENV)-frameworks/.ready ## genuine CUDA runtimes and libraries, CuPy, PyTorch (downloads 7 GB; 5 minutes)
+test-frameworks: build $(VENV)-frameworks/.ready ## genuine CUDA runtimes and libraries, CuPy, PyTorch, JAX, TensorFlow (downloads 8 GB; 10 minutes)
 	$(BIN)/python -m pytest tests/frameworks -m frameworks
 
 numba-suite: build $(VENV)-numba/.requirements ## numba-cuda's own tests, on leases of an emulated GPU (10 minutes)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Where NVIDIA's libraries and the frameworks are: ``.venv-frameworks``, made by ``make test-frameworks``.
 
-About 10 GB, so no part of the default set-up. Run as a program, this makes what is missing.
+About 14 GB, so no part of the default set-up. Run as a program, this makes what is missing.
 """
 
 from __future__ import annotations

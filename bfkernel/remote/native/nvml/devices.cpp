@@ -143,8 +143,8 @@ NVML_API nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t, unsigned
   return answer([] { throw nvml::Failure{NVML_ERROR_NOT_FOUND}; });
 }
 
-// A lease's memory cannot be exported over a fabric, so the answer is that of a card that is on none: success,
-// with zeros, which mean "not supported". PyTorch takes a failure for a fault and warns.
+// A lease's memory cannot be exported over a fabric, so the answer is that of a card that is on none:
+// success, with zeros, which mean "not supported". PyTorch takes a failure for a fault and warns.
 NVML_API nvmlReturn_t nvmlDeviceGetGpuFabricInfo(nvmlDevice_t device, nvmlGpuFabricInfo_t* fabric) {
   return answer([&] {
     require(fabric != nullptr);

@@ -17,7 +17,7 @@ import os
 
 def initialize() -> None:
     """Add the lease's file to the signs of a GPU. JAX calls this once, when it looks for devices."""
-    from jax._src import hardware_utils
+    from jax._src import hardware_utils  # type: ignore[import-not-found]
 
     lease_file = os.environ.get("BFKERNEL_LEASE_FILE")
     signs = getattr(hardware_utils, "_NVIDIA_GPU_DEVICES", None)
