@@ -12,8 +12,9 @@ import time
 from dataclasses import dataclass
 
 import jwt
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bfkernel.remote.records import MAX_GPUS_PER_LEASE, Placement
 
@@ -76,6 +77,11 @@ class GrantSigner:
         return self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ).decode()
+
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 secret bytes for another purpose (HKDF-SHA256), the same wherever the key is the same."""
+        hkdf = HKDF(hashes.SHA256(), length=32, salt=None, info=f"bfkernel {purpose}".encode())
+        return hkdf.derive(self._key.private_bytes_raw())
 
     def sign(self, grant: Grant) -> str:
         """Return the token of a grant."""

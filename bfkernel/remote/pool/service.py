@@ -183,6 +183,7 @@ class PoolService:
         quotas = overridden(self.policy.quotas, self._store.quotas())
         self.core.set_quotas(self.clock(), quotas, enforce=enforce)
         await self._commits.committed()
+        self._change_waiters.wake_all()
 
     async def cordon(self, name: str, cordoned: bool) -> Server:
         """Take a server out of service for new leases, or back into it. Raises KeyError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
+from itertools import islice
 
 from bfkernel.remote.grants import Grant
 from bfkernel.remote.messages import (
@@ -73,8 +74,8 @@ def lease_view(
     )
 
 
-def queue_view(pool: PoolService, viewer: Principal) -> list[QueueEntry]:
-    """Return the queue in order; other people's names are for admins only."""
+def queue_view(pool: PoolService, viewer: Principal, most: int | None = None) -> list[QueueEntry]:
+    """Return the queue in order, the first ``most``; other people's names are for admins only."""
     now, core = pool.clock(), pool.core
     return [
         QueueEntry(
@@ -88,7 +89,7 @@ def queue_view(pool: PoolService, viewer: Principal) -> list[QueueEntry]:
             user=lease.user if known else None,
             holder=HolderMessage(**asdict(lease.holder)) if known else None,
         )
-        for position, lease in enumerate(core.queue, 1)
+        for position, lease in enumerate(islice(core.queue, most), 1)
         for known in [viewer.admin or viewer.name == lease.user]
     ]
 

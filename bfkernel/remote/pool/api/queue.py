@@ -64,7 +64,7 @@ class Usage(ApiHandler):
         if query.format == "csv":
             self.set_header("Content-Type", "text/csv; charset=utf-8")
             self.set_header("Content-Disposition", f'attachment; filename="usage-by-{query.by}.csv"')
-            self.finish(_csv(rows))
+            self.finish(usage_csv(rows))
         else:
             self.reply(UsageList(by=query.by, start=start, end=end, usage=rows))
 
@@ -111,7 +111,8 @@ class Events(ApiHandler):
         self._gone = True
 
 
-def _csv(rows: list[UsageRow]) -> str:
+def usage_csv(rows: list[UsageRow]) -> str:
+    """Return a report of usage as a file for spreadsheets."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(UsageRow.model_fields)

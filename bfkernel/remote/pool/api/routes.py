@@ -12,6 +12,8 @@ from bfkernel.remote.pool.api import admin, queue
 from bfkernel.remote.pool.api.openapi import description
 from bfkernel.remote.pool.api.paths import Path
 from bfkernel.remote.pool.auth import Authenticator
+from bfkernel.remote.pool.dashboard import routes as dashboard
+from bfkernel.remote.pool.dashboard.options import DashboardOptions
 from bfkernel.remote.pool.http import (
     ApiHandler,
     Gpus,
@@ -66,12 +68,18 @@ def _described() -> dict[str, Any]:
     return description(ROUTES)
 
 
-def application(pool: PoolService, authenticator: Authenticator) -> Application:
-    """Return the API over a pool."""
+def application(
+    pool: PoolService, authenticator: Authenticator, options: DashboardOptions | None = None
+) -> Application:
+    """Return the API and the dashboard over a pool."""
     routes = [*ROUTES, (Path("/api/v1/openapi.json"), Description)]
-    common = {"pool": pool, "authenticator": authenticator, "metrics": Metrics(pool)}
+    metrics = Metrics(pool)
+    common = {"pool": pool, "authenticator": authenticator, "metrics": metrics}
     return Application(
-        [(path.pattern, handler, common) for path, handler in routes],
+        [
+            *((path.pattern, handler, common) for path, handler in routes),
+            *dashboard.routes(pool, authenticator, metrics, options or DashboardOptions()),
+        ],
         default_handler_class=Unknown,
         default_handler_args=common,
         log_function=log_answer,
