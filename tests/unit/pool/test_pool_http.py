@@ -245,7 +245,7 @@ async def test_what_is_wrong_with_a_request_is_said(api: Api, body: bytes, statu
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, "no-such-path"),
+        ("GET", "/nothing", 404, "no-such-path"),
         ("GET", "/api/v1/nothing", 404, "no-such-path"),
         ("GET", "/api/v1/leases/nothing", 404, "no-such-lease"),
         ("GET", "/api/v1/leases/%00", 404, "no-such-path"),
