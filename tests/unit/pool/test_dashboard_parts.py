@@ -61,7 +61,7 @@ def test_a_single_sample_is_drawn_and_what_no_driver_tells_is_said() -> None:
     leased, _, busy, queued = charts([sample(50, queued=3)], 0, 60)
     assert len(points(leased.lines)) == 2
     assert (busy.lines, busy.latest) == ("", "no figure")
-    assert busy.summary == "Computing, as drivers tell: nothing is known."
+    assert busy.summary == "GPUs computing: nothing is known."
     assert (queued.top, queued.latest) == ("3", "3")
     assert charts([], 0, 60)[0].latest == "no figure"
 

@@ -49,7 +49,7 @@ def charts(samples: Sequence[Sample], since: float, now: float) -> list[Chart]:
     return [
         chart("leased", "GPUs leased", gpus, lambda s: s.leased, words.number),
         chart("held", "Memory held, in GPUs", gpus, lambda s: s.held, words.number),
-        chart("busy", "Computing, as drivers tell", 1.0, lambda s: s.busy, words.percent),
+        chart("busy", "GPUs computing", 1.0, lambda s: s.busy, words.percent),
         chart("queued", "Requests in the queue", queued, lambda s: s.queued, words.number),
     ]
 

@@ -49,9 +49,9 @@ def ago(seconds: float) -> str:
     return "just now" if seconds < 10 else f"{duration(seconds)} ago"
 
 
-def about(eta_s: float | None, how: str = "about") -> str:
+def about(eta_s: float | None) -> str:
     """Return in what time something is expected."""
-    return "unknown" if eta_s is None else f"{how} {duration(eta_s)}"
+    return "unknown" if eta_s is None else f"about {duration(eta_s)}"
 
 
 def count(how_many: int, one: str, more: str | None = None) -> str:
