@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -105,11 +106,16 @@ class Visitor:
 class Campus:
     """A pool with its agents and users."""
 
-    def __init__(self, tmp_path: Path, token_file: Path | None = None, **options: Any) -> None:
-        self.pool = PoolServer(PoolOptions(port=0, state_dir=tmp_path, token_file=token_file, **options))
-        self.pool.start()
+    @classmethod
+    async def started(cls, state_dir: Path, token_file: Path | None = None, **options: Any) -> Campus:
+        campus = cls(PoolOptions(port=0, state_dir=state_dir, token_file=token_file, **options))
+        await campus.pool.start()
+        return campus
+
+    def __init__(self, options: PoolOptions) -> None:
+        self.pool = PoolServer(options)
         self.url = self.pool.url
-        self.tokens = token_file is not None
+        self.tokens = options.token_file is not None
         self.http = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=20)
         self._visitors: list[Visitor] = []
 
@@ -164,6 +170,17 @@ class Campus:
     async def states(self) -> dict[str, str]:
         found = await self.http.get("/api/v1/leases", headers=self._by("root"))
         return {lease["id"]: lease["state"] for lease in found.json()["leases"]}
+
+    async def until_absent(self, absent: str, *reporting: str) -> None:
+        """Let time pass until the pool misses one agent, while others report."""
+        for _ in range(200):
+            for name in reporting:
+                await self.report(name)
+            if (await self.servers())[absent] == "absent":
+                return
+            await asyncio.sleep(0.1)
+        msg = f"the pool does not miss {absent}"
+        raise AssertionError(msg)
 
     async def servers(self) -> dict[str, str]:
         found = await self.http.get("/api/v1/servers", headers=self._by("root"))

@@ -18,14 +18,16 @@ COOKIE = "bfkernel-session"
 
 @pytest_asyncio.fixture
 async def campus(tmp_path: Path) -> Any:
-    campus = Campus(tmp_path / "state", write_tokens(tmp_path / "tokens", "ada", "bob", "root", "gpu1"))
+    campus = await Campus.started(
+        tmp_path / "state", write_tokens(tmp_path / "tokens", "ada", "bob", "root", "gpu1")
+    )
     yield campus
     await campus.stop()
 
 
 @pytest_asyncio.fixture
 async def open_pool(tmp_path: Path) -> Any:
-    campus = Campus(tmp_path / "state")
+    campus = await Campus.started(tmp_path / "state")
     yield campus
     await campus.stop()
 
@@ -88,11 +90,11 @@ async def test_signing_out_ends_the_session(campus: Campus) -> None:
 
 async def test_a_session_is_good_at_every_replica_and_ends_with_its_token(tmp_path: Path) -> None:
     tokens = write_tokens(tmp_path / "tokens", "ada", "root")
-    first = Campus(tmp_path / "state", tokens)
+    first = await Campus.started(tmp_path / "state", tokens)
     cookie = (await first.signed_in("ada")).http.cookies[COOKIE]
     await first.stop()
     for users, welcome in ((("ada", "root"), True), (("root",), False)):
-        again = Campus(tmp_path / "state", write_tokens(tokens, *users))
+        again = await Campus.started(tmp_path / "state", write_tokens(tokens, *users))
         visitor = again.visitor()
         visitor.http.cookies.set(COOKIE, cookie)
         assert ((await visitor.get("/")).status_code == 200) is welcome

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from pathlib import Path
@@ -23,7 +24,17 @@ QUOTAS = {
 @pytest_asyncio.fixture
 async def campus(tmp_path: Path) -> Any:
     tokens = write_tokens(tmp_path / "tokens", "ada", "bob", "<i>eve</i>", "root")
-    campus = Campus(tmp_path / "state", tokens, quotas=QUOTAS)
+    campus = await Campus.started(tmp_path / "state", tokens, quotas=QUOTAS)
+    yield campus
+    await campus.stop()
+
+
+@pytest_asyncio.fixture
+async def brisk(tmp_path: Path) -> Any:
+    """A pool that misses a silent agent after two seconds, and finds leases idle at once."""
+    tokens = write_tokens(tmp_path / "tokens", "bob", "root")
+    idle_at_once = {"users": {"bob": {"longest_idle_s": 0.1}}}
+    campus = await Campus.started(tmp_path / "state", tokens, quotas=idle_at_once, lease_ttl_s=4)
     yield campus
     await campus.stop()
 
@@ -116,32 +127,32 @@ async def test_names_that_users_choose_are_text_and_nothing_else(campus: Campus)
     assert missing.status_code == 422
 
 
-async def test_every_state_of_servers_and_leases_is_said(campus: Campus) -> None:
-    for name in ("ready1", "cordoned1", "draining1", "absent1"):
-        await campus.report(name)
-    root = await campus.signed_in("root")
+async def test_every_state_of_servers_and_leases_is_said(brisk: Campus) -> None:
+    names = {"ready1": "ready", "cordoned1": "cordoned", "draining1": "draining", "absent1": "absent"}
+    for name in names:
+        await brisk.report(name)
+    root = await brisk.signed_in("root")
     for name, do in (("cordoned1", "cordon"), ("draining1", "drain")):
-        form = {"server": name}
-        fields = next(f for f in (await root.page("/admin")).forms if f.items() >= form.items())
-        fields = {**fields, "do": do, "grace": "1h"}
-        assert goes_to(await root.post("/actions/server", fields)) == "/admin"
-    core = campus.pool._service.core
-    core.servers["absent1"].present = False
+        sent = await root.send("/admin", "/actions/server", {"server": name}, do=do, grace="1h")
+        assert goes_to(sent) == "/admin"
+    await brisk.until_absent("absent1", "ready1", "cordoned1", "draining1")
     page = await root.page("/")
-    assert {"ready", "cordoned", "draining", "absent"} <= page.classes()
+    assert set(names.values()) <= page.classes()
     assert "leases end" in page.text
     assert "last heard of" in page.text
-    assert await campus.servers() == {
-        "ready1": "ready",
-        "cordoned1": "cordoned",
-        "draining1": "draining",
-        "absent1": "absent",
-    }
-    lease = await campus.ask("bob", fraction=0.5)
-    core.leases[lease["id"]].state = type(core.leases[lease["id"]].state)("idle")
-    await campus.ask("bob", fraction=0.2)
-    page = await root.page("/")
-    assert {"idle", "granted", "hatched"} <= page.classes()
+    assert await brisk.servers() == names
+    await brisk.ask("bob", fraction=0.3)
+    await brisk.ask("root", fraction=0.2)
+    waiting = await brisk.ask("root", fraction=0.9)
+    assert waiting["state"] == "queued"
+    for _ in range(100):
+        page = await root.page("/")
+        if "hatched" in page.classes():
+            break
+        await asyncio.sleep(0.1)
+    pieces = [facts["class"].split() for facts in page.all("svg") if "piece" in facts.get("class", "")]
+    assert [piece[1] for piece in pieces] == ["idle", "granted"]
+    assert {"hatched", "queued"} <= page.classes()
 
 
 async def test_an_empty_pool_says_what_to_do(campus: Campus) -> None:
@@ -172,7 +183,7 @@ async def test_one_releases_ones_lease_and_leaves_the_queue(campus: Campus) -> N
     assert await campus.states() == {}
 
 
-async def test_an_admin_revokes_drains_and_forgets(campus: Campus) -> None:
+async def test_an_admin_revokes_and_drains(campus: Campus) -> None:
     await campus.report()
     first, second = await campus.ask("ada", fraction=0.3), await campus.ask("bob", fraction=0.3)
     root = await campus.signed_in("root")
@@ -184,19 +195,25 @@ async def test_an_admin_revokes_drains_and_forgets(campus: Campus) -> None:
     assert await campus.servers() == {"gpu1": "draining"}
     await root.send("/admin", "/actions/server", server, do="uncordon")
     assert await campus.servers() == {"gpu1": "ready"}
-    refused = await root.send("/admin", "/actions/server", server, do="forget")
-    assert refused.status_code == 409
-    campus.pool._service.core.servers["gpu1"].present = False
-    await root.send("/admin", "/actions/server", server, do="forget")
-    assert await campus.servers() == {}
     for fields, status in (
-        ({"server": "gpu1", "do": "cordon"}, 404),
+        ({"server": "gpu7", "do": "cordon"}, 404),
         ({"server": "gpu1", "do": "explode"}, 422),
         ({"server": "gpu1", "do": "drain", "grace": "soon"}, 422),
         ({"server": "gpu1", "do": "drain", "grace": "400d"}, 422),
     ):
         form = (await root.page("/admin")).form("/logout")["form"]
         assert (await root.post("/actions/server", {**fields, "form": form})).status_code == status
+
+
+async def test_a_server_that_is_gone_can_be_forgotten_and_no_other(brisk: Campus) -> None:
+    await brisk.report()
+    root = await brisk.signed_in("root")
+    refused = await root.send("/admin", "/actions/server", {"server": "gpu1"}, do="forget")
+    assert refused.status_code == 409
+    assert await brisk.servers() == {"gpu1": "ready"}
+    await brisk.until_absent("gpu1")
+    await root.send("/admin", "/actions/server", {"server": "gpu1", "do": "forget"})
+    assert await brisk.servers() == {}
 
 
 async def test_an_admin_edits_quotas(campus: Campus) -> None:
