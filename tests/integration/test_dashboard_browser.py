@@ -11,9 +11,11 @@ import httpx
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from tests.waiting import eventually
+
 from .browser import Browser, chromium
 from .conftest import Pool
-from .jupyter_processes import Processes, eventually
+from .jupyter_processes import Processes
 from .leased_program import LeasedProgram
 
 LIMIT_S = 30.0

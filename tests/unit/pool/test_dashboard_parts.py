@@ -138,7 +138,7 @@ def test_what_the_form_shows_is_read_back_as_the_same(limits: QuotaLimits) -> No
         ("gpus", "much", "GPUs at once: 'much' cannot be read: write for example 0.5, or unlimited."),
         ("longest_idle_s", "30 parsecs", "Longest idle time: '30 parsecs' cannot be read"),
         ("gpus", "-1", "GPUs at once: Input should be"),
-        ("gpus", "nan", "GPUs at once: Input should be"),
+        ("gpus", "nan", "GPUs at once: 'nan' cannot be read"),
         ("weight", "0", "Weight in the queue: Input should be"),
         ("priority", "unlimited", "Priority: Input should be"),
     ],

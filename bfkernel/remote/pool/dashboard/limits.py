@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
+from bfkernel.remote.limits import read_limit
 from bfkernel.remote.messages import LimitUse, OwnQuota, QuotaAnswer, QuotaLimits
 from bfkernel.remote.pool.core import Quotas
 from bfkernel.remote.pool.dashboard import words
 from bfkernel.remote.pool.quota_settings import KINDS, QuotaName, limits_of
-from bfkernel.remote.units import parse_duration, parse_size_mib
 
 _USED_NAMES = {
     "gpus": "GPUs at once",
@@ -79,17 +80,12 @@ def _bar(use: LimitUse) -> LimitBar:
 
 @dataclass(frozen=True)
 class LimitField:
-    """One limit in the form: its name in the API and for people, and how it is read and shown."""
+    """One limit in the form: its name in the API and for people, an example, and how it is shown."""
 
     name: str
     label: str
     example: str
-    read: Callable[[str], float]
     show: Callable[[float], str]
-
-
-def _priority(text: str) -> int:
-    return int(text)
 
 
 def _seconds(value: float) -> str:
@@ -106,17 +102,17 @@ def _plain(value: float) -> str:
 
 
 FIELDS = (
-    LimitField("gpus", "GPUs at once", "0.5", float, _plain),
-    LimitField("leases", "Leases at once", "3", float, _plain),
-    LimitField("memory_mib", "GPU memory", "16GiB", parse_size_mib, _mib),
-    LimitField("gpu_hours_per_day", "GPU-hours a day", "4", float, _plain),
-    LimitField("gpu_hours_per_week", "GPU-hours a week", "10", float, _plain),
-    LimitField("gpu_hours_per_term", "GPU-hours a term", "100", float, _plain),
-    LimitField("longest_lease_s", "Longest lease", "8h", parse_duration, _seconds),
-    LimitField("longest_idle_s", "Longest idle time", "30min", parse_duration, _seconds),
-    LimitField("longest_queue_s", "Longest wait in the queue", "2h", parse_duration, _seconds),
-    LimitField("priority", "Priority", "0", _priority, _plain),
-    LimitField("weight", "Weight in the queue", "1", float, _plain),
+    LimitField("gpus", "GPUs at once", "0.5", _plain),
+    LimitField("leases", "Leases at once", "3", _plain),
+    LimitField("memory_mib", "GPU memory", "16GiB", _mib),
+    LimitField("gpu_hours_per_day", "GPU-hours a day", "4", _plain),
+    LimitField("gpu_hours_per_week", "GPU-hours a week", "10", _plain),
+    LimitField("gpu_hours_per_term", "GPU-hours a term", "100", _plain),
+    LimitField("longest_lease_s", "Longest lease", "8h", _seconds),
+    LimitField("longest_idle_s", "Longest idle time", "30min", _seconds),
+    LimitField("longest_queue_s", "Longest wait in the queue", "2h", _seconds),
+    LimitField("priority", "Priority", "0", _plain),
+    LimitField("weight", "Weight in the queue", "1", _plain),
 )
 
 
@@ -138,12 +134,9 @@ def read_limits(filled: Mapping[str, str]) -> QuotaLimits:
         raise ValueError(msg) from error
 
 
-def _read(field: LimitField, text: str) -> float | str | None:
-    text = text.strip()
-    if not text or text == "unlimited":
-        return text or None
+def _read(field: LimitField, text: str) -> Any:
     try:
-        return field.read(text)
+        return read_limit(field.name, text.strip())[1] if text.strip() else None
     except ValueError as error:
         msg = f"{field.label}: '{text[:50]}' cannot be read: write for example {field.example}, or unlimited."
         raise ValueError(msg) from error

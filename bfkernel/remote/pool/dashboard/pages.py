@@ -13,12 +13,13 @@ from tornado.web import Finish, RequestHandler, StaticFileHandler
 
 from bfkernel import __version__
 from bfkernel.remote.pool.auth import Authenticator, Principal
+from bfkernel.remote.pool.commits import StoreFailedError
 from bfkernel.remote.pool.dashboard import words
 from bfkernel.remote.pool.dashboard.options import DashboardOptions
 from bfkernel.remote.pool.dashboard.sealing import Seals
 from bfkernel.remote.pool.http import ApiHandler, ProblemError
 from bfkernel.remote.pool.metrics import Metrics
-from bfkernel.remote.pool.service import PoolService, StoreFailedError
+from bfkernel.remote.pool.service import PoolService
 
 HERE = Path(__file__).parent
 STATIC_PATH = "/dashboard/static/"
