@@ -82,7 +82,11 @@ $(VENV)/.requirements: pyproject.toml | $(VENV)/.prerequisites
 	$(PIP) install $$($(BIN)/python .ci/requirements.py pyproject.toml test lint demo)
 	@touch $@
 
-$(VENV)/.native: $(VENV)/.requirements $(NATIVE_SOURCES)
+# An editable install knows modules by name: it is made anew when one comes or goes.
+$(VENV)/.modules: FORCE | $(VENV)/.prerequisites
+	@find bfkernel -name '*.py' | sort | cmp -s - $@ || find bfkernel -name '*.py' | sort > $@
+
+$(VENV)/.native: $(VENV)/.requirements $(VENV)/.modules $(NATIVE_SOURCES)
 	$(PIP) install --no-build-isolation --no-deps -e .
 	@touch $@
 
@@ -90,6 +94,8 @@ $(VENV)-numba/.requirements: tests/numba_suite/requirements.txt | $(VENV)/.prere
 	$(PYTHON) -m venv $(VENV)-numba
 	$(VENV)-numba/bin/python -m pip --disable-pip-version-check -q install -r $<
 	@touch $@
+
+FORCE:
 
 clean:               ## forget everything that was built or installed
 	rm -rf $(VENV) $(VENV)-numba $(VENV)-frameworks build dist bfkernel/lib .demo .pytest_cache .mypy_cache .ruff_cache

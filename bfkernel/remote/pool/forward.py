@@ -17,8 +17,9 @@ from tornado.util import TimeoutError as TornadoTimeoutError
 from tornado.web import Application
 
 from bfkernel.remote.messages import MAX_WAIT_S
+from bfkernel.remote.pool.api.about import Health, MetricsPage
+from bfkernel.remote.pool.api.handler import ApiHandler, ProblemError, log_answer
 from bfkernel.remote.pool.auth import Authenticator
-from bfkernel.remote.pool.http import ApiHandler, Health, MetricsPage, ProblemError, log_answer
 from bfkernel.remote.pool.leadership import Leader, Leaders
 from bfkernel.remote.pool.metrics import Metrics
 

@@ -73,7 +73,7 @@ def test_the_end_and_a_notice_are_heard_at_once(tmp_path, monkeypatch, hold):
     def with_notice(*arguments, **options):
         return lease_view(*arguments, **options).model_copy(update={"notice": notices[-1]})
 
-    monkeypatch.setattr("bfkernel.remote.pool.http.lease_view", with_notice)
+    monkeypatch.setattr("bfkernel.remote.pool.api.handler.lease_view", with_notice)
     pool = EmbeddedPool(tmp_path / "patient", ttl_s=600)
     pool.start()
     server = Server(pool)

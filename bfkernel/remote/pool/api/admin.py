@@ -6,9 +6,9 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 from bfkernel.remote.messages import DrainRequest, EnforceQuery, QuotaLimits, QuotasMessage, ServerMessage
+from bfkernel.remote.pool.api.handler import ApiHandler, ProblemError
 from bfkernel.remote.pool.api.operations import operation
 from bfkernel.remote.pool.auth import Role
-from bfkernel.remote.pool.http import ApiHandler, ProblemError
 from bfkernel.remote.pool.quota_settings import KINDS, QuotaName, quota_of, quotas_message
 from bfkernel.remote.pool.views import server_views
 

@@ -12,9 +12,9 @@ from pydantic.json_schema import models_json_schema
 
 from bfkernel import __version__
 from bfkernel.remote.messages import Problem
+from bfkernel.remote.pool.api.handler import ApiHandler
 from bfkernel.remote.pool.api.operations import Operation, operation_of
 from bfkernel.remote.pool.api.paths import Path
-from bfkernel.remote.pool.http import ApiHandler
 
 Json = dict[str, Any]
 

@@ -19,8 +19,8 @@ from bfkernel.remote.messages import (
     UtilizationMessage,
     UtilizationQuery,
 )
+from bfkernel.remote.pool.api.handler import ApiHandler, ProblemError
 from bfkernel.remote.pool.api.operations import operation
-from bfkernel.remote.pool.http import ApiHandler, ProblemError
 from bfkernel.remote.pool.views import queue_view, quota_view
 
 _DEFAULT_USAGE_S = 30 * 86400.0

@@ -8,32 +8,20 @@ from typing import Any
 
 from tornado.web import Application
 
-from bfkernel.remote.pool.api import admin, queue
+from bfkernel.remote.pool.api import about, admin, agents, inventory, leases, queue
+from bfkernel.remote.pool.api.handler import ApiHandler, log_answer
 from bfkernel.remote.pool.api.openapi import description
 from bfkernel.remote.pool.api.paths import Path
 from bfkernel.remote.pool.auth import Authenticator
 from bfkernel.remote.pool.dashboard import routes as dashboard
 from bfkernel.remote.pool.dashboard.options import DashboardOptions
-from bfkernel.remote.pool.http import (
-    ApiHandler,
-    Gpus,
-    Health,
-    Heartbeat,
-    Leases,
-    MetricsPage,
-    OneLease,
-    Report,
-    Servers,
-    Unknown,
-    log_answer,
-)
 from bfkernel.remote.pool.metrics import Metrics
 from bfkernel.remote.pool.service import PoolService
 
 ROUTES: list[tuple[Path, type[ApiHandler]]] = [
-    (Path("/api/v1/leases"), Leases),
-    (Path("/api/v1/leases/{lease}"), OneLease),
-    (Path("/api/v1/leases/{lease}/heartbeat"), Heartbeat),
+    (Path("/api/v1/leases"), leases.Leases),
+    (Path("/api/v1/leases/{lease}"), leases.OneLease),
+    (Path("/api/v1/leases/{lease}/heartbeat"), leases.Heartbeat),
     (Path("/api/v1/queue"), queue.Queue),
     (Path("/api/v1/quota"), queue.OwnQuota),
     (Path("/api/v1/quotas"), admin.Quotas),
@@ -42,13 +30,13 @@ ROUTES: list[tuple[Path, type[ApiHandler]]] = [
     (Path("/api/v1/usage"), queue.Usage),
     (Path("/api/v1/utilization"), queue.Utilization),
     (Path("/api/v1/events"), queue.Events),
-    (Path("/api/v1/gpus"), Gpus),
-    (Path("/api/v1/servers"), Servers),
+    (Path("/api/v1/gpus"), inventory.Gpus),
+    (Path("/api/v1/servers"), inventory.Servers),
     (Path("/api/v1/servers/{server}"), admin.OneServer),
     (Path("/api/v1/servers/{server}/{action}"), admin.ServerAction),
-    (Path("/api/v1/agents/{server}/report"), Report),
-    (Path("/healthz"), Health),
-    (Path("/metrics"), MetricsPage),
+    (Path("/api/v1/agents/{server}/report"), agents.Report),
+    (Path("/healthz"), about.Health),
+    (Path("/metrics"), about.MetricsPage),
 ]
 
 
@@ -80,7 +68,7 @@ def application(
             *((path.pattern, handler, common) for path, handler in routes),
             *dashboard.routes(pool, authenticator, metrics, options or DashboardOptions()),
         ],
-        default_handler_class=Unknown,
+        default_handler_class=about.Unknown,
         default_handler_args=common,
         log_function=log_answer,
     )

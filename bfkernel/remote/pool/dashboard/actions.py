@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+from bfkernel.remote.pool.api.handler import ProblemError
 from bfkernel.remote.pool.dashboard.admin import AdminPage, quota_name
 from bfkernel.remote.pool.dashboard.limits import FIELDS, quota_row, read_limits
 from bfkernel.remote.pool.dashboard.pages import Page
-from bfkernel.remote.pool.http import ProblemError
 from bfkernel.remote.pool.quota_settings import quota_of
 from bfkernel.remote.units import parse_duration
 

@@ -8,12 +8,12 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from bfkernel.remote.messages import UsageRow
+from bfkernel.remote.pool.api.handler import ProblemError
 from bfkernel.remote.pool.api.queue import usage_csv
 from bfkernel.remote.pool.auth import Role
 from bfkernel.remote.pool.dashboard.limits import FIELDS, quota_row, quota_rows, shown
 from bfkernel.remote.pool.dashboard.overview import MOST_ROWS
 from bfkernel.remote.pool.dashboard.pages import Page
-from bfkernel.remote.pool.http import ProblemError
 from bfkernel.remote.pool.quota_settings import KINDS, QuotaName
 from bfkernel.remote.pool.views import lease_view, server_views
 

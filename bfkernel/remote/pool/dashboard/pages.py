@@ -12,12 +12,12 @@ from urllib.parse import urlencode, urlsplit
 from tornado.web import Finish, RequestHandler, StaticFileHandler
 
 from bfkernel import __version__
+from bfkernel.remote.pool.api.handler import ApiHandler, ProblemError
 from bfkernel.remote.pool.auth import Authenticator, Principal
 from bfkernel.remote.pool.commits import StoreFailedError
 from bfkernel.remote.pool.dashboard import words
 from bfkernel.remote.pool.dashboard.options import DashboardOptions
 from bfkernel.remote.pool.dashboard.sealing import Seals
-from bfkernel.remote.pool.http import ApiHandler, ProblemError
 from bfkernel.remote.pool.metrics import Metrics
 from bfkernel.remote.pool.service import PoolService
 

@@ -1,42 +1,27 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The HTTP API, ``/api/v1``: requests in, answers and problems (RFC 9457) out."""
+"""What all handlers share: who asks, JSON in, answers and problems (RFC 9457) out, and the log of them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from http import HTTPStatus
-from typing import Any, ClassVar, Literal, NoReturn, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from tornado.web import HTTPError, RequestHandler
 
-from bfkernel import __version__
-from bfkernel.remote.filters import parse_filters
 from bfkernel.remote.logs import event
 from bfkernel.remote.messages import (
-    AgentReport,
-    GpuList,
-    HealthMessage,
-    LeaseList,
-    LeaseMessage,
-    LeaseRequest,
-    LeasesQuery,
-    OverLease,
     Problem,
-    ReportAnswer,
-    ReportQuery,
-    ServerList,
     WaitQuery,
 )
-from bfkernel.remote.pool.api.operations import operation
 from bfkernel.remote.pool.auth import AuthenticationError, Authenticator, Principal, Role, is_foreign
 from bfkernel.remote.pool.commits import StoreFailedError
-from bfkernel.remote.pool.core import GpuUse, LeaseUse, NameTakenError, ServerReport
 from bfkernel.remote.pool.metrics import Metrics
 from bfkernel.remote.pool.service import PoolService
-from bfkernel.remote.pool.views import gpu_views, lease_view, server_views
-from bfkernel.remote.records import Gpu, Holder, Lease, LeaseState, Need, Share
+from bfkernel.remote.pool.views import lease_view
+from bfkernel.remote.records import Lease
 
 log = logging.getLogger("pool.http")
 
@@ -67,6 +52,8 @@ class ApiHandler(RequestHandler):
     roles: ClassVar[frozenset[Role]] = frozenset({Role.USER, Role.ADMIN})
     #: methods that only keep alive, or give back, the lease that the path names
     holding: ClassVar[frozenset[str]] = frozenset()
+    #: whether the path is the API's own, and not just any text that somebody sent: only then it is logged
+    known_path: ClassVar[bool] = True
 
     def initialize(self, pool: PoolService, authenticator: Authenticator, metrics: Metrics) -> None:
         """Take what the routes pass; Tornado calls this for each request."""
@@ -179,32 +166,6 @@ def _invalid(error: ValidationError, what: str) -> ProblemError:
     return ProblemError(422, "invalid", f"{where}: {first['msg'].removeprefix('Value error, ').rstrip('.')}.")
 
 
-class Leases(ApiHandler):
-    """``/api/v1/leases``."""
-
-    @operation(request=LeaseRequest, answer=LeaseMessage, status=201, problems=(409,))
-    async def post(self) -> None:
-        """Ask for a lease."""
-        ask = self.body(LeaseRequest)
-        need = Need(Share(ask.fraction, ask.memory_mib), ask.gpu_count, parse_filters(ask.filters))
-        holder = Holder(**ask.holder.model_dump())
-        lease = await self.pool.request(self.principal, need, holder, ask.group)
-        if lease.state is LeaseState.REFUSED:
-            # 409: no GPU of this pool could; 403: this user may not.
-            raise ProblemError(409 if lease.code == "no-such-size" else 403, lease.code, lease.message)
-        self.note_holder(lease)
-        self.set_header("Location", f"/api/v1/leases/{lease.id}")
-        self.reply_lease(lease, 201)
-
-    @operation(query=LeasesQuery, answer=LeaseList)
-    async def get(self) -> None:
-        """List one's leases; an admin sees everybody's."""
-        ended = self.query(LeasesQuery).all
-        found = await self.pool.leases(None if self.principal.admin else self.principal.name, ended)
-        views = (lease_view(self.pool, lease, self.principal, with_token=False) for lease in found)
-        self.reply(LeaseList(leases=list(views)))
-
-
 class PatientHandler(ApiHandler):
     """Answers about a lease that wait for news of it."""
 
@@ -231,141 +192,6 @@ class PatientHandler(ApiHandler):
             self._waiting.cancel()
 
 
-class OneLease(PatientHandler):
-    """``/api/v1/leases/{id}``."""
-
-    holding = frozenset({"DELETE"})
-
-    @operation(query=WaitQuery, answer=LeaseMessage)
-    async def get(self, lease_id: str) -> None:
-        """Return the lease; with ``since``, when its revision is another, or after ``wait_s``."""
-        lease = await self.news_of(await self.lease(lease_id))
-        if lease:
-            self.reply_lease(lease)
-
-    @operation(answer=LeaseMessage)
-    async def delete(self, lease_id: str) -> None:
-        """Release the lease; an admin's DELETE of somebody else's revokes it."""
-        self.reply_lease(await self.pool.end(await self.lease(lease_id), self.principal))
-
-
-class Heartbeat(PatientHandler):
-    """``/api/v1/leases/{id}/heartbeat``."""
-
-    holding = frozenset({"POST"})
-
-    @operation(query=WaitQuery, answer=LeaseMessage, problems=(410,))
-    async def post(self, lease_id: str) -> None:
-        """Prove that the holder lives, which counts at once; with ``since``, answer as a GET does."""
-        lease = await self.lease(lease_id)
-        if lease.user != self.principal.name:
-            raise ProblemError(403, "not-permitted", "Only its owner keeps a lease alive.")
-        proved = await self.news_of(await self.pool.heartbeat(lease))
-        if proved is None:
-            return
-        if not proved.state.live:
-            raise ProblemError(410, "ended", proved.message or "The lease is over.")
-        self.note_holder(proved)
-        self.reply_lease(proved)
-
-
-class Gpus(ApiHandler):
-    """``/api/v1/gpus``."""
-
-    @operation(answer=GpuList)
-    async def get(self) -> None:
-        """List every GPU with what is held and free."""
-        self.reply(GpuList(gpus=gpu_views(self.pool)))
-
-
-class Servers(ApiHandler):
-    """``/api/v1/servers``."""
-
-    @operation(answer=ServerList)
-    async def get(self) -> None:
-        """List the GPU servers."""
-        self.reply(ServerList(servers=server_views(self.pool)))
-
-
-class Report(ApiHandler):
-    """``/api/v1/agents/{name}/report``."""
-
-    roles = frozenset({Role.AGENT, Role.ADMIN})
-    _waiting: asyncio.Task[tuple[float, list[str], list[str]]] | None = None
-
-    @operation(request=AgentReport, query=ReportQuery, answer=ReportAnswer, problems=(409,))
-    async def post(self, name: str) -> None:
-        """Take an agent's heartbeat.
-
-        With ``wait_s``, answer when one of its leases ends, or after that time.
-        """
-        message = self.body(AgentReport)
-        self._name, self._instance = name, message.instance
-        wait_s = self.query(ReportQuery).wait_s
-        for ended in message.ended:
-            log.info(
-                event("worker-ended", lease=ended.lease, server=name, pid=ended.pid, outcome=ended.outcome)
-            )
-        self._waiting = asyncio.ensure_future(self.pool.report(_server_report(name, message), wait_s))
-        try:
-            as_of, serve, over = await self._waiting
-        except asyncio.CancelledError:
-            return
-        except NameTakenError as error:
-            raise ProblemError(409, "name-taken", str(error)) from error
-        self.reply(
-            ReportAnswer(
-                as_of=as_of,
-                public_key=self.pool.signer.public_key,
-                serve=serve,
-                over=[OverLease(id=name, message=await self._why_over(name)) for name in over],
-                report_every_s=self.pool.report_every_s,
-            )
-        )
-
-    async def _why_over(self, lease_id: str) -> str:
-        lease = await self.pool.find(lease_id)
-        return (lease.message if lease else "") or "The pool does not know the lease."
-
-    def on_connection_close(self) -> None:
-        """Stop waiting for an agent that has gone; Tornado calls this."""
-        if self._waiting:
-            self._waiting.cancel()
-            self.pool.agent_left(self._name, self._instance)
-
-
-class Health(ApiHandler):
-    """``/healthz``, for everybody."""
-
-    role: ClassVar[Literal["leader", "follower"]] = "leader"
-
-    async def prepare(self) -> None:
-        """Nobody needs a token to ask whether the pool lives."""
-
-    @operation(answer=HealthMessage, anybody=True)
-    async def get(self) -> None:
-        """Say that this replica lives, its version, and whether it decides."""
-        self.reply(HealthMessage(status="ok", version=__version__, role=self.role))
-
-
-class MetricsPage(ApiHandler):
-    """``/metrics``, for Prometheus."""
-
-    @operation(media_type="text/plain")
-    async def get(self) -> None:
-        """Return all metrics."""
-        self.set_header("Content-Type", self.metrics.content_type)
-        self.finish(self.metrics.page())
-
-
-class Unknown(ApiHandler):
-    """Any other path."""
-
-    async def prepare(self) -> NoReturn:
-        """Whoever asks: there is nothing here."""
-        raise ProblemError(404, "no-such-path", f"There is nothing at {self.request.path[:200]}.")
-
-
 def log_answer(handler: RequestHandler) -> None:
     """Log an answered request; Tornado calls this. Its own line would hold the query."""
     took_ms = round(1000 * handler.request.request_time())
@@ -373,25 +199,8 @@ def log_answer(handler: RequestHandler) -> None:
 
 
 def _facts(handler: RequestHandler) -> dict[str, str | None]:
-    if not isinstance(handler, ApiHandler) or isinstance(handler, Unknown):
+    if not isinstance(handler, ApiHandler) or not handler.known_path:
         return {}
     path = handler.request.path
     lease = path.removeprefix(_LEASES).split("/")[0] if path.startswith(_LEASES) else handler.lease_id
     return {"method": handler.request.method, "path": path, "lease": lease}
-
-
-def _server_report(name: str, message: AgentReport) -> ServerReport:
-    return ServerReport(
-        server=name,
-        instance=message.instance,
-        address=message.address,
-        gpus=[Gpu(name, g.id, g.index, g.name, g.memory_mib, g.emulated) for g in message.gpus],
-        uses=[LeaseUse(use.id, use.workers, use.held_mib, use.last_call_at) for use in message.leases],
-        ended=[connection.lease for connection in message.ended],
-        driver=message.driver,
-        version=message.version,
-        driver_version=message.driver_version,
-        cuda_version=message.cuda_version,
-        compute=message.compute,
-        gpu_uses={g.id: GpuUse(g.busy, g.memory_used_mib) for g in message.gpus},
-    )
