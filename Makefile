@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 NATIVE_SOURCES := CMakeLists.txt $(shell find bfkernel/remote/native bfkernel/remote/cuda -name '*.cpp' -o -name '*.h' -o -name '*.spec' -o -name '*.py' -o -name CMakeLists.txt -o -name '*.map' 2>/dev/null)
 CPP_FILES := $(shell git ls-files -co --exclude-standard 'bfkernel/**/*.cpp' 'bfkernel/**/*.h' 'tests/native/**/*.cpp' 'tests/native/**/*.h' 2>/dev/null)
 
-.PHONY: help demo test chaos test-slow test-sanitize lint format bench lab clean build numba-suite test-frameworks gpu-check gpu-wheels
+.PHONY: FORCE help demo test chaos bench-pool test-slow test-sanitize lint format bench lab clean build numba-suite test-frameworks gpu-check gpu-wheels
 
 help:                ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
