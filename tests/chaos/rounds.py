@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 
 import psutil
 
+from tests.chaos.client import Note
 from tests.chaos.site import LIMIT_S, TTL_S, Member, Site
 from tests.waiting import eventually
 
 #: A lease without a holder ends a TTL after its last proof, or after a pool's start, if that is later; so
 #: much more until the pool has looked and its agents have heard, on a machine that is busy with others.
 MARGIN_S = 10.0
+#: So long after a kill at the latest a client has noticed that its connection is gone.
+NOTICED_S = 0.2
 VICTIMS = ("pool", "agent", "worker", "client")
 
 
@@ -39,6 +42,7 @@ class Chaos:
         self._chance = random.Random(seed)
         self._abandoned: dict[str, float] = {}
         self._pool_started_at = time.monotonic()
+        self._killed_at = time.time()
         self.report = Report()
 
     def run(self, rounds: int) -> Report:
@@ -84,6 +88,7 @@ class Chaos:
             time.sleep(self._chance.uniform(0.0, 0.15))
             self.report.kills[kind] += 1
             self._kill(victim)
+        self._killed_at = time.time()
         time.sleep(self._chance.uniform(0.0, 0.15))
         for _, _, victim in victims:
             if isinstance(victim, Member):
@@ -130,9 +135,7 @@ class Chaos:
 
         def all_work() -> bool:
             notes = self._site.notes()
-            return all(
-                (note := notes.get(c.name)) and note.pid == c.pid and note.state == "working" for c in clients
-            )
+            return all((note := notes.get(c.name)) and self._works(note, c) for c in clients)
 
         def why() -> str:
             notes = self._site.notes().items()
@@ -144,6 +147,11 @@ class Chaos:
             msg = f"{error}: {why()}"
             raise AssertionError(msg) from error
         eventually(self._books_agree, LIMIT_S, "that the books agree")
+
+    def _works(self, note: Note, client: Member) -> bool:
+        """Whether a client's data went to and fro after the last kill: what it broke is in the note by now."""
+        heard = note.written_at > self._killed_at + NOTICED_S
+        return note.pid == client.pid and note.state == "working" and heard
 
     def _books_agree(self) -> bool:
         """Whether every client has its lease, no dead one's lives too long, and the GPUs' sums are right."""
