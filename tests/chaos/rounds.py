@@ -149,7 +149,7 @@ class Chaos:
         eventually(self._books_agree, LIMIT_S, "that the books agree")
 
     def _works(self, note: Note, client: Member) -> bool:
-        """Whether a client's data went to and fro after the last kill: what it broke is in the note by now."""
+        """Whether a client's data went to and fro after the last kill: what it broke stands in the note."""
         heard = note.written_at > self._killed_at + NOTICED_S
         return note.pid == client.pid and note.state == "working" and heard
 
