@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,18 +81,9 @@ class Jupyter:
     def interrupt(self, kernel_id: str) -> None:
         self._http.post(f"api/kernels/{kernel_id}/interrupt").raise_for_status()
 
-    @contextmanager
-    def client(self, kernel_id: str, limit_s: float = 30.0) -> Iterator[Cells]:
+    def client(self, kernel_id: str) -> AbstractContextManager[Cells]:
         """Speak to a kernel, once it is ready."""
-        client = BlockingKernelClient(connection_file=str(self._runtime_dir / f"kernel-{kernel_id}.json"))
-        client.load_connection_file()
-        client.start_channels()
-        try:
-            # wait_for_ready gives up when a busy machine answers a heartbeat after more than a second.
-            eventually(lambda: _is_ready(client), 60, "the kernel's first answer")
-            yield Cells(client)
-        finally:
-            client.stop_channels()
+        return cells(self._runtime_dir / f"kernel-{kernel_id}.json")
 
     def _info(self) -> dict[str, Any]:
         assert self.process.poll() is None, "the Jupyter server has ended"
@@ -108,6 +99,20 @@ class Jupyter:
             return self._http.get("api").is_success
         except httpx.HTTPError:
             return False
+
+
+@contextmanager
+def cells(connection_file: Path) -> Iterator[Cells]:
+    """Speak to the kernel of a connection file, once it is ready."""
+    client = BlockingKernelClient(connection_file=str(connection_file))
+    client.load_connection_file()
+    client.start_channels()
+    try:
+        # wait_for_ready gives up when a busy machine answers a heartbeat after more than a second.
+        eventually(lambda: _is_ready(client), 60, "the kernel's first answer")
+        yield Cells(client)
+    finally:
+        client.stop_channels()
 
 
 def _is_ready(client: BlockingKernelClient) -> bool:

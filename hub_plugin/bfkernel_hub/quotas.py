@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Quotas of the configuration and of the groups' properties, brought to the pool and kept there."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bfkernel_hub.group_policy import GroupPolicy
+from bfkernel_hub.http_json import RefusedError
+from bfkernel_hub.hub_api import Group
+from bfkernel_hub.pool_api import PoolApi
+from bfkernel_hub.settings import BfkernelHub
+
+log = logging.getLogger("bfkernel_hub")
+Limits = dict[str, Any]
+
+
+class QuotaName(NamedTuple):
+    """Which quota: ``default`` (no name), ``groups``, ``totals`` or ``users``, and whose."""
+
+    kind: str
+    name: str
+
+
+def wanted(settings: BfkernelHub, groups: Iterable[Group], said: Said) -> dict[QuotaName, Limits]:
+    """Return the quotas as they should be: a group's property goes over the configuration's, by field."""
+    default = dict(settings.quotas.get("default", {}))
+    if settings.idle_timeout_s is not None:
+        default.setdefault("longest_idle_s", settings.idle_timeout_s)
+    found = {QuotaName("default", ""): default} if default else {}
+    for kind in ("groups", "totals", "users"):
+        for name, limits in settings.quotas.get(kind, {}).items():
+            found[QuotaName(kind, name)] = dict(limits)
+    for group in groups:
+        try:
+            policy = GroupPolicy.read(group.properties)
+        except ValueError as error:
+            said.once(f"group {group.name}: {error}")
+            continue
+        for kind, limits in (("groups", policy.limits), ("totals", policy.total)):
+            if limits:
+                name = QuotaName(kind, group.name)
+                found[name] = {**found.get(name, {}), **limits}
+    return found
+
+
+class Said:
+    """Logs a sentence once, not at each look."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def once(self, sentence: str) -> None:
+        """Log it if it has not been."""
+        if sentence not in self._said:
+            self._said.add(sentence)
+            log.warning("%s", sentence)
+
+
+class QuotaKeeper:
+    """Makes the pool's quotas those that are wanted.
+
+    Which ones it has set stands in a file, so that one that is wanted no longer goes, also after a restart,
+    and those that others have set at the pool stay.
+    """
+
+    def __init__(self, pool: PoolApi, notes: Path, said: Said, *, enforce: bool) -> None:
+        self._pool = pool
+        self._notes = notes
+        self._said = said
+        self._enforce = enforce
+        self._own = _read(notes)
+
+    async def apply(self, wanted: Mapping[QuotaName, Limits]) -> None:
+        """Set what differs, forget what is no longer wanted. Raises ``ServerAwayError``."""
+        now = await self._pool.quotas()
+        for of, limits in wanted.items():
+            if _limits(now, of) != limits or of not in self._own:
+                await self._set(of, limits)
+        for of in sorted(self._own - set(wanted)):
+            await self._set(of, None)
+
+    async def _set(self, of: QuotaName, limits: Limits | None) -> None:
+        try:
+            await self._pool.set_quota(of.kind, of.name, limits, enforce=self._enforce)
+        except RefusedError as error:
+            self._said.once(f"the pool refuses the quota of {' '.join(of).strip()}: {error}")
+            return
+        log.info("quota of %s: %s", " ".join(of).strip(), "forgotten" if limits is None else limits)
+        self._own = self._own - {of} if limits is None else self._own | {of}
+        self._notes.write_text(json.dumps(sorted(self._own)), encoding="utf-8")
+
+
+def _limits(quotas: Mapping[str, Any], of: QuotaName) -> Limits:
+    found = quotas["default"] if of.kind == "default" else quotas[of.kind].get(of.name, {})
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _read(notes: Path) -> set[QuotaName]:
+    try:
+        return {QuotaName(*of) for of in json.loads(notes.read_text(encoding="utf-8"))}
+    except FileNotFoundError:
+        return set()
+    except (ValueError, TypeError):
+        log.warning("%s is damaged: quotas that are no longer wanted may stay at the pool.", notes)
+        return set()

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Refusing a server's start so that the student reads why; JupyterHub 6 counts the reason too."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from tornado.web import HTTPError
+
+try:
+    from jupyterhub.spawner import SpawnException
+except ImportError:  # JupyterHub 5
+    SpawnException = None
+
+
+def refuse(message: str, *, reason: str) -> NoReturn:
+    """Raise what the running JupyterHub shows as ``message``; ``reason`` is a label for its metrics."""
+    if SpawnException is not None:
+        raise SpawnException(message, reason=reason, status_code=403)
+    error = HTTPError(403, message, reason=reason)
+    error.jupyterhub_message = message
+    raise error

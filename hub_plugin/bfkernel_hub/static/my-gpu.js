@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Brings the page up to date without a reload, unless somebody is about to press a button on it.
+"use strict";
+
+(() => {
+  const shown = () => document.getElementById("my-gpu");
+
+  async function refresh() {
+    if (document.hidden || shown().contains(document.activeElement)) return;
+    const answer = await fetch(window.location.href);
+    if (!answer.ok || answer.redirected) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById("my-gpu");
+    if (fresh) shown().replaceWith(fresh);
+  }
+
+  setInterval(() => refresh().catch(() => {}), 1000 * Number(shown().dataset.refreshS));
+})();

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The local example as an admin would have it who has set things of her own before."""
+
+import os
+from pathlib import Path
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "local" / "jupyterhub_config.py"
+SCOPES = [
+    *("admin:users", "admin:servers", "admin:groups", "tokens", "access:servers"),
+    *("list:services", "read:roles", "read:metrics"),
+]
+
+
+def note_start(spawner):
+    (Path(os.environ["BFKERNEL_EXAMPLE_STATE"]) / f"started-{spawner.user.name}").touch()
+
+
+c.JupyterHub.services = [{"name": "tests", "api_token": os.environ["TESTS_API_TOKEN"]}]
+c.JupyterHub.load_roles = [{"name": "tests", "services": ["tests"], "scopes": SCOPES}]
+c.Spawner.pre_spawn_hook = note_start
+
+exec(compile(EXAMPLE.read_text(), EXAMPLE, "exec"))
