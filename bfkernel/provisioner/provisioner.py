@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import threading
 import time
@@ -226,11 +227,17 @@ class FractionalGPUProvisioner(LocalProvisioner):
         return holder
 
     def _new_holder(self, env: dict[str, str]) -> LeaseHolder:
-        name = env.get("JPY_SESSION_NAME") or self.kernel_id or self.kernel_spec.display_name
+        name = self._notebook(env) or self.kernel_id or self.kernel_spec.display_name
         size = Size.of(self.fraction, self.memory_mib, self.gpus)
         request = LeaseRequest(size, "kernel", name, filters=self.filters, group=self.group)
         client = PoolClient(pool_url(self.pool_url), self.pool_token)
         return LeaseHolder(request, client, alive=self._wanted, log=self.log)
+
+    def _notebook(self, env: dict[str, str]) -> str:
+        """Return the notebook's name as its user knows it: from the folder that the Jupyter server shows."""
+        path = env.get("JPY_SESSION_NAME", "")
+        root = str(getattr(getattr(self.parent, "parent", None), "root_dir", "") or "")
+        return os.path.relpath(path, root) if root and path.startswith(root + os.sep) else path
 
     async def _release(self) -> None:
         holder, self._holder = self._holder, None

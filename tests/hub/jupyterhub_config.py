@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The local example as an admin would have it who has set things of her own before."""
+# ruff: noqa: F821
 
 import os
 from pathlib import Path

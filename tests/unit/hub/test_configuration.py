@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""configure(c) adds to what an admin has set, in whichever way, and overwrites nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from traitlets import TraitError
+from traitlets.config import Config
+
+pytest.importorskip("bfkernel_hub", reason="hub_plugin is not installed here")
+from bfkernel_hub import configure
+
+SCOPE = "access:services!service=bfkernel"
+
+
+def configured(prepare=lambda c: None) -> Config:
+    c = Config()
+    prepare(c)
+    configure(c)
+    return c
+
+
+def hub_of(c: Config):
+    from jupyterhub.app import JupyterHub
+
+    return JupyterHub(config=c)
+
+
+def test_on_a_bare_hub_the_service_role_and_scopes_are_complete():
+    hub = hub_of(configured())
+    (service,) = hub.services
+    assert (service["name"], service["display"]) == ("bfkernel", False)
+    roles = {role["name"]: role for role in hub.load_roles}
+    assert roles["user"]["scopes"] == ["self", SCOPE]
+    assert roles["bfkernel-service"]["services"] == ["bfkernel"]
+
+
+@pytest.mark.parametrize("section", ["Spawner", "KubeSpawner"])
+def test_scopes_of_servers_are_kept_or_the_default(section):
+    c = configured()
+    assert c.Spawner.server_token_scopes == ["users:activity!user", "access:servers!server", SCOPE]
+    c = configured(lambda c: setattr(c[section], "server_token_scopes", ["custom:x"]))
+    assert c[section].server_token_scopes == ["custom:x", SCOPE]
+    c = configured(lambda c: setattr(c[section], "server_token_scopes", lambda spawner: [spawner]))
+    assert c[section].server_token_scopes("y") == ["y", SCOPE]
+
+
+def test_services_and_roles_stay_however_they_were_set():
+    def as_lists(c):
+        c.JupyterHub.services = [{"name": "cull"}]
+        c.JupyterHub.load_roles = [{"name": "user", "scopes": ["self", "custom:x"]}]
+
+    def by_append(c):
+        c.JupyterHub.services.append({"name": "cull"})
+        c.JupyterHub.load_roles.append({"name": "user", "scopes": ["self", "custom:x"]})
+
+    for prepare in (as_lists, by_append):
+        hub = hub_of(configured(prepare))
+        assert [service["name"] for service in hub.services] == ["cull", "bfkernel"]
+        assert [role["name"] for role in hub.load_roles] == ["user", "bfkernel-service"]
+        assert hub.load_roles[0]["scopes"] == ["self", "custom:x", SCOPE]
+
+
+def spawner(*groups: str, **properties: object):
+    orm = [SimpleNamespace(name=name, properties=properties) for name in groups]
+    warnings = []
+    return SimpleNamespace(
+        user=SimpleNamespace(name="anna", orm_user=SimpleNamespace(groups=orm)),
+        environment={"A": "1"},
+        args=["--x"],
+        log=SimpleNamespace(warning=lambda *words: warnings.append(words)),
+        warnings=warnings,
+    )
+
+
+@pytest.mark.parametrize("section", ["Spawner", "KubeSpawner"])
+def test_the_admins_own_hook_runs_first_and_its_refusal_stands(section):
+    order = []
+
+    async def own(spawner):
+        order.append(spawner.environment["A"])
+        if spawner.user.name == "eve":
+            raise RuntimeError("not you")
+
+    c = configured(lambda c: setattr(c[section], "pre_spawn_hook", own))
+    server = spawner()
+    asyncio.run(c[section].pre_spawn_hook(server))
+    assert order == ["1"]
+    assert server.environment["BFKERNEL_POOL_URL"] == "http://127.0.0.1:8766"
+    assert server.environment["A"] == "1"
+    assert server.args[0] == "--x"
+    server = spawner()
+    server.user.name = "eve"
+    with pytest.raises(RuntimeError, match="not you"):
+        asyncio.run(c[section].pre_spawn_hook(server))
+
+
+def test_what_the_admin_has_named_for_servers_wins():
+    c = configured()
+    server = spawner()
+    server.environment = {"BFKERNEL_POOL_URL": "http://other"}
+    server.args = ["--ServerApp.kernel_spec_manager_class=site.Own"]
+    asyncio.run(c.Spawner.pre_spawn_hook(server))
+    assert server.environment["BFKERNEL_POOL_URL"] == "http://other"
+    assert server.args == ["--ServerApp.kernel_spec_manager_class=site.Own"]
+
+
+def test_who_may_use_no_size_is_refused_where_the_admin_wants_it():
+    def prepare(c):
+        c.BfkernelHub.only_with_sizes = True
+        c.BfkernelHub.sizes = [{"size": "0.02", "groups": ["cs"]}]
+
+    hook = configured(prepare).Spawner.pre_spawn_hook
+    with pytest.raises(Exception, match="ask your course's staff") as refused:
+        asyncio.run(hook(spawner("physics")))
+    assert refused.value.status_code == 403
+    asyncio.run(hook(spawner("cs")))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("sizes", [{"size": 0.02}], "write a text such as '0.02'"),
+        ("sizes", [{"size": "0.02", "group": "cs"}], "not group"),
+        ("sizes", [{"size": "0.02", "groups": "cs"}], r"write \['cs'\]"),
+        ("quotas", {"group": {}}, "default, groups, totals, users"),
+        ("poll_s", 600.0, "poll_s"),
+    ],
+)
+def test_a_mistyped_setting_is_said_when_the_hub_starts(name, value, words):
+    with pytest.raises(TraitError, match=words):
+        configured(lambda c: setattr(c.BfkernelHub, name, value))

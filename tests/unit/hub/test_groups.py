@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What groups' properties say, for launchers and for the pool."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+pytest.importorskip("bfkernel_hub", reason="hub_plugin is not installed here")
+from bfkernel_hub.group_policy import GroupPolicy
+from bfkernel_hub.http_json import RefusedError
+from bfkernel_hub.hub_api import Group
+from bfkernel_hub.quotas import QuotaKeeper, QuotaName, Said, wanted
+from bfkernel_hub.settings import BfkernelHub
+from bfkernel_hub.sizes import Offer, SizeEntry, offers
+from bfkernel_hub.watch import Departures
+
+ENTRIES = [SizeEntry("0.02"), SizeEntry("0.1", ("cs", "bio"), "The course")]
+
+
+def policies(**groups):
+    return {name: GroupPolicy.read({"bfkernel": value}) for name, value in groups.items()}
+
+
+def test_a_student_sees_what_is_for_everybody_and_for_the_own_groups():
+    assert offers(ENTRIES, {}) == [Offer("0.02")]
+    assert offers(ENTRIES, policies(cs={})) == [Offer("0.02"), Offer("0.1", "cs", "The course")]
+    assert offers(ENTRIES, policies(physics={})) == [Offer("0.02")]
+    assert [offer.group for offer in offers(ENTRIES, policies(cs={}, bio={}))] == ["", "cs", "bio"]
+
+
+def test_a_groups_own_sizes_take_the_place_of_the_configurations():
+    assert offers(ENTRIES, policies(cs={"sizes": ["0.5x2"], "course": "CS"})) == [
+        Offer("0.02"),
+        Offer("0.5x2", "cs", "CS"),
+    ]
+    assert offers(ENTRIES, policies(cs={"sizes": []})) == [Offer("0.02")]
+
+
+def test_the_admin_pages_text_means_the_same_as_an_object():
+    value = {"gpus": 0.1, "total": {"gpus": 4}, "sizes": ["0.02"]}
+    assert GroupPolicy.read({"bfkernel": json.dumps(value)}) == GroupPolicy.read({"bfkernel": value})
+    assert GroupPolicy.read({"bfkernel": ""}) == GroupPolicy.read({}) == GroupPolicy()
+
+
+@pytest.mark.parametrize("value", ["{", 3, [1], {"sizes": "0.02"}, {"sizes": [0.02]}, {"total": 3}])
+def test_a_property_that_cannot_be_read_is_an_error_with_an_example(value):
+    with pytest.raises(ValueError, match="write"):
+        GroupPolicy.read({"bfkernel": value})
+
+
+def settings(**values) -> BfkernelHub:
+    return BfkernelHub(**values)
+
+
+def test_a_property_goes_over_the_configuration_field_by_field():
+    configured = settings(
+        quotas={"default": {"gpus": 0.1}, "groups": {"cs": {"gpus": 0.2, "leases": 3}}}, idle_timeout_s=600
+    )
+    group = Group("cs", frozenset(), {"bfkernel": {"gpus": 0.3, "total": {"gpus": 2}}})
+    assert wanted(configured, [group], Said()) == {
+        QuotaName("default", ""): {"gpus": 0.1, "longest_idle_s": 600},
+        QuotaName("groups", "cs"): {"gpus": 0.3, "leases": 3},
+        QuotaName("totals", "cs"): {"gpus": 2},
+    }
+
+
+def test_a_damaged_property_leaves_the_configurations_quota(caplog):
+    group = Group("cs", frozenset(), {"bfkernel": "{"})
+    assert wanted(settings(quotas={"groups": {"cs": {"gpus": 1}}}), [group], Said()) == {
+        QuotaName("groups", "cs"): {"gpus": 1}
+    }
+    assert "group cs" in caplog.text
+
+
+class Pool:
+    """Quotas as the pool keeps and shows them."""
+
+    def __init__(self) -> None:
+        self.kept = {"default": {"gpus": None}, "groups": {"by-hand": {"gpus": 9}}, "totals": {}, "users": {}}
+        self.changes = 0
+
+    async def quotas(self):
+        return self.kept
+
+    async def set_quota(self, kind, name, limits, *, enforce):
+        self.changes += 1
+        if limits and limits.get("gpus") == "many":
+            raise RefusedError(422, "gpus: a number")
+        if kind == "default":
+            self.kept["default"] = {"gpus": None, **(limits or {})}
+        elif limits is None:
+            self.kept[kind].pop(name, None)
+        else:
+            self.kept[kind][name] = {"leases": None, **limits}
+
+
+def test_quotas_are_set_once_kept_and_forgotten_also_over_a_restart(tmp_path, caplog):
+    pool, notes = Pool(), tmp_path / "notes.json"
+
+    def apply(**groups):
+        keeper = QuotaKeeper(pool, notes, Said(), enforce=False)
+        asyncio.run(keeper.apply({QuotaName("groups", name): limits for name, limits in groups.items()}))
+
+    apply(cs={"gpus": 1}, bio={"gpus": 2})
+    apply(cs={"gpus": 1}, bio={"gpus": 2})
+    assert pool.changes == 2, "what is as it should be is not set again"
+    pool.kept["groups"]["cs"]["gpus"] = 7
+    apply(cs={"gpus": 1})
+    assert pool.kept["groups"] == {"by-hand": {"gpus": 9}, "cs": {"leases": None, "gpus": 1}}
+    apply(cs={"gpus": "many"})
+    assert "the pool refuses the quota of groups cs: gpus: a number" in caplog.text
+    apply()
+    assert pool.kept["groups"] == {"by-hand": {"gpus": 9}}
+
+
+def test_who_leaves_a_group_is_known_for_a_while_and_who_comes_back_is_not():
+    now = [0.0]
+    departures = Departures(lambda: now[0])
+    lease = {"user": "anna", "group": "cs"}
+
+    def look(*users):
+        departures.look([Group("cs", frozenset(users), {})])
+        return departures.over(lease)
+
+    assert not look("anna", "ben")
+    assert look("ben")
+    assert look("ben"), "the pool may have granted by what it knew before"
+    assert not look("anna", "ben")
+    assert look("ben")
+    now[0] = 1000.0
+    assert not look("ben")
