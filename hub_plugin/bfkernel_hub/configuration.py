@@ -41,7 +41,8 @@ def configure(c: Config) -> None:
     _add_server_scope(c, settings.scope)
     _chain(c, "pre_spawn_hook", before_spawn(settings))
     _chain(c, "post_stop_hook", StopNotice(_service_url(settings), secret))
-    _add(c.JupyterHub, "template_paths", [str(_TEMPLATES)])
+    # After the admin's own, before the Hub's, which it puts at the end itself.
+    c.JupyterHub.template_paths = [*_listed(c.JupyterHub, "template_paths"), str(_TEMPLATES)]
 
 
 def _service_url(settings: BfkernelHub) -> str:

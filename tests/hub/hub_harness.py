@@ -64,10 +64,11 @@ class Hub:
     def __init__(self, processes: Processes, folder: Path, state: Path) -> None:
         self._processes = processes
         self._python = folder / "python"
-        self._state = state
+        self.state = state
         port = free_ports(_PORTS)
         token = secrets.token_hex(16)
         self.url = f"http://127.0.0.1:{port}"
+        self.api_url = f"http://127.0.0.1:{port + 1}/hub/api"
         self.pool = httpx.Client(base_url=f"http://127.0.0.1:{port + 3}/api/v1", timeout=30, trust_env=False)
         self.http = httpx.Client(
             base_url=self.url,
@@ -75,7 +76,7 @@ class Hub:
             timeout=LIMIT_S,
             trust_env=False,
         )
-        self._env = {
+        self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("BFKERNEL_", "J"))},
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(REPOSITORY / "hub_plugin"),
@@ -88,12 +89,23 @@ class Hub:
             "TESTS_API_TOKEN": token,
         }
 
+    def use_pool(self, url: str, token_file: Path) -> None:
+        """Use a pool that stands alone; the file holds an admin's token of it."""
+        self.environment |= {"TESTS_POOL_URL": url, "TESTS_POOL_TOKEN_FILE": str(token_file)}
+        self.pool = httpx.Client(base_url=f"{url}/api/v1", timeout=30, trust_env=False)
+
     def start(self) -> None:
         """Start it, and wait until students can use it."""
         command = [str(self._python), "-m", "jupyterhub", "-f", str(CONFIG)]
-        self.process = self._processes.start(command, self._env)
+        self.process = self._processes.start(command, self.environment)
         eventually(self._ready, LIMIT_S, "the Hub's and the pool's first answers")
         self._processes.remember_children()
+
+    def restart(self) -> None:
+        """Kill it, and start it again as an operator would."""
+        self.process.kill()
+        self.process.wait(LIMIT_S)
+        self.start()
 
     def stop(self) -> None:
         """End it as an operator does."""
@@ -111,8 +123,11 @@ class Hub:
 
     def pool_admin(self) -> dict[str, str]:
         """Return the headers of the service's own requests to the pool."""
-        text = (self._state / "bfkernel" / "hub-tokens").read_text()
-        return {"Authorization": f"Bearer {text.split()[1]}"}
+        if file := self.environment.get("TESTS_POOL_TOKEN_FILE"):
+            token = Path(file).read_text()
+        else:
+            token = (self.state / "bfkernel" / "hub-tokens").read_text().split()[1]
+        return {"Authorization": f"Bearer {token}"}
 
     def leases(self) -> list[dict[str, Any]]:
         """Return everybody's live leases."""
@@ -132,7 +147,7 @@ class Hub:
         self.api("POST", f"/users/{name}")
         for group in groups:
             self.api("POST", f"/groups/{group}/users", json={"users": [name]})
-        return Student(self, name, self._state / "home" / name)
+        return Student(self, name, self.state / "home" / name)
 
     def set_property(self, group: str, value: Any) -> None:
         """Set a group's property ``bfkernel``, as the Hub's admin page does."""

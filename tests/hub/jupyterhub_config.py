@@ -20,4 +20,8 @@ c.JupyterHub.services = [{"name": "tests", "api_token": os.environ["TESTS_API_TO
 c.JupyterHub.load_roles = [{"name": "tests", "services": ["tests"], "scopes": SCOPES}]
 c.Spawner.pre_spawn_hook = note_start
 
+if url := os.environ.get("TESTS_POOL_URL"):
+    c.BfkernelHub.pool_url = url
+    c.BfkernelHub.pool_token_file = os.environ["TESTS_POOL_TOKEN_FILE"]
+
 exec(compile(EXAMPLE.read_text(), EXAMPLE, "exec"))

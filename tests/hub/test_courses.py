@@ -92,5 +92,5 @@ def test_a_changed_property_applies_to_the_next_start_without_a_restart(hub, stu
 def test_what_the_admin_set_before_is_kept(hub, student):
     anna = student("course-a")
     anna.start_server()
-    assert (hub._state / f"started-{anna.name}").exists(), "her own pre_spawn_hook ran"
+    assert (hub.state / f"started-{anna.name}").exists(), "her own pre_spawn_hook ran"
     assert {"tests", "bfkernel"} <= set(hub.api("GET", "/services")), "her own service is there"

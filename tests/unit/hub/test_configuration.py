@@ -83,7 +83,8 @@ def test_the_admins_own_hook_runs_first_and_its_refusal_stands(section):
     async def own(spawner):
         order.append(spawner.environment["A"])
         if spawner.user.name == "eve":
-            raise RuntimeError("not you")
+            msg = "not you"
+            raise RuntimeError(msg)
 
     c = configured(lambda c: setattr(c[section], "pre_spawn_hook", own))
     server = spawner()
