@@ -18,7 +18,7 @@ help:                ## this list
 demo: build          ## pool, emulated GPU, and the quickstart notebook on the kernel "GPU 0.02"
 	$(BIN)/python examples/quickstart/demo.py
 
-test: build          ## the tests (without those that take minutes)
+test: build .hub-node/.ready ## the tests (without those that take minutes)
 	$(BIN)/python -m pytest -m 'not slow and not gpu and not frameworks'
 
 test-slow: build     ## the tests that take minutes
@@ -108,8 +108,8 @@ $(VENV)-hub5/.ready: hub_plugin/pyproject.toml | $(VENV)/.prerequisites
 $(VENV)/.modules: FORCE | $(VENV)/.prerequisites
 	@find bfkernel -name '*.py' | sort | cmp -s - $@ || find bfkernel -name '*.py' | sort > $@
 
-$(VENV)/.native: $(VENV)/.requirements $(VENV)/.modules $(NATIVE_SOURCES)
-	$(PIP) install --no-build-isolation --no-deps -e .
+$(VENV)/.native: $(VENV)/.requirements $(VENV)/.modules $(NATIVE_SOURCES) hub_plugin/pyproject.toml
+	$(PIP) install --no-build-isolation --no-deps -e . -e hub_plugin
 	@touch $@
 
 $(VENV)-numba/.requirements: tests/numba_suite/requirements.txt | $(VENV)/.prerequisites

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from traitlets.config import Config, LazyConfigValue
+from traitlets.config import Config
+from traitlets.config.loader import LazyConfigValue
 
 from bfkernel_hub.hooks import StopNotice, before_spawn, chained
 from bfkernel_hub.settings import BfkernelHub

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 
 _LIMIT_S = 10.0
 
@@ -48,11 +48,10 @@ class JsonClient:
         )
         try:
             response = await AsyncHTTPClient().fetch(request, raise_error=False)
-        except OSError as error:
+        except (OSError, HTTPClientError) as error:  # without raise_error, the latter is no answer at all
             raise self._away(error) from None
-        if response.code == 599 or response.code >= 500:
-            reason = response.reason if response.error is None else response.error.message
-            raise self._away(_sentence(response.body) or reason)
+        if response.code >= 500:
+            raise self._away(_sentence(response.body) or response.reason)
         if response.code >= 400:
             raise RefusedError(response.code, _sentence(response.body) or response.reason)
         try:

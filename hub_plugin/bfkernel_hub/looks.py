@@ -39,7 +39,7 @@ class Looks:
     def render(self, template: str, user: dict[str, Any], **values: Any) -> str:
         """Return a page for a user, as the Hub's API describes it."""
         scopes = {"access:services"}
-        return self._templates.get_template(template).render(
+        page: str = self._templates.get_template(template).render(
             base_url=self._hub,
             prefix=url_path_join(self._hub, ".."),
             user=SimpleNamespace(name=user["name"], json_escaped_name=_escaped(user["name"])),
@@ -56,9 +56,10 @@ class Looks:
             service_prefix=self._service_prefix,
             **values,
         )
+        return page
 
     def _static_url(self, path: str, **_options: Any) -> str:
-        return url_path_join(self._hub, "static", path)
+        return f"{self._hub}static/{path}"
 
 
 def duration(seconds: float | None) -> str:

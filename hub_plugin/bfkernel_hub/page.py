@@ -25,7 +25,7 @@ from bfkernel_hub.watch import Watcher
 _REFRESH_S = 5
 
 
-class MyGpu(HubOAuthenticated, RequestHandler):
+class MyGpu(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
     """The page: leases, places in the queue, quotas; a POST gives a lease back."""
 
     def initialize(self, settings: BfkernelHub, looks: Looks, **_others: Any) -> None:

@@ -13,10 +13,16 @@ except ImportError:  # JupyterHub 5
     SpawnException = None
 
 
+class _RefusedError(HTTPError):
+    """JupyterHub 5 shows the sentence of this attribute."""
+
+    @property
+    def jupyterhub_message(self) -> str:
+        return self.log_message or ""
+
+
 def refuse(message: str, *, reason: str) -> NoReturn:
     """Raise what the running JupyterHub shows as ``message``; ``reason`` is a label for its metrics."""
     if SpawnException is not None:
         raise SpawnException(message, reason=reason, status_code=403)
-    error = HTTPError(403, message, reason=reason)
-    error.jupyterhub_message = message
-    raise error
+    raise _RefusedError(403, message, reason=reason)

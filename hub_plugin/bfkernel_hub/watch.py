@@ -67,6 +67,9 @@ class Watcher:
                 if str(error) != trouble:
                     trouble = str(error)
                     log.warning("looking again every %g s: %s", self._settings.poll_s, trouble)
+            except Exception:
+                # A defect here is no reason to end the pool that this service runs.
+                log.exception("looking again in %g s", self._settings.poll_s)
             await asyncio.sleep(self._settings.poll_s)
 
     async def look(self) -> None:

@@ -27,8 +27,7 @@ def neighbour(hub: Hub, student):
         (before,) = hub.leases_of(ben.name)
         yield ben
         assert cells.run("print(d.copy_to_host().sum())") == "6\n"
-    (after,) = hub.leases_of(ben.name)
-    assert (after["id"], after["state"]) == (before["id"], "granted")
+    assert [lease["id"] for lease in hub.leases_of(ben.name)] == [before["id"]]
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def anna(hub: Hub, student, neighbour) -> Student:
     anna.start_server()
     kernel = anna.start_kernel("gpu-0.02-course-a")
     anna.run(kernel, "import numpy, numba.cuda; d = numba.cuda.to_device(numpy.arange(4))")
-    assert [lease["state"] for lease in hub.leases_of(anna.name)] == ["granted"]
+    assert len(hub.leases_of(anna.name)) == 1
     return anna
 
 
