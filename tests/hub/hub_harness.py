@@ -17,7 +17,8 @@ from typing import Any
 import httpx
 
 from tests.integration.jupyter_harness import Cells, cells
-from tests.integration.jupyter_processes import Processes, eventually
+from tests.integration.jupyter_processes import Processes
+from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = Path(__file__).parent / "jupyterhub_config.py"

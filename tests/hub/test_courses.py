@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.jupyter_processes import eventually
+from tests.waiting import eventually
 
 from .hub_harness import LIMIT_S
 

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from tests.integration.jupyter_processes import Processes, eventually, read_line
+from tests.integration.jupyter_processes import Processes, read_line
+from tests.waiting import eventually
 
 from .hub_harness import LIMIT_S, TTL_S, Hub, Student, environment_of, proxy_command
 

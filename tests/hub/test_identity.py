@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tests.integration.jupyter_processes import eventually
+from tests.waiting import eventually
 
 from .hub_harness import LIMIT_S, Hub
 

@@ -9,7 +9,7 @@ import signal
 import psutil
 import pytest
 
-from tests.integration.jupyter_processes import eventually
+from tests.waiting import eventually
 
 from .hub_harness import LIMIT_S, POLL_S, TTL_S, Hub, Student
 
