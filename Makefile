@@ -62,9 +62,10 @@ bench-pool: build    ## grants and releases a second, and latency with thousands
 	$(BIN)/python benchmarks/pool.py
 	$(BIN)/python benchmarks/pool_core.py
 
+HUB_CONFIG ?= examples/local/jupyterhub_config.py
 hub: build .hub-node/.ready ## a JupyterHub with two courses on an emulated GPU; Ctrl-C ends it
 	@echo "JupyterHub: http://127.0.0.1:8000 (in a few seconds). Log in as anna (Course A) or ben (Course B), with any password."
-	@BFKERNEL_EXAMPLE_PROXY="$(HUB_PROXY)" $(BIN)/python -m jupyterhub -f examples/local/jupyterhub_config.py
+	@BFKERNEL_EXAMPLE_PROXY="$(HUB_PROXY)" $(BIN)/python -m jupyterhub -f $(HUB_CONFIG)
 
 test-hub: build .hub-node/.ready $(VENV)-hub5/.ready ## the tests with a JupyterHub, of 6 and of 5 (10 minutes)
 	$(BIN)/python -m pytest tests/hub

@@ -36,7 +36,7 @@ class Looks:
         )
         self._templates.filters["duration"] = duration
 
-    def render(self, template: str, user: dict[str, Any], **values: Any) -> str:
+    def render(self, template: str, user: dict[str, Any], *, xsrf: str, **values: Any) -> str:
         """Return a page for a user, as the Hub's API describes it."""
         scopes = {"access:services"}
         page: str = self._templates.get_template(template).render(
@@ -51,6 +51,8 @@ class Looks:
             expanded_scopes=scopes,
             services=[],
             no_spawner_check=True,
+            xsrf=xsrf,
+            xsrf_token=xsrf,
             bfkernel_scopes=sorted(scopes),
             bfkernel_service=self._service_name,
             service_prefix=self._service_prefix,

@@ -22,7 +22,7 @@ from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = Path(__file__).parent / "jupyterhub_config.py"
-TTL_S = 5.0
+TTL_S = 15.0  # a busy machine must not lose leases whose holders live
 POLL_S = 1.0
 # Starts of a Hub, a server and a kernel import a lot; a busy machine takes its time over it.
 LIMIT_S = 90.0
@@ -78,7 +78,7 @@ class Hub:
             trust_env=False,
         )
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("BFKERNEL_", "J"))},
+            **{k: v for k, v in os.environ.items() if not k.startswith(("BFKERNEL_", "JUPYTER"))},
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(REPOSITORY / "hub_plugin"),
             "BFKERNEL_EXAMPLE_STATE": str(state),
@@ -88,11 +88,16 @@ class Hub:
             "BFKERNEL_EXAMPLE_TTL_S": str(TTL_S),
             "BFKERNEL_EXAMPLE_POLL_S": str(POLL_S),
             "TESTS_API_TOKEN": token,
+            "TESTS_EXAMPLE": "local",
         }
 
     def use_pool(self, url: str, token_file: Path) -> None:
         """Use a pool that stands alone; the file holds an admin's token of it."""
-        self.environment |= {"TESTS_POOL_URL": url, "TESTS_POOL_TOKEN_FILE": str(token_file)}
+        self.environment |= {
+            "TESTS_EXAMPLE": "external-pool",
+            "BFKERNEL_EXAMPLE_POOL_URL": url,
+            "BFKERNEL_EXAMPLE_POOL_TOKEN": str(token_file),
+        }
         self.pool = httpx.Client(base_url=f"{url}/api/v1", timeout=30, trust_env=False)
 
     def start(self) -> None:
@@ -124,7 +129,7 @@ class Hub:
 
     def pool_admin(self) -> dict[str, str]:
         """Return the headers of the service's own requests to the pool."""
-        if file := self.environment.get("TESTS_POOL_TOKEN_FILE"):
+        if file := self.environment.get("BFKERNEL_EXAMPLE_POOL_TOKEN"):
             token = Path(file).read_text()
         else:
             token = (self.state / "bfkernel" / "hub-tokens").read_text().split()[1]

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The local example as an admin would have it who has set things of her own before."""
+"""An example as an admin would have it who has set things of her own before."""
 # ruff: noqa: F821
 
 import os
 from pathlib import Path
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "local" / "jupyterhub_config.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / os.environ["TESTS_EXAMPLE"] / "jupyterhub_config.py"
 SCOPES = [
     *("admin:users", "admin:servers", "admin:groups", "tokens", "access:servers"),
     *("list:services", "read:roles", "read:metrics"),
@@ -19,9 +19,5 @@ def note_start(spawner):
 c.JupyterHub.services = [{"name": "tests", "api_token": os.environ["TESTS_API_TOKEN"]}]
 c.JupyterHub.load_roles = [{"name": "tests", "services": ["tests"], "scopes": SCOPES}]
 c.Spawner.pre_spawn_hook = note_start
-
-if url := os.environ.get("TESTS_POOL_URL"):
-    c.BfkernelHub.pool_url = url
-    c.BfkernelHub.pool_token_file = os.environ["TESTS_POOL_TOKEN_FILE"]
 
 exec(compile(EXAMPLE.read_text(), EXAMPLE, "exec"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,33 +18,51 @@ pytestmark = pytest.mark.timeout(500)
 
 
 @pytest.fixture
-def hub(tmp_path):
-    """The local example with a pool of its own."""
+def hub(tmp_path, postgres):
+    """The example: a pool on PostgreSQL, two agents."""
     folder = environment_of("6")
     if folder is None or proxy_command() is None:
         pytest.skip("no JupyterHub 6 with its proxy here: run 'make test-hub'")
     (tmp_path / "logs").mkdir()
     processes = Processes(tmp_path / "logs")
     hub = Hub(processes, folder, tmp_path / "state")
-    token, tokens = tmp_path / "admin-token", tmp_path / "tokens"
-    for path in (token, tokens):
-        path.touch(mode=0o600)
-    token.write_text(secrets.token_hex(16))
-    tokens.write_text(f"the-hub {token.read_text()} admin\n")
-    command = [
-        *(sys.executable, "-m", "bfkernel.cli", "serve", "--port=0", "--data-port=0"),
-        *("--driver=softgpu", "--softgpu-memory=4GiB", f"--lease-ttl={TTL_S:g}s"),
-        *(f"--state-dir={tmp_path / 'pool'}", f"--token-file={tokens}", f"--hub-api-url={hub.api_url}"),
-    ]
+    tokens = {name: secrets.token_hex(16) for name in ("the-hub", "gpu1", "gpu2")}
+    for name, token in tokens.items():
+        write_private(tmp_path / name, token)
+    lines = [f"{name} {token} {'agent' if name[:3] == 'gpu' else 'admin'}" for name, token in tokens.items()]
+    write_private(tmp_path / "tokens", "\n".join(lines))
+
+    def start(what: str, name: str, *options: str) -> str:
+        command = [sys.executable, "-m", "bfkernel.cli", what, f"--state-dir={tmp_path / f'{name}.state'}"]
+        ready = read_line(processes.start([*command, *options], hub.environment), LIMIT_S)
+        return ready.split()[1]
+
     try:
-        pool = processes.start(command, hub.environment)
-        hub.use_pool(read_line(pool, LIMIT_S).split()[1], token)
+        url = start(
+            "pool",
+            "pool",
+            *("--port=0", f"--lease-ttl={TTL_S:g}s", f"--database-url={postgres.new_database()}"),
+            *(f"--token-file={tmp_path / 'tokens'}", f"--hub-api-url={hub.api_url}"),
+        )
+        for name in ("gpu1", "gpu2"):
+            start(
+                "agent",
+                name,
+                *(f"--pool={url}", f"--name={name}", f"--join-token-file={tmp_path / name}"),
+                *("--data-port=0", "--driver=softgpu", "--softgpu-memory=4GiB"),
+            )
+        hub.use_pool(url, tmp_path / "the-hub")
         hub.start()
         yield hub
         hub.stop()
     finally:
         processes.end()
         print(processes.logs())
+
+
+def write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
 
 
 def test_a_hub_that_is_killed_and_started_again(hub: Hub):

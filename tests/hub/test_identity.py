@@ -10,7 +10,7 @@ import pytest
 
 from tests.waiting import eventually
 
-from .hub_harness import LIMIT_S, Hub
+from .hub_harness import LIMIT_S, TTL_S, Hub
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -72,7 +72,7 @@ def test_while_the_hub_does_not_answer_new_leases_are_refused_and_running_ones_l
             answer = hub.pool.post("/leases", headers=bearer(new["token"]), json=SHARE)
             assert answer.status_code == 503
             assert answer.json()["code"] == "hub-unreachable"
-            cells.run("import time; time.sleep(8)")  # longer than the TTL
+            cells.run(f"import time; time.sleep({TTL_S + 3})")
             assert cells.run("print(d.copy_to_host().sum())") == "6\n"
             assert len(hub.leases_of(anna.name)) == 1
         finally:
