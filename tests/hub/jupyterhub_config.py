@@ -20,4 +20,5 @@ c.JupyterHub.services = [{"name": "tests", "api_token": os.environ["TESTS_API_TO
 c.JupyterHub.load_roles = [{"name": "tests", "services": ["tests"], "scopes": SCOPES}]
 c.Spawner.pre_spawn_hook = note_start
 
+__file__ = str(EXAMPLE)
 exec(compile(EXAMPLE.read_text(), EXAMPLE, "exec"))
