@@ -41,7 +41,7 @@ class Looks:
         scopes = {"access:services"}
         page: str = self._templates.get_template(template).render(
             base_url=self._hub,
-            prefix=url_path_join(self._hub, ".."),
+            prefix=self._hub.removesuffix("hub/"),
             user=SimpleNamespace(name=user["name"], json_escaped_name=_escaped(user["name"])),
             static_url=self._static_url,
             logout_url=url_path_join(self._hub, "logout"),

@@ -8,7 +8,6 @@ import logging
 import os
 import secrets
 import signal
-import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -110,7 +109,3 @@ async def _sockets(port: int) -> list[Any]:
 
 def _hub_prefix() -> str:
     return urlsplit(os.environ["JUPYTERHUB_API_URL"]).path.removesuffix("api").rstrip("/") + "/"
-
-
-if __name__ == "__main__":
-    sys.exit(main())
