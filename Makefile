@@ -18,11 +18,11 @@ help:                ## this list
 demo: build          ## pool, emulated GPU, and the quickstart notebook on the kernel "GPU 0.02"
 	$(BIN)/python examples/quickstart/demo.py
 
-test: build .hub-node/.ready ## the tests (without those that take minutes)
-	$(BIN)/python -m pytest -m 'not slow and not gpu and not frameworks'
+test: build          ## the tests (without those that take minutes)
+	$(BIN)/python -m pytest -m 'not slow and not gpu and not frameworks and not hub'
 
 test-slow: build     ## the tests that take minutes
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m 'slow and not hub'
 
 chaos: build         ## a thousand rounds of random kills on SQLite and on PostgreSQL with two replicas; writes docs/chaos.md
 	$(BIN)/python -m tests.chaos

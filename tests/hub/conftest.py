@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,13 @@ VERSIONS = [
     pytest.param("5", id="jupyterhub5", marks=pytest.mark.slow),
 ]
 _NUMBERS = itertools.count()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder; pytest calls this with all that it has found."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.hub)
 
 
 @pytest.fixture(scope="session", params=VERSIONS)
