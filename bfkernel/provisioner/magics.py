@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``%gpu``: what this notebook holds. An IPython extension that the kernelspecs load.
+"""``%gpu``: what this notebook holds, and giving it back. An IPython extension that the kernelspecs load.
 
 It runs in the kernel's Python, and needs nothing there but IPython and the standard library.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .holder_link import HolderError, ask_holder
 from .memory import device_memory
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 NO_LEASE = (
     "This kernel holds no GPU share: choose a kernel such as 'GPU 0.02', or start it with 'bfkernel run'."
 )
+LEASE_FILE = "BFKERNEL_LEASE_FILE"
+USAGE = "Write %gpu, %gpu release, or %gpu resize SIZE --yes (a size is 0.1, 0.5x2 or 2048m)."
+GONE = "What this kernel had in device memory is gone. Restart the kernel to use a GPU again."
 
 
 @dataclass(frozen=True)
@@ -87,13 +91,44 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     shell.register_magic_function(_gpu, magic_kind="line", magic_name="gpu")  # type: ignore[call-arg, arg-type]
 
 
-def _gpu(_line: str) -> None:
-    """Print this kernel's share of a GPU: size, device, memory held and free, time left."""
-    sys.stdout.write(f"{status()}\n")
+def _gpu(line: str) -> None:
+    """``%gpu`` shows this kernel's share of a GPU: size, device, memory held and free, time left.
+
+    ``%gpu release`` gives the share back now. ``%gpu resize 0.1 --yes`` gives it back and takes one of
+    another size; without ``--yes`` it only says what would happen.
+    """
+    sys.stdout.write(f"{_answer(line.split())}\n")
+
+
+def _answer(words: list[str]) -> str:
+    if not words:
+        return str(status())
+    lease = _lease_file()
+    if lease is None:
+        return NO_LEASE
+    match words:
+        case ["release"]:
+            return _ask(None)
+        case ["resize", size]:
+            return (
+                f"This gives {lease['size']} back and takes {size} instead, if the pool grants it.\n"
+                "What this kernel has in device memory is lost, and the kernel must be restarted.\n"
+                f"To do it: %gpu resize {size} --yes"
+            )
+        case ["resize", size, "--yes"] | ["resize", "--yes", size]:
+            return _ask(size)
+    return USAGE
+
+
+def _ask(size: str | None) -> str:
+    try:
+        return f"{ask_holder(Path(os.environ[LEASE_FILE]), size)}\n{GONE}"
+    except HolderError as error:
+        return str(error)
 
 
 def _lease_file() -> dict[str, Any] | None:
-    name = os.environ.get("BFKERNEL_LEASE_FILE")
+    name = os.environ.get(LEASE_FILE)
     if not name:
         return None
     try:

@@ -124,6 +124,8 @@ class FractionalGPUProvisioner(LocalProvisioner):
     ).tag(config=True)
 
     _holder: LeaseHolder | None = None
+    # The size of the lease before, which %gpu resize may have chosen: a restart goes on with it.
+    _last_size: Size | None = None
     _launch_until = 0.0
     # A kernel that another process started: not our child, so its number is all there is to ask for.
     _adopted_pid: int | None = None
@@ -214,7 +216,9 @@ class FractionalGPUProvisioner(LocalProvisioner):
         """Return the holder of a lease that is granted, queued, or at least asked for."""
         if self._holder is not None:
             await self._beside(self._holder.confirm, self.answer_wait_s)
-            if self._holder.current.state in {"ended", "refused"}:
+            state = self._holder.current.state
+            if state in {"ended", "refused"}:
+                self._last_size = self._holder.request.size if state == "ended" else None
                 await self._release()
         holder = self._holder
         if holder is None:
@@ -228,7 +232,7 @@ class FractionalGPUProvisioner(LocalProvisioner):
 
     def _new_holder(self, env: dict[str, str]) -> LeaseHolder:
         name = self._notebook(env) or self.kernel_id or self.kernel_spec.display_name
-        size = Size.of(self.fraction, self.memory_mib, self.gpus)
+        size = self._last_size or Size.of(self.fraction, self.memory_mib, self.gpus)
         request = LeaseRequest(size, "kernel", name, filters=self.filters, group=self.group)
         client = PoolClient(pool_url(self.pool_url), self.pool_token)
         return LeaseHolder(request, client, alive=self._wanted, log=self.log)

@@ -20,14 +20,18 @@ from typing import Any
 from bfkernel.remote.units import format_duration
 
 from .errors import BadRequest, LeaseEnded, PoolError, PoolUnreachable
+from .holder_requests import HolderRequest, RequestWatcher
 from .lease_file import FILE_NAME, LeaseFile, new_lease_dir, remove_lease_dir
 from .pool_client import LeaseRequest, PoolClient
+from .size import Size
 
 LONGEST_POLL_S = 25.0
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 5.0
 # How often to look whether a holder that showed no life is alive again.
 LOOK_AGAIN_S = 0.5
+# How long a change of size waits for the pool's answer before it says that there is none yet.
+CHANGE_WAIT_S = 5.0
 LIVE_STATES = frozenset({"requesting", "queued", "granted"})
 _FILE_STATES = {
     "queued": "queued",
@@ -42,8 +46,8 @@ class LeaseHolder:
     """One lease, from the request to the release.
 
     ``alive`` is asked before each proof, on the holder's thread: while it says no, the lease is left to its
-    TTL. ``current`` is always the newest lease file content; ``error`` is why the pool refused, or why
-    it does not answer, else None.
+    TTL. ``current`` is always the newest lease file content, ``told`` the lease as the pool last told it
+    (at most a third of its TTL ago); ``error`` is why the pool refused, or why it does not answer, else None.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class LeaseHolder:
     ) -> None:
         self.request = request
         self.lease_id: str | None = None
+        self.told: dict[str, Any] = {}
         self.error: PoolError | None = None
         self._client = client
         self._alive = alive
@@ -67,7 +72,9 @@ class LeaseHolder:
         self._stopping = threading.Event()
         self._revision: int | None = None
         self._ttl_s = 60.0
+        self._next_size: Size | None = None
         self._thread = threading.Thread(target=self._run, name="bfkernel-lease", daemon=True)
+        self._watcher = RequestWatcher(self._folder, self._carry_out, self._log)
         self.current = LeaseFile(
             state="requesting",
             size=request.size.display_name,
@@ -81,6 +88,7 @@ class LeaseHolder:
     def start(self) -> None:
         """Begin: the request goes out on the holder's thread, and this returns at once."""
         self._thread.start()
+        self._watcher.start()
 
     def adopt(self, lease_id: str) -> None:
         """Go on holding a lease that an earlier process took, instead of asking for one.
@@ -120,6 +128,9 @@ class LeaseHolder:
         """
         already = self._stopping.is_set()
         self._stopping.set()
+        self._watcher.stop()
+        with self._changed:
+            self._changed.notify_all()
         if already:
             return True
         if self._thread.is_alive() and self.lease_id is None:
@@ -151,10 +162,12 @@ class LeaseHolder:
 
     def _run(self) -> None:
         try:
-            if self.lease_id is None:
-                self._ask()
-            while not self._stopping.is_set() and self.current.state in LIVE_STATES:
-                self._keep()
+            while not self._stopping.is_set():
+                if self.lease_id is None:
+                    self._ask()
+                while not self._stopping.is_set() and self.current.state in LIVE_STATES:
+                    self._keep()
+                self._await_next()
         except Exception:  # noqa: BLE001
             # A holder that dies silently would look like one that goes on; the lease ends by its TTL.
             self._log.exception("The holder of lease %s failed", self.lease_id)
@@ -200,11 +213,50 @@ class LeaseHolder:
         try:
             self._take(self._client.heartbeat(lease_id, since=since, wait_s=wait_s))
         except LeaseEnded as error:
-            self._end(str(error))
+            self._hear_end(str(error))
         except BadRequest as error:
             if error.code != "no-such-lease":  # whatever else it is, it is not the pool's word on the lease
                 raise
-            self._end(str(error))
+            self._hear_end(str(error))
+
+    # -- what the leased process asks for ----------------------------------------------------------------
+
+    def _carry_out(self, request: HolderRequest) -> str:
+        """Give the lease back and, if so asked, take another in its place. Called by the watcher."""
+        if self.current.state == "requesting":
+            msg = f"There is no lease yet: {self.current.message}."
+            raise ValueError(msg)
+        if not self._give_back():
+            msg = "The pool does not answer: try again, or shut the kernel down to give its share back."
+            raise ValueError(msg)
+        self._end("the share was given back; restart the kernel for a new one")
+        if request.size is None:
+            return f"{self.current.size} was given back."
+        with self._changed:
+            self._next_size = request.size
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._next_size is None and self._answered(), CHANGE_WAIT_S)
+        return f"{self.current.size}: {self.current.state}, {self.current.message}"
+
+    def _await_next(self) -> None:
+        """Wait, without a lease, until another is to be taken or the holder is released."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._next_size is not None or self._stopping.is_set())
+            if self._next_size is None:
+                return
+            size, self._next_size = self._next_size, None
+            self.request = dataclasses.replace(self.request, size=size)
+            self.lease_id = self._revision = self.error = None
+            self.told = {}
+            self._publish(
+                state="requesting",
+                size=size.display_name,
+                gpus=size.gpus,
+                fraction=size.share.fraction,
+                memory_mib=None,
+                lease="",
+                message=f"asking the pool at {self._client.url}",
+            )
 
     # -- what the pool said ----------------------------------------------------------------------------
 
@@ -214,6 +266,7 @@ class LeaseHolder:
     def _take(self, lease: dict[str, Any]) -> None:
         with self._lock:
             self.error = None
+            self.told = lease
             self.lease_id = str(lease["id"])
             self._revision = lease.get("revision")
             self._ttl_s = float(lease.get("ttl_s") or self._ttl_s)
@@ -234,6 +287,10 @@ class LeaseHolder:
                 granted_at=lease.get("granted_at"),
                 notice=str(lease.get("notice") or ""),
             )
+
+    def _hear_end(self, message: str) -> None:
+        if self.current.state != "ended":  # else this side has ended it, and knows better why
+            self._end(message)
 
     def _end(self, message: str) -> None:
         self._publish(state="ended", message=message, agent=None, token=None, notice="")

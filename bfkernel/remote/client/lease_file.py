@@ -42,11 +42,7 @@ class LeaseFile:
 
     def write(self, path: Path) -> None:
         """Replace ``path`` atomically with this content, readable by its owner alone."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(self), file)
-        temporary.replace(path)
+        replace_private(path, json.dumps(asdict(self)))
 
     @classmethod
     def read(cls, path: Path) -> LeaseFile:
@@ -57,6 +53,15 @@ class LeaseFile:
             raise ValueError(msg)
         known = {name: content[name] for name in cls.__dataclass_fields__ if name in content}
         return cls(**known)
+
+
+def replace_private(path: Path, text: str) -> None:
+    """Replace ``path`` atomically by a file with this content that its owner alone can read."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    temporary.replace(path)
 
 
 def runtime_dir() -> Path:
