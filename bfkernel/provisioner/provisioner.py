@@ -210,6 +210,31 @@ class FractionalGPUProvisioner(LocalProvisioner):
             self._holder.adopt(lease)
             self._holder.start()
 
+    # -- what the server extension asks --------------------------------------------------------------------
+
+    def share(self) -> dict[str, Any] | None:
+        """Return the kernel's share as ``/bfkernel/api/status`` tells it; None without a lease.
+
+        Called by the server extension's handler. It asks nobody: memory is what the pool last told.
+        """
+        holder = self._holder
+        if holder is None:
+            return None
+        lease, told = holder.current, holder.told
+        return {
+            "size": lease.size,
+            "state": lease.state,
+            "message": lease.message,
+            "notice": lease.notice,
+            "position": told.get("position") if lease.state == "queued" else None,
+            "eta_s": told.get("eta_s") if lease.state == "queued" else None,
+            "gpus": lease.gpus,
+            "memory_mib": lease.memory_mib,
+            "held_mib": told.get("held_mib") if lease.state == "granted" else None,
+            "device": lease.device,
+            "server": lease.server,
+        }
+
     # -- the lease -----------------------------------------------------------------------------------------
 
     async def _hold(self, env: dict[str, str]) -> LeaseHolder:

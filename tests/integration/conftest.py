@@ -20,7 +20,7 @@ from .jupyter_harness import Jupyter
 from .jupyter_processes import BFKERNEL, Processes, read_line
 from .pool_processes import Process, make_native_dir
 
-KERNELSPECS = Path(__file__).parents[2] / "share"
+REPOSITORY = Path(__file__).parents[2]
 TTL_S = 3.0
 # "auto" runs the same tests on a real GPU.
 DRIVER = os.environ.get("BFKERNEL_TEST_DRIVER", "softgpu")
@@ -94,7 +94,9 @@ def private_environment(folder: Path) -> dict[str, str]:
     env = {key: value for key, value in os.environ.items() if not key.startswith(strange)}
     env.pop("BFKERNEL_TOKEN", None)
     env.update({key: str(made) for key, made in folders.items()})
-    env["JUPYTER_PATH"] = str(KERNELSPECS / "jupyter")
+    # What an installed package has in its environment: kernelspecs, the status item, the server extension.
+    env["JUPYTER_PATH"] = str(REPOSITORY / "share" / "jupyter")
+    env["JUPYTER_CONFIG_PATH"] = str(REPOSITORY / "etc" / "jupyter")
     env["BFKERNEL_NATIVE_DIR"] = str(native_dir())
     return env
 
@@ -139,7 +141,7 @@ def make_jupyter(processes: Processes, env: dict[str, str], tmp_path: Path) -> C
     """Start a Jupyter server with options of one's own."""
     root = tmp_path / "notebooks"
     root.mkdir()
-    return lambda *options: Jupyter(processes, env, root, *options)
+    return lambda *options, **more: Jupyter(processes, env, root, *options, **more)
 
 
 @pytest.fixture

@@ -26,14 +26,21 @@ TOKEN = "a-test"
 class Jupyter:
     """A server process and its REST API; kernels are spoken to over their own sockets."""
 
-    def __init__(self, processes: Processes, env: Mapping[str, str], root: Path, *options: str) -> None:
+    def __init__(
+        self,
+        processes: Processes,
+        env: Mapping[str, str],
+        root: Path,
+        *options: str,
+        program: str = "jupyter_server",
+    ) -> None:
         self._processes = processes
         self._runtime_dir = Path(env["JUPYTER_RUNTIME_DIR"])
         self.process = processes.start(
             [
                 sys.executable,
                 "-m",
-                "jupyter_server",
+                program,
                 "--ServerApp.ip=127.0.0.1",
                 "--ServerApp.port=0",
                 "--ServerApp.open_browser=False",
@@ -71,6 +78,18 @@ class Jupyter:
 
     def kernels(self) -> list[dict[str, Any]]:
         return list(self._http.get("api/kernels").json())
+
+    @property
+    def url(self) -> str:
+        """The server's address, with a slash at its end."""
+        return str(self._info()["url"])
+
+    def shares(self) -> dict[str, dict[str, Any]]:
+        """Ask the server extension what each kernel holds."""
+        return dict(self._http.get("bfkernel/api/status").raise_for_status().json()["kernels"])
+
+    def share(self, kernel_id: str) -> dict[str, Any]:
+        return self.shares()[kernel_id]
 
     def shut_down(self, kernel_id: str) -> None:
         self._http.delete(f"api/kernels/{kernel_id}").raise_for_status()
