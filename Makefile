@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 NATIVE_SOURCES := CMakeLists.txt $(shell find bfkernel/remote/native bfkernel/remote/cuda -name '*.cpp' -o -name '*.h' -o -name '*.spec' -o -name '*.py' -o -name CMakeLists.txt -o -name '*.map' 2>/dev/null)
 CPP_FILES := $(shell git ls-files -co --exclude-standard 'bfkernel/**/*.cpp' 'bfkernel/**/*.h' 'tests/native/**/*.cpp' 'tests/native/**/*.h' 2>/dev/null)
 
-.PHONY: FORCE help demo test chaos bench-pool test-slow test-sanitize lint format bench lab clean build numba-suite test-frameworks gpu-check gpu-wheels hub test-hub
+.PHONY: FORCE help demo test chaos bench-pool test-slow test-sanitize lint format bench lab labextension clean build numba-suite test-frameworks gpu-check gpu-wheels hub test-hub
 
 help:                ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -72,6 +72,11 @@ test-hub: build .hub-node/.ready $(VENV)-hub5/.ready ## the tests with a Jupyter
 
 lab: build           ## JupyterLab against a pool with an emulated GPU
 	$(BIN)/python examples/quickstart/lab.py
+
+# Its result is committed, so that neither an install nor the tests need node.
+labextension: $(VENV)/.requirements ## build JupyterLab's status item anew (needs node 20.19 or newer) and test it
+	cd labextension && npm ci --ignore-scripts --no-audit --no-fund && npm test && npm run build -- \
+		--core-path "$$(../$(BIN)/python -c 'import jupyterlab, pathlib; print(pathlib.Path(jupyterlab.__file__).parent / "staging")')"
 
 build: $(VENV)/.native ## the environment and the native parts
 

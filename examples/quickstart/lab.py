@@ -16,6 +16,9 @@ def main() -> int:
     os.environ["JUPYTER_PATH"] = os.pathsep.join(
         [str(ROOT / "share" / "jupyter"), os.environ.get("JUPYTER_PATH", "")]
     )
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
+        [str(ROOT / "etc" / "jupyter"), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    )
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with tempfile.TemporaryDirectory(prefix="bfkernel-lab-") as state, running_pool(Path(state)) as url:
         os.environ["BFKERNEL_POOL_URL"] = url

@@ -94,10 +94,10 @@ class Browser:
     def count(self, selector: str) -> int:
         return len(self.driver.find_elements(By.CSS_SELECTOR, selector))
 
-    def wait_for(self, script: str, *arguments: Any) -> Any:
+    def wait_for(self, script: str, *arguments: Any, limit_s: float = LIMIT_S) -> Any:
         """Return what a script returns as soon as that is true."""
-        wait = WebDriverWait(self.driver, LIMIT_S, poll_frequency=0.1)
-        return wait.until(lambda _: self.run(script, *arguments), f"not within {LIMIT_S:g} s: {script}")
+        wait = WebDriverWait(self.driver, limit_s, poll_frequency=0.1)
+        return wait.until(lambda _: self.run(script, *arguments), f"not within {limit_s:g} s: {script}")
 
     def wait_for_text(self, text: str, selector: str = "body") -> None:
         script = "return document.querySelector(arguments[0])?.innerText.includes(arguments[1])"
