@@ -7,6 +7,16 @@ from tests.waiting import eventually
 
 from .conftest import TTL_S
 
+ALLOCATE = """
+import ctypes
+cu = ctypes.CDLL("libcuda.so.1")
+context, pointer = ctypes.c_void_p(), ctypes.c_void_p()
+assert cu.cuInit(0) == 0
+assert cu.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0) == 0 and cu.cuCtxSetCurrent(context) == 0
+assert cu.cuMemAlloc_v2(ctypes.byref(pointer), ctypes.c_size_t(150 << 20)) == 0
+"""
+DEVICE_UNAVAILABLE = 46
+
 
 def test_release_gives_the_share_back_at_once_and_a_restart_takes_a_new_one(pool, jupyter):
     kernel = jupyter.start_kernel("gpu-0.1")
@@ -64,3 +74,15 @@ def test_a_queued_kernel_can_leave_the_queue(pool, jupyter):
         assert pool.states() == ["granted", "queued"]
         assert cells.run("%gpu release").startswith("GPU 0.02 was given back.")
     assert pool.states() == ["granted"]
+
+
+def test_a_program_that_computes_loses_its_memory_and_its_restart_has_the_new_size(pool, jupyter):
+    kernel = jupyter.start_kernel("gpu-0.05")
+    with jupyter.client(kernel) as cells:
+        cells.run(ALLOCATE)
+        assert cells.run("%gpu resize 0.1 --yes").startswith("GPU 0.1: granted")
+        assert cells.run("print(cu.cuCtxSynchronize())") == f"{DEVICE_UNAVAILABLE}\n"
+    jupyter.restart(kernel)
+    with jupyter.client(kernel) as cells:
+        cells.run(ALLOCATE)
+        assert "of 409 MiB held" in cells.run("%gpu")
