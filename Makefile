@@ -91,7 +91,7 @@ $(VENV)/.prerequisites:
 
 $(VENV)/.requirements: pyproject.toml | $(VENV)/.prerequisites
 	$(PIP) install --upgrade pip
-	$(PIP) install scikit-build-core cmake ninja hatchling $(CUDA_HEADER)
+	$(PIP) install scikit-build-core cmake ninja hatchling editables $(CUDA_HEADER)
 	$(PIP) install $$($(BIN)/python .ci/requirements.py pyproject.toml test lint demo)
 	@touch $@
 
