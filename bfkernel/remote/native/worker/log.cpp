@@ -18,8 +18,8 @@ void set_log_lease(const std::string& lease) { lease_name() = lease; }
 
 void log_line(const char* format, ...) {
   char text[1024];
-  int length =
-      std::snprintf(text, sizeof text, "bfkernel-worker lease=%.64s pid=%d: ", lease_name().c_str(), getpid());
+  int length = std::snprintf(text, sizeof text, "bfkernel-worker lease=%.64s pid=%d: ", lease_name().c_str(),
+                             getpid());
   va_list arguments;
   va_start(arguments, format);
   length += std::vsnprintf(text + length, sizeof text - length - 1, format, arguments);
