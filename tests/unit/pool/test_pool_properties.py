@@ -228,6 +228,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.core = restarted(self.core, self.now, used=used, sequence=len(self.all))
         self.core.set_quotas(self.now, self.core.quotas)  # what was spared still is
         self.fair.restarted(self.core, len(self.all))
+        self.kept = None  # who has passed whom is not stored
         self.settle()
 
     # -- what must hold ---------------------------------------------------------------------------------

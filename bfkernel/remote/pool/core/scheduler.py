@@ -4,7 +4,8 @@
 Requests are served in the queue's order. One that finds no room does not hold up smaller ones behind it, but
 only within a bound: of each need (size and filters), the first that gets nothing is passed by later requests
 that together ask for as much GPU as it asks for itself. After that the server on which the least must still
-become free is kept for it: nobody behind it gets anything there until it is served.
+become free is kept for it: nobody behind it gets anything there until it is served. Who has passed whom is
+not stored: a pool that starts again counts anew.
 
 A request gets nothing when there is no room, when what room there is is kept, or when its quotas do not
 allow it what is free (where cards differ, a share of a small one may be allowed and of a large one not). In
