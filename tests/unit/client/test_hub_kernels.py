@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from jupyter_client.kernelspec import NoSuchKernel
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
 from bfkernel.provisioner.hub_kernels import SIZES_VARIABLE, SizedKernelSpecManager
 from bfkernel.provisioner.kernelspec import install_kernelspec, kernel_json
@@ -54,7 +54,9 @@ def test_an_installed_size_is_no_way_round(manager):
 
 
 def test_without_a_hub_everything_is_as_installed(manager):
-    assert gpu_kernels(manager(None)) == {"gpu-0.5": "GPU 0.5"}
+    shown = gpu_kernels(manager(None))
+    assert shown["gpu-0.5"] == "GPU 0.5"
+    assert shown == gpu_kernels(KernelSpecManager())
 
 
 @pytest.mark.parametrize("text", ["{", '[{"size": "many"}]', "[3]", "3"])
