@@ -76,6 +76,9 @@ class Pool:
         assert line.startswith("ready "), (Path(folder) / "log").read_text()
         self.port = int(line.rsplit(":", 1)[1])
         self.connections = [Connection(self.port) for _ in range(CLIENTS)]
+        self._agents = Connection(self.port)
+        self._servers = 0
+        self._reporting: asyncio.Future[None] | None = None
 
     def cpu_s(self) -> float:
         """CPU seconds that the pool has used."""
@@ -84,22 +87,33 @@ class Pool:
 
     async def add_servers(self, count: int) -> None:
         """Report that many GPU servers of eight cards each."""
-        for number in range(count):
+        self._servers = count
+        await self._report()
+        self._reporting = asyncio.ensure_future(self._report_for_ever())
+
+    async def _report_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(2.0)
+            await self._report()
+
+    async def _report(self) -> None:
+        for number in range(self._servers):
             gpus = [
                 {"id": f"GPU-{i}", "index": i, "name": "Test GPU", "memory_mib": CARD_MIB, "emulated": True}
                 for i in range(CARDS_PER_SERVER)
             ]
             report = {"instance": "a", "address": "127.0.0.1:9", "version": "", "driver": "", "gpus": gpus}
-            await self.connections[0].call("POST", f"/api/v1/agents/gpu{number}/report", report)
+            await self._agents.call("POST", f"/api/v1/agents/gpu{number}/report", report)
 
     async def occupy_every_server(self) -> None:
         """Take a hundredth of a GPU of each server, so that none is empty."""
         for number in range(SERVERS):
             await self.ask(self.connections[0], fraction=0.01, filters=[f"server=gpu{number}"])
 
-    async def ask(self, connection: Connection, **request: Any) -> str:
-        """Ask for a lease; returns its id."""
+    async def ask(self, connection: Connection, state: str = "granted", **request: Any) -> str:
+        """Ask for a lease, which must be in ``state`` then; returns its id."""
         lease = await connection.call("POST", "/api/v1/leases", request)
+        assert lease["state"] == state, lease["message"]
         return str(lease["id"])
 
     async def together(self, count: int, work: Callable[[Connection, int], Awaitable[None]]) -> None:
@@ -112,19 +126,21 @@ class Pool:
 
         await asyncio.gather(*(one(connection) for connection in self.connections))
 
-    async def take(self, count: int, fraction: float, gpus: int = 1) -> list[str]:
+    async def take(self, count: int, fraction: float, gpus: int = 1, state: str = "granted") -> list[str]:
         """Ask for that many leases; returns their ids."""
         taken: list[str] = []
 
         async def ask(connection: Connection, _number: int) -> None:
-            taken.append(await self.ask(connection, fraction=fraction, gpu_count=gpus))
+            taken.append(await self.ask(connection, state, fraction=fraction, gpu_count=gpus))
 
         await self.together(count, ask)
         return taken
 
     async def close(self) -> None:
         """End the pool."""
-        for connection in self.connections:
+        if self._reporting:
+            self._reporting.cancel()
+        for connection in [*self.connections, self._agents]:
             await connection.close()
         self.process.terminate()
         self.process.wait(20)
@@ -179,7 +195,7 @@ async def with_leases(live: int, queued: int, pairs: int) -> Json:
             await pool.occupy_every_server()
             await pool.take(live - SERVERS, 0.01)
             # Each waits for a whole server; smaller ones pass the first only so often, then go round it.
-            await pool.take(queued, 1.0, CARDS_PER_SERVER)
+            await pool.take(queued, 1.0, CARDS_PER_SERVER, "queued")
             return {
                 "live": live,
                 "queued": queued,
@@ -197,7 +213,7 @@ async def drain(length: int) -> Json:
         try:
             await pool.add_servers(1)
             held = await pool.take(CARDS_PER_SERVER * 10, 0.1)
-            waiting = await pool.take(length, 0.1)
+            waiting = await pool.take(length, 0.1, state="queued")
             # Arrivals are granted in their order, which is the order of the answers but for races of a few.
             ids = iter([*held, *waiting])
             began, cpu = time.perf_counter(), pool.cpu_s()
@@ -216,7 +232,7 @@ async def drain(length: int) -> Json:
 
 async def measure(quick: bool) -> Json:
     """Return all figures."""
-    pairs = 400 if quick else 4000
+    pairs = 400 if quick else 2000
     lives = (100, 1000) if quick else (100, 1000, 10000)
     return {
         "date": time.strftime("%Y-%m-%d"),
