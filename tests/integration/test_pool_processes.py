@@ -144,7 +144,7 @@ def test_a_killed_pool_finds_every_lease_and_clients_do_not_notice(
 
 
 def test_a_killed_agent_takes_its_workers_along_and_comes_back(start: Callable[..., Process]) -> None:
-    url = start("pool", port=0, lease_ttl_s=4.0).ready()
+    url = start("pool", port=0, lease_ttl_s=15.0).ready()
     agent = start("agent", pool=url, data_port=0)
     agent.ready()
     client = Client(url)
@@ -163,7 +163,7 @@ def test_a_killed_agent_takes_its_workers_along_and_comes_back(start: Callable[.
         client.heartbeat(kept["id"])
         return [lease["id"] for lease in client.leases()] == [kept["id"]]
 
-    eventually(only_kept, what="the end of the lease that nobody proves")
+    eventually(only_kept, limit_s=60, what="the end of the lease that nobody proves")
     lease = client.heartbeat(kept["id"]).json()
     assert Connection(lease["agent"], lease["token"]).greeting["ok"]
 
