@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,27 +49,33 @@ CHANGING = (
     "granted_at",
     "ended_at",
 )
+_PLAIN_CHANGING = [name for name in CHANGING if name in _PLAIN]
 
 
 def lease_row(lease: Lease) -> Row:
     """Return a lease as it is stored."""
     return {
         **{name: getattr(lease, name) for name in _PLAIN},
-        "state": lease.state.value,
-        "holder": asdict(lease.holder),
+        **_coded(lease),
+        "holder": vars(lease.holder),
         "fraction": lease.share.fraction,
         "asked_mib": lease.share.memory_mib,
         "gpu_count": lease.gpu_count,
         "filters": [f.text for f in lease.need.filters],
         "groups": list(lease.groups),
-        "placements": [[p.gpu, p.memory_mib] for p in lease.placements],
     }
 
 
 def changing_row(lease: Lease) -> Row:
     """Return what of a stored lease may have changed, and its id as ``of``."""
-    row = lease_row(lease)
-    return {"of": lease.id, **{name: row[name] for name in CHANGING}}
+    return {"of": lease.id, **{name: getattr(lease, name) for name in _PLAIN_CHANGING}, **_coded(lease)}
+
+
+def _coded(lease: Lease) -> Row:
+    return {
+        "state": lease.state.value,
+        "placements": [[p.gpu, p.memory_mib] for p in lease.placements],
+    }
 
 
 def lease_of(row: sa.RowMapping) -> Lease:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from itertools import islice
 
 from bfkernel.remote.grants import Grant
@@ -44,7 +43,7 @@ def lease_view(
         revision=core.revision(lease),
         state=lease.state,
         user=lease.user,
-        holder=HolderMessage(**asdict(lease.holder)),
+        holder=HolderMessage(**vars(lease.holder)),
         fraction=lease.share.fraction,
         memory_mib=lease.memory_mib,
         gpus=_lease_gpus(lease, server),
@@ -87,7 +86,7 @@ def queue_view(pool: PoolService, viewer: Principal, most: int | None = None) ->
             eta_s=core.eta_s(now, lease),
             lease=lease.id if known else None,
             user=lease.user if known else None,
-            holder=HolderMessage(**asdict(lease.holder)) if known else None,
+            holder=HolderMessage(**vars(lease.holder)) if known else None,
         )
         for position, lease in enumerate(islice(core.queue, most), 1)
         for known in [viewer.admin or viewer.name == lease.user]

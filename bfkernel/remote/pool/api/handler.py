@@ -194,6 +194,8 @@ class PatientHandler(ApiHandler):
 
 def log_answer(handler: RequestHandler) -> None:
     """Log an answered request; Tornado calls this. Its own line would hold the query."""
+    if not log.isEnabledFor(logging.DEBUG):
+        return
     took_ms = round(1000 * handler.request.request_time())
     log.debug(event("answered", status=handler.get_status(), took_ms=took_ms, **_facts(handler)))
 

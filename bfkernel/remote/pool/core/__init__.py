@@ -7,7 +7,9 @@ parts are for, from the bottom up:
 ``alarms``      when something must be looked at
 ``windows``     calendar windows of the site
 ``quotas``      what users and groups may hold
-``fleet``       servers and cards
+``servers``     a server and its cards
+``fits``        how a request fits a server
+``fleet``       all servers, and where there is room
 ``bookings``    which leases have what of them
 ``placement``   best fit of a request
 ``queue``       order of waiting requests
@@ -27,10 +29,10 @@ from bfkernel.remote.pool.core.admission import Refusal
 from bfkernel.remote.pool.core.agents import GpuUse, LeaseUse, NameTakenError, ServerReport
 from bfkernel.remote.pool.core.deadlines import Times
 from bfkernel.remote.pool.core.events import Policy, Request, Stored, UsedTime
-from bfkernel.remote.pool.core.fleet import Card, Server
 from bfkernel.remote.pool.core.live import Changes
 from bfkernel.remote.pool.core.machine import PoolCore
 from bfkernel.remote.pool.core.quotas import UNLIMITED, Ceiling, Quota, Quotas, Scope
+from bfkernel.remote.pool.core.servers import Card, Server
 from bfkernel.remote.pool.core.windows import Calendar, Period, Window
 
 __all__ = [

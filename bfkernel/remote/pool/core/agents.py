@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bfkernel.remote.pool.core.deadlines import is_quiet
-from bfkernel.remote.pool.core.fleet import Card, Fleet, Server
+from bfkernel.remote.pool.core.fleet import Fleet
 from bfkernel.remote.pool.core.live import LiveLeases
+from bfkernel.remote.pool.core.servers import Card, Server
 from bfkernel.remote.pool.core.transitions import transition
 from bfkernel.remote.records import Gpu, Lease, LeaseState
 from bfkernel.remote.units import format_duration

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from bfkernel.remote.pool.core.fleet import Fleet, Server
+from bfkernel.remote.pool.core.fleet import Fleet
+from bfkernel.remote.pool.core.servers import Server
 from bfkernel.remote.records import Lease, Placement
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bfkernel.remote.pool.core.deadlines import Times
-from bfkernel.remote.pool.core.fleet import Server
 from bfkernel.remote.pool.core.quotas import Quotas
+from bfkernel.remote.pool.core.servers import Server
 from bfkernel.remote.pool.core.windows import Calendar, Period
 from bfkernel.remote.records import Holder, Lease, Need
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The GPU servers and their cards: what each has, what is booked of it, and where there is room.
+"""All GPU servers: what is booked of them, and where there is room.
 
 Cards that may take new leases are kept sorted by what they have free, one list for each size of card, so
 that the best fit among thousands of cards is a binary search.
@@ -9,84 +9,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from bfkernel.remote.filters import CardFacts
-from bfkernel.remote.records import Gpu, Need, Placement
+from bfkernel.remote.pool.core.fits import AbleServer
+from bfkernel.remote.pool.core.servers import Card, Server
+from bfkernel.remote.records import Need, Placement
 
 #: As if a card had so much, while no card is known.
 _LARGEST_MIB = 1 << 20
 #: So many needs are remembered with their answers.
 _MOST_NEEDS = 2000
-
-
-@dataclass
-class Card:
-    """One GPU with the MiB that leases have of it."""
-
-    gpu: Gpu
-    leased_mib: int = 0
-    #: share of the time in which it computed, 0 to 1, and MiB in use, as its driver told; None if it does not
-    busy: float | None = None
-    used_mib: float | None = None
-
-    @property
-    def free_mib(self) -> int:
-        """MiB that no lease has."""
-        return self.gpu.memory_mib - self.leased_mib
-
-
-@dataclass
-class Server:
-    """A GPU server as its agent reported it last."""
-
-    name: str
-    #: ``host:port`` of its data connections
-    address: str
-    #: differs from one start of the agent to the next
-    instance: str
-    seen_at: float
-    present: bool = True
-    #: it runs workers of leases that are over and that nothing is booked for: they must end first
-    clearing: bool = False
-    #: its agent has closed its connection and not reported since
-    left: bool = False
-    driver: str = ""
-    version: str = ""
-    driver_version: str = ""
-    cuda_version: str = ""
-    #: ``timeslice`` or ``mps``
-    compute: str = ""
-    #: an admin wants no new leases on it
-    cordoned: bool = False
-    #: when an admin wants its leases to end
-    drain_at: float | None = None
-    cards: dict[str, Card] = field(default_factory=dict)
-
-    @property
-    def accepts(self) -> bool:
-        """Whether it may take new leases."""
-        return self.present and not self.cordoned and not self.clearing
-
-    def facts(self, card: Card) -> CardFacts:
-        """Return what filters ask of one of its cards."""
-        gpu = card.gpu
-        return CardFacts(self.name, gpu.name, self.driver_version, self.cuda_version, gpu.memory_mib)
-
-    def cards_for(self, need: Need) -> Iterator[Card]:
-        """Cards that could serve one GPU of ``need`` if nobody else were on them."""
-        for card in self.cards.values():
-            size = card.gpu.memory_mib
-            if 1 <= need.share.memory_on(size) <= size and need.allows(self.facts(card)):
-                yield card
-
-
-class AbleServer(NamedTuple):
-    """A server that could serve a need if nobody else were on it: its cards, and the MiB of each."""
-
-    server: Server
-    cards: list[tuple[Card, int]]
 
 
 class FreeCard(NamedTuple):
@@ -126,9 +58,7 @@ class Fleet:
             self._forget_answers(_MOST_NEEDS)
             found = ((server, list(server.cards_for(need))) for server in self.accepting())
             self._able[need] = [
-                AbleServer(server, [(card, need.share.memory_on(card.gpu.memory_mib)) for card in cards])
-                for server, cards in found
-                if len(cards) >= need.gpu_count
+                AbleServer(server, need, cards) for server, cards in found if len(cards) >= need.gpu_count
             ]
         return self._able[need]
 
@@ -197,6 +127,7 @@ class Fleet:
         if server.accepts:
             self._remove(server, card)
         card.leased_mib += memory_mib
+        server.bookings += 1
         if server.accepts:
             self._insert(server, card)
 

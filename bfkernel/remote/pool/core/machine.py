@@ -11,7 +11,7 @@ from bfkernel.remote.pool.core.agents import Agents, ServerReport
 from bfkernel.remote.pool.core.alarms import Alarms
 from bfkernel.remote.pool.core.deadlines import verdict
 from bfkernel.remote.pool.core.events import Policy, Request, Stored
-from bfkernel.remote.pool.core.fleet import Card, Fleet, Server
+from bfkernel.remote.pool.core.fleet import Fleet
 from bfkernel.remote.pool.core.forecast import Forecast
 from bfkernel.remote.pool.core.hours import Hours
 from bfkernel.remote.pool.core.live import Changes, LiveLeases
@@ -19,6 +19,7 @@ from bfkernel.remote.pool.core.placement import Place
 from bfkernel.remote.pool.core.queue import WaitingLine
 from bfkernel.remote.pool.core.quotas import Ceiling, Quotas, scopes_of
 from bfkernel.remote.pool.core.scheduler import grants
+from bfkernel.remote.pool.core.servers import Card, Server
 from bfkernel.remote.pool.core.tallies import Tallies, Tally
 from bfkernel.remote.pool.core.transitions import transition
 from bfkernel.remote.records import Lease, LeaseState
@@ -306,7 +307,7 @@ class PoolCore:
             return Refusal("no-such-group", f"You are not in the group {lease.group}.")
         if self.servers and not self.fleet.could_serve(lease.need):
             return Refusal("no-such-size", _no_such_size(self.servers.values(), lease))
-        return self._admission.refuse(now, lease, list(self.leases_of(lease.user).values()))
+        return self._admission.refuse(now, lease, self.leases_of(lease.user).values())
 
     def _serve_queue(self, now: float) -> None:
         def allowed(lease: Lease, cards: list[Card]) -> bool:

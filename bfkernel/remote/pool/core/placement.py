@@ -9,10 +9,13 @@ so that the same state always gives the same answer.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
-from bfkernel.remote.pool.core.fleet import AbleServer, Card, Fleet, Server
+from bfkernel.remote.pool.core.fits import Choice, Choices
+from bfkernel.remote.pool.core.fleet import Fleet
+from bfkernel.remote.pool.core.servers import Card, Server
 from bfkernel.remote.records import Need, Placement
 
 #: Says of the cards of a place whether the request's quotas allow it.
@@ -26,15 +29,6 @@ class Place(NamedTuple):
     placements: tuple[Placement, ...]
 
 
-class _Option(NamedTuple):
-    """A card, what the request would take of it, and what that leaves; or what it lacks."""
-
-    left_mib: int
-    gpu_index: int
-    wanted_mib: int
-    card: Card
-
-
 def place(fleet: Fleet, need: Need, closed: Collection[str], allowed: Allowed) -> Place | None:
     """Return where ``need`` has room now, or None.
 
@@ -44,30 +38,14 @@ def place(fleet: Fleet, need: Need, closed: Collection[str], allowed: Allowed) -
         found = _best_card(fleet, need, closed)
         if found is None or allowed([found.server.cards[p.gpu] for p in found.placements]):
             return found
-    best: tuple[tuple[int, int, str], AbleServer, list[_Option]] | None = None
-    for able in fleet.able(need):
-        if able.server.name in closed:
-            continue
-        room = [
-            _Option(left, card.gpu.index, wanted, card)
-            for card, wanted in able.cards
-            if (left := card.free_mib - wanted) >= 0
-        ]
-        chosen = _choose(need, room, allowed)
-        if chosen is not None:
-            rank = (sum(option.left_mib for option in chosen), chosen[0].gpu_index, able.server.name)
-            if best is None or rank < best[0]:
-                best = rank, able, chosen
-    return _place_at(best[1].server, best[2]) if best else None
+    best = _best((able.now() for able in fleet.able(need) if able.server.name not in closed), allowed)
+    return Place(best.server, best.placements) if best else None
 
 
-def missing_mib(need: Need, able: AbleServer, allowed: Allowed) -> int | None:
-    """Return the MiB that must become free on a server for ``need``; None if its quotas allow none of it."""
-    missing = [
-        _Option(max(0, wanted - card.free_mib), card.gpu.index, wanted, card) for card, wanted in able.cards
-    ]
-    chosen = _choose(need, missing, allowed)
-    return None if chosen is None else sum(option.left_mib for option in chosen)
+def nearest(fleet: Fleet, need: Need, closed: Collection[str], allowed: Allowed) -> Server | None:
+    """Return the server on which the least must become free for ``need``, of those not in ``closed``."""
+    best = _best((able.later() for able in fleet.able(need) if able.server.name not in closed), allowed)
+    return best.server if best else None
 
 
 def _best_card(fleet: Fleet, need: Need, closed: Collection[str]) -> Place | None:
@@ -90,26 +68,17 @@ def _best_card(fleet: Fleet, need: Need, closed: Collection[str]) -> Place | Non
     return Place(fleet.servers[server], (Placement(gpu, wanted),))
 
 
-def _choose(need: Need, options: list[_Option], allowed: Allowed) -> list[_Option] | None:
-    """Return as many cards as are needed: those with the least left, or else those that count least."""
-    if len(options) < need.gpu_count:
-        return None
-    for key in (_tightest, _most_frugal):
-        chosen = sorted(options, key=key)[: need.gpu_count]
-        if allowed([option.card for option in chosen]):
-            return chosen
+def _best(servers: Iterable[Choices], allowed: Allowed) -> Choice | None:
+    """Return the choice of the least rank; each server's counts that is the first which ``allowed`` permits.
+
+    A server's later choices never rank before its first, so few of all need to be asked about.
+    """
+    open_choices = [(choices[0].rank, choices) for choices in servers if choices]
+    heapify(open_choices)
+    while open_choices:
+        _, (choice, *others) = heappop(open_choices)
+        if allowed(choice.cards):
+            return choice
+        if others:
+            heappush(open_choices, (others[0].rank, tuple(others)))
     return None
-
-
-def _tightest(option: _Option) -> tuple[int, ...]:
-    return option.left_mib, option.gpu_index
-
-
-def _most_frugal(option: _Option) -> tuple[int, ...]:
-    # A fraction takes the fewest MiB of the smallest card, MiB are the smallest fraction of the largest.
-    return option.wanted_mib, -option.card.gpu.memory_mib, option.left_mib, option.gpu_index
-
-
-def _place_at(server: Server, chosen: list[_Option]) -> Place:
-    in_order = sorted(chosen, key=lambda option: option.gpu_index)
-    return Place(server, tuple(Placement(o.card.gpu.id, o.wanted_mib) for o in in_order))

@@ -18,9 +18,10 @@ import heapq
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from bfkernel.remote.pool.core.fleet import Card, Fleet, Server
-from bfkernel.remote.pool.core.placement import Allowed, Place, missing_mib, place
+from bfkernel.remote.pool.core.fleet import Fleet
+from bfkernel.remote.pool.core.placement import Allowed, Place, nearest, place
 from bfkernel.remote.pool.core.queue import WaitingLine, key_of
+from bfkernel.remote.pool.core.servers import Card
 from bfkernel.remote.records import Lease
 
 #: Whether a lease's quotas allow that it gets these cards.
@@ -90,19 +91,7 @@ def _kept_servers(fleet: Fleet, blocked: Collection[_Blocked], lease: Lease) -> 
     kept: set[str] = set()
     for each in blocked:
         if each.protected_from(lease):
-            server = _nearest(fleet, each, kept)
+            server = nearest(fleet, each.lease.need, kept, each.allowed)
             if server is not None:
                 kept.add(server.name)
     return kept
-
-
-def _nearest(fleet: Fleet, blocked: _Blocked, kept: set[str]) -> Server | None:
-    """Return the server on which the least must become free for a blocked request."""
-    missing = (
-        (mib, able.server.name, able.server)
-        for able in fleet.able(blocked.lease.need)
-        if able.server.name not in kept
-        if (mib := missing_mib(blocked.lease.need, able, blocked.allowed)) is not None
-    )
-    best = min(missing, key=lambda found: found[:2], default=None)
-    return best[2] if best else None
