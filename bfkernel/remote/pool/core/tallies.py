@@ -12,6 +12,7 @@ from bfkernel.remote.pool.core.windows import Calendar, Period
 from bfkernel.remote.records import Lease
 
 _HUNDREDTH_HOURS = 360_000.0
+_PERIODS = tuple(Period)
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Tally:
         """Bring the used time up to ``now``; a window that has begun since counts from its start."""
         if now == self.as_of and self.starts:
             return
-        for period in Period:
+        for period in _PERIODS:
             start = calendar.window(period, now).start
             if self.starts.get(period, start) != start:
                 self.used[period] = 0.0
@@ -85,7 +86,7 @@ class Tallies:
         """Count a granted lease's use, also since its grant within the current windows; after a restart."""
         since = lease.granted_at or now
         for tally in self._tallies(now, lease):
-            for period in Period:
+            for period in _PERIODS:
                 start = self._calendar.window(period, now).start
                 tally.used[period] += lease.hundredths * max(0.0, now - max(since, start))
             tally.rate += lease.hundredths
@@ -94,7 +95,7 @@ class Tallies:
         """Yield the windows whose GPU-hours a scope has used up."""
         tally = self.get(scope, now)
         # A second's use is nothing in GPU-hours; sums of floats are no more exact than that.
-        return (p for p in Period if tally.gpu_hours(p) >= quota.gpu_hours(p) - 1e-6)
+        return (p for p in _PERIODS if tally.gpu_hours(p) >= quota.gpu_hours(p) - 1e-6)
 
     def spent_at(self, now: float, scope: Scope, quota: Quota, spared: Collection[Period]) -> float | None:
         """Return when to look again whether a scope's GPU-hours are used up; None: not before a grant.
@@ -104,7 +105,7 @@ class Tallies:
         """
         tally = self.get(scope, now)
         times = []
-        for period in Period:
+        for period in _PERIODS:
             limit, end = quota.gpu_hours(period), self._calendar.window(period, now).end
             if limit == UNLIMITED or not tally.rate:
                 continue

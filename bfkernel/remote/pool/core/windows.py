@@ -25,6 +25,9 @@ class Period(str, Enum):
     WEEK = "week"
     TERM = "term"
 
+    # Every event looks dictionaries of periods up; Enum's own hash is a call of Python code.
+    __hash__ = str.__hash__
+
 
 @dataclass(frozen=True)
 class Window:
