@@ -14,7 +14,7 @@ from bfkernel.remote.messages.agents import (
     ReportedLease,
     ReportQuery,
 )
-from bfkernel.remote.messages.base import MAX_WAIT_S, WaitQuery
+from bfkernel.remote.messages.base import MAX_WAIT_S, WaitQuery, first_fault
 from bfkernel.remote.messages.leases import (
     HolderMessage,
     LeaseGpu,
@@ -80,4 +80,5 @@ __all__ = [
     "UtilizationMessage",
     "UtilizationQuery",
     "WaitQuery",
+    "first_fault",
 ]

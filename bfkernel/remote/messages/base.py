@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 MAX_WAIT_S = 60.0
 # PostgreSQL stores no NUL characters.
@@ -47,3 +47,12 @@ class WaitQuery(Query):
 
     since: int | None = Field(default=None, ge=0, lt=1 << 62)
     wait_s: Wait = 0.0
+
+
+def first_fault(error: ValidationError) -> tuple[str, str]:
+    """Return where the first fault of a message is (``quotas.default.gpus``, or "") and what it is."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return where, "is not known here"
+    return where, first["msg"].removeprefix("Value error, ").rstrip(".")

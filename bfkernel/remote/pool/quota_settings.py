@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from bfkernel.remote.limits import in_numbers
-from bfkernel.remote.messages import QuotaLimits, QuotasMessage
+from bfkernel.remote.messages import QuotaLimits, QuotasMessage, first_fault
 from bfkernel.remote.pool.core import UNLIMITED, Quota, Quotas
 
 KINDS = ("default", "groups", "totals", "users")
@@ -32,9 +32,8 @@ def read_quotas(settings: Mapping[str, Any]) -> Quotas:
     try:
         message = QuotasMessage.model_validate(_in_numbers(settings), strict=False)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        msg = f"{where}: {first['msg']}."
+        where, fault = first_fault(error)
+        msg = f"{where}: {fault}."
         raise ValueError(msg) from error
     kinds = {kind: {name: quota_of(q) for name, q in getattr(message, kind).items()} for kind in KINDS[1:]}
     return Quotas(quota_of(message.default), **kinds)

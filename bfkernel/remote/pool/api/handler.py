@@ -12,10 +12,7 @@ from pydantic import BaseModel, ValidationError
 from tornado.web import HTTPError, RequestHandler
 
 from bfkernel.remote.logs import event
-from bfkernel.remote.messages import (
-    Problem,
-    WaitQuery,
-)
+from bfkernel.remote.messages import Problem, WaitQuery, first_fault
 from bfkernel.remote.pool.auth import AuthenticationError, Authenticator, Principal, Role, is_foreign
 from bfkernel.remote.pool.commits import StoreFailedError
 from bfkernel.remote.pool.metrics import Metrics
@@ -159,11 +156,10 @@ class ApiHandler(RequestHandler):
 
 
 def _invalid(error: ValidationError, what: str) -> ProblemError:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    if first["type"] == "json_invalid":
-        return ProblemError(400, "malformed", f"The body is no JSON: {first['msg']}.")
-    where = ".".join(str(part) for part in first["loc"]) or what
-    return ProblemError(422, "invalid", f"{where}: {first['msg'].removeprefix('Value error, ').rstrip('.')}.")
+    where, fault = first_fault(error)
+    if error.errors(include_url=False)[0]["type"] == "json_invalid":
+        return ProblemError(400, "malformed", f"The body is no JSON: {fault}.")
+    return ProblemError(422, "invalid", f"{where or what}: {fault}.")
 
 
 class PatientHandler(ApiHandler):

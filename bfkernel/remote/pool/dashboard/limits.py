@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bfkernel.remote.limits import read_limit
-from bfkernel.remote.messages import LimitUse, OwnQuota, QuotaAnswer, QuotaLimits
+from bfkernel.remote.messages import LimitUse, OwnQuota, QuotaAnswer, QuotaLimits, first_fault
 from bfkernel.remote.pool.core import Quotas
 from bfkernel.remote.pool.dashboard import words
 from bfkernel.remote.pool.quota_settings import KINDS, QuotaName, limits_of
@@ -128,9 +128,9 @@ def read_limits(filled: Mapping[str, str]) -> QuotaLimits:
     try:
         return QuotaLimits.model_validate(values, strict=False)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        label = next((f.label for f in FIELDS if f.name == first["loc"][0]), "The quota")
-        msg = f"{label}: {first['msg']}."
+        where, fault = first_fault(error)
+        label = next((f.label for f in FIELDS if f.name == where.partition(".")[0]), "The quota")
+        msg = f"{label}: {fault}."
         raise ValueError(msg) from error
 
 
