@@ -32,7 +32,9 @@ ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 p = argparse.ArgumentParser()
 for name in ("--socket-fd", "--ledger-fd", "--control-fd", "--slot"):
     p.add_argument(name, type=int)
-p.add_argument("--driver"); p.add_argument("--lease"); p.add_argument("--limit", type=int, action="append")
+for name in ("--driver", "--lease", "--code-cache", "--code-cache-size"):
+    p.add_argument(name)
+p.add_argument("--limit", type=int, action="append")
 o = p.parse_args()
 m = mmap.mmap(o.ledger_fd, 65536)
 at = 512 + 192 * o.slot

@@ -17,6 +17,7 @@ CPP_TESTS = (
     "worker_units_test",
     "worker_process_test",
     "worker_calls_test",
+    "worker_code_cache_test",
     "shim_fatbin_test",
     "fuzz_frames",
 )

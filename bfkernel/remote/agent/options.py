@@ -55,6 +55,15 @@ class AgentOptions(ServerOptions):
         help="""How leases share a GPU's compute: by turns, or with mps side by side under NVIDIA's MPS.""",
     ).tag(config=True)
 
+    code_cache_mib = MemoryMib(
+        "4GiB",
+        help="""How much device code the server keeps in its state directory.
+
+        Code that one program has sent needs no sending again, by whomever. What was not used for
+        longest goes first.
+        """,
+    ).tag(config=True)
+
     join_token_file = FilePath(
         None,
         allow_none=True,

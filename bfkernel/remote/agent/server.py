@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from bfkernel import __version__
 from bfkernel.remote import native_files
 from bfkernel.remote.addresses import EVERYWHERE, host_port, is_loopback
+from bfkernel.remote.agent.code_cache import CodeCache
 from bfkernel.remote.agent.compute import Compute, check_compute
 from bfkernel.remote.agent.data_port import DataPort
 from bfkernel.remote.agent.gate import Gate
@@ -62,7 +63,10 @@ class AgentServer:
             executable = native_files.worker()
         except FileNotFoundError as error:
             raise ConfigurationError(str(error)) from error
-        self._workers = Workers(executable, self._inventory, self._compute, self._on_workers_changed)
+        code_cache = CodeCache.in_state(state_dir, options.code_cache_mib)
+        self._workers = Workers(
+            executable, self._inventory, self._compute, code_cache, self._on_workers_changed
+        )
         self._gate = Gate(self.name, state_dir / "pool-key.pem")
         data_host = options.data_host or ("127.0.0.1" if is_loopback(pool.hostname) else "0.0.0.0")  # noqa: S104
         self._data_port = DataPort(data_host, options.data_port, self._gate, self._workers)

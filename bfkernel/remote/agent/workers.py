@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bfkernel.remote.agent.code_cache import CodeCache
 from bfkernel.remote.agent.compute import Compute, compute_environment
 from bfkernel.remote.agent.greeting import RefusalCode, RefusalError
 from bfkernel.remote.agent.inventory import Inventory
@@ -78,12 +79,18 @@ class Workers:
     """
 
     def __init__(
-        self, executable: Path, inventory: Inventory, compute: Compute, on_change: Callable[[], None]
+        self,
+        executable: Path,
+        inventory: Inventory,
+        compute: Compute,
+        code_cache: CodeCache,
+        on_change: Callable[[], None],
     ) -> None:
         """``on_change`` is called whenever a worker has started or ended."""
         self._executable = executable
         self._inventory = inventory
         self._compute = compute
+        self._code_cache = code_cache
         self._card_mib = {gpu.id: gpu.memory_mib for gpu in inventory.gpus}
         self._on_change = on_change
         self._leases: dict[str, LeaseWorkers] = {}
@@ -197,6 +204,7 @@ class Workers:
                 str(workers_end.fileno()),
             ),
             *("--slot", str(slot), "--driver", self._inventory.library, "--lease", grant.lease),
+            *self._code_cache.arguments(),
         ]
         for placement in grant.placements:
             arguments += ["--limit", str(placement.memory_mib << 20)]

@@ -258,7 +258,7 @@ void write_seeds(const std::filesystem::path& folder) {
   wire::ModuleLoad load;
   load.module = 6000;
   load.jit = {{{CU_JIT_OPTIMIZATION_LEVEL, 3}}, 100, 100};
-  load.code = bytes_of(".entry sleep(.param .u32 us) { ret; }");
+  load.code.bytes = bytes_of(".entry sleep(.param .u32 us) { ret; }");
   wire::Launch launch;
   launch.function = wire::entry_id(6000, 0);
   launch.params = bytes_of("\x10\0\0\0");
@@ -283,15 +283,18 @@ void write_seeds(const std::filesystem::path& folder) {
   wire::LibraryLoad library;
   library.library = 6001;
   library.code = load.code;
+  wire::LibraryLoad by_name = library;
+  by_name.code = {.named = 1, .here = 0};
   Seed()
       .call(library)
+      .call(by_name)
       .call(wire::LibraryModule{6001, 6002})
       .words(Opcode::cuLibraryUnload, {6001})
       .write(folder, "libraries");
   wire::LinkAddData data;
   data.link = 6003;
   data.name = "part";
-  data.data = load.code;
+  data.data = load.code.bytes;
   Seed()
       .call(wire::LinkCreate{6003, load.jit})
       .call(data)

@@ -43,7 +43,9 @@ struct Reply {
 
 class Client {
  public:
-  Client(LedgerFile& ledger, unsigned slot, const std::vector<std::uint64_t>& limits) {
+  // `more`: further words on the worker's command line.
+  Client(LedgerFile& ledger, unsigned slot, const std::vector<std::uint64_t>& limits,
+         const std::vector<std::string>& more = {}) {
     int ends[2];
     CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
     CHECK(pipe(log_) == 0);
@@ -51,7 +53,7 @@ class Client {
     if (worker_ == 0) {
       dup2(log_[1], STDERR_FILENO);
       close(ends[0]);
-      exec(ends[1], ledger.fd(), slot, limits);
+      exec(ends[1], ledger.fd(), slot, limits, more);
     }
     close(ends[1]);
     close(log_[1]);
@@ -142,7 +144,7 @@ class Client {
     wire::ModuleLoad message;
     message.module = module;
     message.jit.error_log_size = 1024;
-    message.code = std::as_bytes(std::span(text, std::strlen(text)));
+    message.code.bytes = std::as_bytes(std::span(text, std::strlen(text)));
     return call(message);
   }
   void launch(std::uint64_t function, std::uint64_t stream, std::uint32_t argument) {
@@ -187,7 +189,8 @@ class Client {
 
  private:
   [[noreturn]] static void exec(int socket, int ledger, unsigned slot,
-                                const std::vector<std::uint64_t>& limits) {
+                                const std::vector<std::uint64_t>& limits,
+                                const std::vector<std::string>& more) {
     std::vector<std::string> words{std::getenv("BFKERNEL_TEST_WORKER"),
                                    "--socket-fd",
                                    std::to_string(socket),
@@ -200,6 +203,7 @@ class Client {
                                    "--lease",
                                    "test"};
     for (const std::uint64_t limit : limits) words.insert(words.end(), {"--limit", std::to_string(limit)});
+    words.insert(words.end(), more.begin(), more.end());
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);

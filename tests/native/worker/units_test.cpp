@@ -14,6 +14,7 @@
 
 #include "check.h"
 #include "ledger_file.h"
+#include "wire/blake2.h"
 #include "wire/frame.h"
 #include "worker/connection.h"
 #include "worker/cubin_params.h"
@@ -537,6 +538,24 @@ TEST(ptx_parameters_are_laid_out) {
     CHECK_EQUAL(good.at("add")[i].offset, expected[i].first);
     CHECK_EQUAL(good.at("add")[i].size, expected[i].second);
   }
+}
+
+// ---- names of code
+
+std::string name_of(std::size_t size) {
+  std::vector<std::byte> bytes(size);
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i);
+  return wire::hex(wire::blake2(bytes));
+}
+
+// As Python's hashlib.blake2b(bytes(i % 256 for i in range(size)), digest_size=32) has them.
+TEST(code_is_named_by_blake2) {
+  CHECK(name_of(0) == "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8");
+  CHECK(name_of(1) == "03170a2e7597b7b7e3d84c05391d139a62b157e78786d8c082f29dcf4c111314");
+  CHECK(name_of(127) == "f2fe67ff342e21b8f45e8f2e0bcd1d9243245d50ee6c78042e9c491388791c72");
+  CHECK(name_of(128) == "c3582f71ebb2be66fa5dd750f80baae97554f3b015663c8be377cfcb2488c1d1");
+  CHECK(name_of(129) == "f7f3c46ba2564ff4c4c162da1f5b605f9f1c4aa6a20652a9f9a337c1a2f5b9c9");
+  CHECK(name_of(1000) == "c636324d47d89f2b2434dc2c994100663fbbaea880ff020fc5de89dd0f77a1ec");
 }
 
 }  // namespace

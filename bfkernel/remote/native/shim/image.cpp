@@ -124,6 +124,24 @@ Code ptx(const void* image) {
 
 }  // namespace
 
+wire::Code Code::described(wire::Image kind, wire::Bytes bytes) {
+  wire::Code out{.image = kind, .bytes = bytes};
+  if (bytes.size() >= wire::kLeastNamedCode) {
+    out.named = 1;
+    out.name = wire::blake2(bytes);
+  }
+  return out;
+}
+
+wire::Code Code::by_name() const {
+  wire::Code out = whole_;
+  if (out.named != 0) {
+    out.here = 0;
+    out.bytes = {};
+  }
+  return out;
+}
+
 Code recognise(const void* image) {
   require(image);
   const uint32_t magic = magic_of(image);

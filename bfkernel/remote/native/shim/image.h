@@ -12,17 +12,20 @@ namespace shim::image {
 // What is sent of an image: all of it as it lies in the program, or a selection.
 class Code {
  public:
-  Code(wire::Image kind, wire::Bytes all) : kind(kind), all_(all) {}
+  Code(wire::Image kind, wire::Bytes all) : whole_(described(kind, all)) {}
   Code(wire::Image kind, std::vector<std::byte> selected)
-      : kind(kind), selected_(std::move(selected)), all_(selected_) {}
+      : selected_(std::move(selected)), whole_(described(kind, selected_)) {}
   Code(Code&&) = default;  // what a vector holds stays where it is when the vector moves
 
-  wire::Bytes bytes() const { return all_; }
-  const wire::Image kind;
+  const wire::Code& whole() const { return whole_; }
+  // Of large code the name alone, for a server that may keep it.
+  wire::Code by_name() const;
 
  private:
+  static wire::Code described(wire::Image kind, wire::Bytes bytes);
+
   std::vector<std::byte> selected_;
-  wire::Bytes all_;
+  wire::Code whole_;
 };
 
 // Recognises the image by its first bytes, measures it, and leaves out what no GPU of the lease can use.

@@ -15,6 +15,7 @@ namespace {
 
 std::atomic<uint64_t> posted{0};
 std::atomic<uint64_t> waiting_calls{0};
+std::atomic<uint64_t> sent{0};  // bytes
 
 // One line on standard error.
 void write_line(std::string_view line) {
@@ -35,7 +36,8 @@ struct Settings {
   }
   ~Settings() {
     if (stats)
-      write_line(std::to_string(posted) + " posted and " + std::to_string(waiting_calls) + " waiting calls");
+      write_line(std::to_string(posted) + " posted and " + std::to_string(waiting_calls) +
+                 " waiting calls, " + std::to_string(sent) + " bytes sent");
   }
 } settings;
 
@@ -63,6 +65,9 @@ void trace(const char* name, const std::string& arguments, CUresult result, std:
   write_line(std::string(name) + "(" + arguments + tail);
 }
 
-void count(bool waiting) { (waiting ? waiting_calls : posted).fetch_add(1, std::memory_order_relaxed); }
+void count(bool waiting, size_t bytes) {
+  (waiting ? waiting_calls : posted).fetch_add(1, std::memory_order_relaxed);
+  sent.fetch_add(bytes, std::memory_order_relaxed);
+}
 
 }  // namespace shim::log

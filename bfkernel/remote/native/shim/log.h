@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the shim tells on stderr. BFKERNEL_LOG=debug traces every call; =stats counts them at exit.
+// What the shim tells on stderr. BFKERNEL_LOG=debug traces every call; =stats counts them, and the bytes that
+// they sent, at exit.
 #pragma once
 
 #include <atomic>
@@ -22,7 +23,7 @@ void say(std::string_view line, CUlogLevel level = CU_LOG_LEVEL_ERROR);
 void say_once(const std::string& line);
 
 void trace(const char* name, const std::string& arguments, CUresult result, std::chrono::nanoseconds took);
-void count(bool waiting);
+void count(bool waiting, size_t bytes);
 
 template <class T>
 void append(std::string& out, const T& value) {

@@ -17,20 +17,35 @@
 namespace shim {
 namespace {
 
-// Sends the code, delivers the logs whether or not it loaded, and returns the table.
+// Sends a load, delivers the logs whether or not it loaded, and returns the table.
 template <class Message>
-wire::LoadReply load(const Message& message, const Jit& jit, Context need) {
+wire::LoadReply ask(const Message& message, const Jit& jit, Context need) {
   Request request(Message::opcode, need);
   request.fields(message);
   Pending pending;
   const CUresult result = request.wait(pending);
   wire::LoadReply reply;
   if (!pending.payload.empty()) reply = wire::Decoder(pending.payload).take<wire::LoadReply>();
-  jit.deliver(reply.report);
+  if (reply.bytes_wanted == 0) jit.deliver(reply.report);
   if (result != CUDA_SUCCESS) {
     logs::add(CU_LOG_LEVEL_ERROR, "loading code failed: " + reply.report.error_log);
     throw Failure{result};
   }
+  return reply;
+}
+
+// Loads code into the object that `message` names: large code by its name, and with its bytes only where the
+// server does not keep them from an earlier load, whosever that was.
+template <class Message>
+wire::LoadReply load(Message message, const image::Code& code, const Jit& jit, Context need) {
+  message.code = code.by_name();
+  message.jit = jit.wire();
+  wire::LoadReply reply = ask(message, jit, need);
+  if (reply.bytes_wanted != 0) {
+    message.code = code.whole();
+    reply = ask(message, jit, need);
+  }
+  require(reply.bytes_wanted == 0, CUDA_ERROR_UNKNOWN);
   return reply;
 }
 
@@ -41,8 +56,7 @@ CUresult load_module(CUmodule* module, const void* code, const Jit& jit) {
   CUmodule made = create<CUmodule>();
   ModuleObject* object = object_of(made);
   try {
-    object->table.fill(object, load(wire::ModuleLoad{object->id, image.kind, jit.wire(), image.bytes()}, jit,
-                                    Context::current));
+    object->table.fill(object, load(wire::ModuleLoad{.module = object->id}, image, jit, Context::current));
   } catch (const Failure&) {
     release(made);
     throw;
@@ -57,8 +71,7 @@ CUresult load_library(CUlibrary* library, const void* code, const Jit& jit) {
   CUlibrary made = create<CUlibrary>();
   LibraryObject* object = object_of(made);
   try {
-    object->table.fill(object, load(wire::LibraryLoad{object->id, image.kind, jit.wire(), image.bytes()}, jit,
-                                    Context::any));
+    object->table.fill(object, load(wire::LibraryLoad{.library = object->id}, image, jit, Context::any));
   } catch (const Failure&) {
     release(made);
     throw;

@@ -70,7 +70,7 @@ void Transport::refuse() {
 
 void Transport::post(std::span<std::byte> frame, wire::Bytes tail) {
   check_alive();
-  log::count(false);
+  log::count(false, frame.size() + tail.size());
   if (tail.size() >= kBulk) return write_now(frame, tail, nullptr);
   std::unique_lock lock(queue_mutex_);
   if (queue_.size() > kQueueLimit) {
@@ -89,7 +89,7 @@ void Transport::post(std::span<std::byte> frame, wire::Bytes tail) {
 
 void Transport::send(std::span<std::byte> frame, Pending& pending) {
   check_alive();
-  log::count(true);
+  log::count(true, frame.size());
   write_now(frame, {}, &pending);
 }
 

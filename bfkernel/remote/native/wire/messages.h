@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "wire/blake2.h"
 #include "wire/message.h"
 
 namespace wire {
@@ -377,31 +378,40 @@ struct KernelEntry {
 // fatbins: several containers one after the other, of a program that was linked from parts. The first holds
 // what came of linking, the others what was linked, for a driver that has to do it again.
 enum class Image : uint8_t { ptx, elf, fatbin, fatbins };
+// Smaller code is not worth a name: it travels with each load.
+inline constexpr size_t kLeastNamedCode = 16 << 10;
+// A fat binary travels as its container (header and entries), with the entries that can serve; PTX without
+// its terminating NUL. Code that the server may keep has a name, and at first only the name travels.
+struct Code {
+  Image image = Image::ptx;
+  uint8_t named = 0;  // 1: `name` is the BLAKE2 hash of the bytes
+  uint8_t here = 1;   // 0: `bytes` stays empty; the server is to take what it keeps under the name
+  Digest name{};
+  Bytes bytes;
+  BFKERNEL_FIELDS(image, named, here, name, bytes)
+};
 // What a load returns, on failure with the report only.
 struct LoadReply {
+  uint8_t bytes_wanted = 0;    // 1: the server keeps no code of that name; nothing was loaded
   uint8_t table_complete = 0;  // 0: the driver cannot list its kernels; FunctionLookup finds them
   std::vector<KernelEntry> kernels;
   JitReport report;
-  BFKERNEL_FIELDS(table_complete, kernels, report)
+  BFKERNEL_FIELDS(bytes_wanted, table_complete, kernels, report)
 };
-// A fat binary travels as its container (header and entries), with the entries that can serve; PTX without
-// its terminating NUL.
 struct ModuleLoad {
   BFKERNEL_MESSAGE(ModuleLoad);
   uint64_t module = 0;
-  Image image = Image::ptx;
+  Code code;
   JitOptions jit;
-  Bytes code;
-  BFKERNEL_FIELDS(module, image, jit, code)
+  BFKERNEL_FIELDS(module, code, jit)
   using Reply = LoadReply;
 };
 struct LibraryLoad {
   BFKERNEL_MESSAGE(LibraryLoad);
   uint64_t library = 0;
-  Image image = Image::ptx;
+  Code code;
   JitOptions jit;
-  Bytes code;
-  BFKERNEL_FIELDS(library, image, jit, code)
+  BFKERNEL_FIELDS(library, code, jit)
   using Reply = LoadReply;
 };
 // cuLibraryGetModule: the library's module in the frame's context, under a module id of its own.

@@ -48,7 +48,7 @@ CodeImage::CodeImage(wire::Image kind, wire::Bytes bytes) : kind_(kind) {
 // The driver trusts the sizes inside; none may lead out of what the client sent.
 void CodeImage::find_containers() {
   try {
-    wire::Bytes rest = wire::Bytes(bytes_).first(bytes_.size() - 1);
+    wire::Bytes rest = bytes();
     while (!rest.empty()) {
       containers_.push_back(wire::fatbin::container(rest));
       wire::fatbin::entries(containers_.back());
@@ -71,10 +71,9 @@ const void* CodeImage::data() const {
 }
 
 ParamLayouts CodeImage::layouts() const {
-  const wire::Bytes bytes = wire::Bytes(bytes_).first(bytes_.size() - 1);
   if (kind_ == wire::Image::ptx)
-    return ptx_params({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  if (kind_ == wire::Image::elf) return cubin_params(bytes);
+    return ptx_params({reinterpret_cast<const char*>(bytes().data()), bytes().size()});
+  if (kind_ == wire::Image::elf) return cubin_params(bytes());
   ParamLayouts out;
   for (const wire::Bytes container : containers_) out.merge(fatbin_params(container));
   return out;

@@ -19,6 +19,8 @@ class CodeImage {
   CodeImage& operator=(const CodeImage&) = delete;
 
   const void* data() const;
+  // As they travelled.
+  wire::Bytes bytes() const { return wire::Bytes(bytes_).first(bytes_.size() - 1); }
   // What the image itself says of its kernels' parameters.
   ParamLayouts layouts() const;
 

@@ -14,6 +14,25 @@ ParamLayouts layouts_of(Session& session, const CodeImage& image) {
   return driver.cuFuncGetParamInfo && driver.cuKernelGetParamInfo ? ParamLayouts{} : image.layouts();
 }
 
+// The code of a load, or null where only its name came and nothing is kept under it.
+std::shared_ptr<CodeImage> code_of(Session& session, const wire::Code& code) {
+  if (code.here != 0) return std::make_shared<CodeImage>(code.image, code.bytes);
+  const auto kept = session.code_cache().find(code.name);
+  return kept ? std::make_shared<CodeImage>(code.image, *kept) : nullptr;
+}
+
+void want_bytes(Session& session, const wire::FrameHeader& request) {
+  wire::LoadReply reply;
+  reply.bytes_wanted = 1;
+  session.answer(request, CUDA_SUCCESS, {encoded(reply)});
+}
+
+// The name under which code that came is to be kept, after it has loaded: nobody waits for that.
+std::optional<wire::Digest> new_name(const wire::Code& code) {
+  if (code.named == 0 || code.here == 0) return {};
+  return code.name;
+}
+
 void answer_loaded(Session& session, const wire::FrameHeader& request, const CodeOwner& owner,
                    const ParamLayouts& layouts, const Jit* jit) {
   wire::LoadReply reply;
@@ -36,30 +55,36 @@ void answer_failed(Session& session, const wire::FrameHeader& request, CUresult 
 
 void module_load(Session& session, const wire::FrameHeader& request, const wire::ModuleLoad& message) {
   session.current();
-  auto image = std::make_shared<CodeImage>(message.image, message.code);
+  const auto image = code_of(session, message.code);
+  if (!image) return want_bytes(session, request);
   auto jit = std::make_shared<Jit>(message.jit);
-  session.detach(request, [&session, request, image, jit, id = message.module, context = session.home()] {
+  session.detach(request, [&session, request, image, jit, name = new_name(message.code), id = message.module,
+                           context = session.home()] {
     CodeOwner owner{.id = id, .context = context};
     const CUresult result = call(session.driver().cuModuleLoadDataEx, &owner.module, image->data(),
                                  jit->count(), jit->names(), jit->values());
     if (result != CUDA_SUCCESS) return answer_failed(session, request, result, *jit);
     session.adopt(wire::Kind::module, id, owner.module, 0, context);
     answer_loaded(session, request, owner, layouts_of(session, *image), jit.get());
+    if (name) session.code_cache().keep(*name, image->bytes());
   });
 }
 
 void library_load(Session& session, const wire::FrameHeader& request, const wire::LibraryLoad& message) {
-  auto image = std::make_shared<CodeImage>(message.image, message.code);
+  const auto image = code_of(session, message.code);
+  if (!image) return want_bytes(session, request);
   auto jit = std::make_shared<Jit>(message.jit);
-  session.detach(request, [&session, request, image, jit, id = message.library] {
-    CodeOwner owner{.id = id};
-    const CUresult result =
-        call(session.driver().cuLibraryLoadData, &owner.library, image->data(), jit->names(), jit->values(),
-             jit->count(), static_cast<CUlibraryOption*>(nullptr), static_cast<void**>(nullptr), 0u);
-    if (result != CUDA_SUCCESS) return answer_failed(session, request, result, *jit);
-    session.adopt(wire::Kind::library, id, owner.library, 0, 0);
-    answer_loaded(session, request, owner, layouts_of(session, *image), jit.get());
-  });
+  session.detach(
+      request, [&session, request, image, jit, name = new_name(message.code), id = message.library] {
+        CodeOwner owner{.id = id};
+        const CUresult result = call(
+            session.driver().cuLibraryLoadData, &owner.library, image->data(), jit->names(), jit->values(),
+            jit->count(), static_cast<CUlibraryOption*>(nullptr), static_cast<void**>(nullptr), 0u);
+        if (result != CUDA_SUCCESS) return answer_failed(session, request, result, *jit);
+        session.adopt(wire::Kind::library, id, owner.library, 0, 0);
+        answer_loaded(session, request, owner, layouts_of(session, *image), jit.get());
+        if (name) session.code_cache().keep(*name, image->bytes());
+      });
 }
 
 void library_module(Session& session, const wire::FrameHeader& request, const wire::LibraryModule& message) {

@@ -51,6 +51,8 @@ Options parse_options(int argc, char** argv) {
                                  {"driver", required_argument, nullptr, 'd'},
                                  {"lease", required_argument, nullptr, 'i'},
                                  {"limit", required_argument, nullptr, 'm'},
+                                 {"code-cache", required_argument, nullptr, 'f'},
+                                 {"code-cache-size", required_argument, nullptr, 'z'},
                                  {"window-size", required_argument, nullptr, 'w'},
                                  {nullptr, 0, nullptr, 0}};
   Options options;
@@ -78,6 +80,12 @@ Options parse_options(int argc, char** argv) {
         break;
       case 'm':
         options.limits.push_back(number(optarg, "--limit"));
+        break;
+      case 'f':
+        options.code_cache = optarg;
+        break;
+      case 'z':
+        options.code_cache_size = number(optarg, "--code-cache-size");
         break;
       case 'w':
         options.window_size = number(optarg, "--window-size");

@@ -17,6 +17,8 @@ struct Options {
   std::string driver;
   std::string lease;
   std::vector<std::uint64_t> limits;  // bytes, one a GPU
+  std::string code_cache;             // the folder of CodeCache; empty: none
+  std::uint64_t code_cache_size = 0;  // bytes
   std::uint64_t window_size = 0;      // bytes, a power of two; 0: default_window_size(limits)
 };
 

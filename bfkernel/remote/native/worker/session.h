@@ -20,6 +20,7 @@
 #include "worker/arrays.h"
 #include "worker/backing.h"
 #include "worker/card_memory.h"
+#include "worker/code_cache.h"
 #include "worker/connection.h"
 #include "worker/control.h"
 #include "worker/device_resources.h"
@@ -164,6 +165,7 @@ class Session {
   Nvml& nvml() { return nvml_; }
   CardMemory& card() { return card_; }
   Sharing& sharing() { return sharing_; }
+  const CodeCache& code_cache() const { return code_cache_; }
   const Window& window() const { return window_; }
   std::uint64_t granularity() const { return backing_.granularity(); }
   std::map<std::uint64_t, Pool>& pools() { return pools_; }
@@ -194,6 +196,7 @@ class Session {
   DriverBacking backing_;
   Nvml nvml_;
   CardMemory card_{nvml_};
+  const CodeCache code_cache_{options_.code_cache, options_.code_cache_size};
   Window window_;
   std::unique_ptr<Memory> memory_;
   std::unique_ptr<Connection> connection_;
