@@ -41,19 +41,14 @@ def configure(c: Config) -> None:
     _add_roles(c, settings)
     _add_server_scope(c, settings.scope)
     _chain(c, "pre_spawn_hook", before_spawn(settings))
-    _chain(c, "post_stop_hook", StopNotice(_service_url(settings), secret))
-    # After the admin's own, before the Hub's, which it puts at the end itself.
-    c.JupyterHub.template_paths = [*_listed(c.JupyterHub, "template_paths"), str(_TEMPLATES)]
-
-
-def _service_url(settings: BfkernelHub) -> str:
-    return f"http://127.0.0.1:{settings.service_port}"
+    _chain(c, "post_stop_hook", StopNotice(settings.service_address, secret))
+    _add_templates(c.JupyterHub)
 
 
 def _add_service(c: Config, settings: BfkernelHub, secret: str) -> None:
     service = {
         "name": settings.service_name,
-        "url": _service_url(settings),
+        "url": settings.service_url or settings.service_address,
         "command": [sys.executable, "-m", "bfkernel_hub"],
         "oauth_no_confirm": True,
         # The menu has a link of its own: see templates/page.html.
@@ -65,9 +60,12 @@ def _add_service(c: Config, settings: BfkernelHub, secret: str) -> None:
         },
     }
     _add(c.JupyterHub, "services", [service])
-    variables = c.JupyterHub.setdefault("template_vars", {})
-    variables.setdefault("bfkernel_scopes", ["access:services", settings.scope])
-    variables.setdefault("bfkernel_service", settings.service_name)
+    c.JupyterHub.template_vars.update(
+        {
+            "bfkernel_scopes": ["access:services", settings.scope],
+            "bfkernel_service": settings.service_name,
+        }
+    )
 
 
 def _add_roles(c: Config, settings: BfkernelHub) -> None:
@@ -80,6 +78,15 @@ def _add_roles(c: Config, settings: BfkernelHub) -> None:
         _add(c.JupyterHub, "load_roles", [{"name": "user", "scopes": ["self", settings.scope]}])
     own = {"name": "bfkernel-service", "services": [settings.service_name], "scopes": _SERVICE_SCOPES}
     _add(c.JupyterHub, "load_roles", [own])
+
+
+def _add_templates(section: Config) -> None:
+    """Put ours after the admin's own and before the Hub's."""
+    if own := _listed(section, "template_paths"):
+        # The Hub puts its own at the end itself.
+        section.template_paths = [*own, str(_TEMPLATES)]
+    else:
+        section.template_paths.prepend([str(_TEMPLATES)])
 
 
 def _add_server_scope(c: Config, scope: str) -> None:

@@ -70,7 +70,7 @@ async def _serve(settings: BfkernelHub, managed: ManagedPool | None, token: str,
         looks=looks,
         cookie_secret=secrets.token_bytes(32),
     )
-    HTTPServer(pages).add_sockets(await _sockets(settings.service_port))
+    HTTPServer(pages).add_sockets(await _sockets(settings.service_port, settings.service_host))
     work = [_until_hub_is_gone(), watcher.run()]
     await _until_first_ends(work if managed is None else [*work, managed.run()])
 
@@ -96,11 +96,11 @@ async def _until_hub_is_gone() -> None:
     log.info("the Hub is gone")
 
 
-async def _sockets(port: int) -> list[Any]:
+async def _sockets(port: int, host: str) -> list[Any]:
     give_up = asyncio.get_running_loop().time() + _PORT_LIMIT_S
     while True:
         try:
-            return bind_sockets(port, "127.0.0.1")
+            return bind_sockets(port, host)
         except OSError:
             if asyncio.get_running_loop().time() > give_up:
                 raise

@@ -13,6 +13,8 @@ from traitlets.config import Config, Configurable
 
 from bfkernel_hub.sizes import SizeEntry
 
+_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 (names of it)
+
 
 class BfkernelHub(Configurable):
     """Sizes, quotas and the pool, as ``jupyterhub_config.py`` sets them. ``configure(c)`` reads them."""
@@ -118,8 +120,24 @@ class BfkernelHub(Configurable):
 
     service_name = Unicode("bfkernel", help="The Hub's name for the service.").tag(config=True)
 
-    service_port = Integer(
-        8767, min=1, max=65535, help="The loopback port where the Hub's proxy finds the service."
+    service_port = Integer(8767, min=1, max=65535, help="The port that the service listens on.").tag(
+        config=True
+    )
+
+    service_host = Unicode(
+        "127.0.0.1",
+        help="""
+        The address that the service listens on. Another than loopback is needed where the Hub's proxy runs
+        on another machine or in another pod: ``0.0.0.0`` then, and ``service_url``.
+        """,
+    ).tag(config=True)
+
+    service_url = Unicode(
+        "",
+        help="""
+        Where the Hub's proxy finds the service, such as ``http://hub:8767`` on Kubernetes. Empty: where it
+        listens.
+        """,
     ).tag(config=True)
 
     poll_s = Float(
@@ -165,6 +183,12 @@ class BfkernelHub(Configurable):
     def address(self) -> str:
         """Where single-user servers reach the pool."""
         return self.pool_url.rstrip("/") or f"http://{self.pool_host}:{self.pool_port}"
+
+    @property
+    def service_address(self) -> str:
+        """Where the Hub itself, which runs the service, reaches it."""
+        host = "127.0.0.1" if self.service_host in _EVERYWHERE else self.service_host
+        return f"http://{host}:{self.service_port}"
 
     @property
     def scope(self) -> str:

@@ -62,6 +62,10 @@ def free_ports(count: int) -> int:
 class Hub:
     """A running Hub; what needs an admin is asked for with a token of the tests' own service."""
 
+    config = CONFIG
+    #: kind and name of the quota that comes last to the pool; without it nobody is let down
+    last_quota = ("groups", "course-b")
+
     def __init__(self, processes: Processes, folder: Path, state: Path) -> None:
         self._processes = processes
         self._python = folder / "python"
@@ -94,7 +98,6 @@ class Hub:
     def use_pool(self, url: str, token_file: Path) -> None:
         """Use a pool that stands alone; the file holds an admin's token of it."""
         self.environment |= {
-            "TESTS_EXAMPLE": "external-pool",
             "BFKERNEL_EXAMPLE_POOL_URL": url,
             "BFKERNEL_EXAMPLE_POOL_TOKEN": str(token_file),
         }
@@ -102,7 +105,7 @@ class Hub:
 
     def start(self) -> None:
         """Start it, and wait until students can use it."""
-        command = [str(self._python), "-m", "jupyterhub", "-f", str(CONFIG)]
+        command = [str(self._python), "-m", "jupyterhub", "-f", str(self.config)]
         self.process = self._processes.start(command, self.environment)
         eventually(self._ready, LIMIT_S, "the Hub's and the pool's first answers")
         self._processes.remember_children()
@@ -121,9 +124,9 @@ class Hub:
     def _ready(self) -> bool:
         assert self.process.poll() is None, "the Hub has ended"
         try:
-            # The quotas come last: without them nobody is let down.
-            known = self.pool.get("/quotas", headers=self.pool_admin()).json()["groups"]
-            return "course-b" in known and self.http.get("/hub/api/").is_success
+            kind, name = self.last_quota
+            known = self.quotas()[kind]
+            return name in known and self.http.get("/hub/api/").is_success
         except (httpx.HTTPError, OSError, KeyError):
             return False
 
@@ -134,6 +137,10 @@ class Hub:
         else:
             token = (self.state / "bfkernel" / "hub-tokens").read_text().split()[1]
         return {"Authorization": f"Bearer {token}"}
+
+    def quotas(self) -> dict[str, Any]:
+        """Return the pool's quotas by kind, as an admin sees them."""
+        return dict(self.pool.get("/quotas", headers=self.pool_admin()).json())
 
     def leases(self) -> list[dict[str, Any]]:
         """Return everybody's live leases."""
@@ -153,6 +160,10 @@ class Hub:
         self.api("POST", f"/users/{name}")
         for group in groups:
             self.api("POST", f"/groups/{group}/users", json={"users": [name]})
+        return self.user(name)
+
+    def user(self, name: str) -> Student:
+        """Return a user whom the configuration makes."""
         return Student(self, name, self.state / "home" / name)
 
     def set_property(self, group: str, value: Any) -> None:

@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-import secrets
-import sys
-from pathlib import Path
-
 import pytest
 
-from tests.integration.jupyter_processes import Processes, read_line
 from tests.waiting import eventually
 
-from .hub_harness import LIMIT_S, TTL_S, Hub, Student, environment_of, proxy_command
+from .hub_harness import LIMIT_S, Hub, Student
+from .hubs import hub_on, pool_with_agents
 
 pytestmark = pytest.mark.timeout(500)
 
@@ -20,49 +16,14 @@ pytestmark = pytest.mark.timeout(500)
 @pytest.fixture
 def hub(tmp_path, postgres):
     """The example: a pool on PostgreSQL, two agents."""
-    folder = environment_of("6")
-    if folder is None or proxy_command() is None:
-        pytest.skip("no JupyterHub 6 with its proxy here: run 'make test-hub'")
-    (tmp_path / "logs").mkdir()
-    processes = Processes(tmp_path / "logs")
-    hub = Hub(processes, folder, tmp_path / "state")
-    tokens = {name: secrets.token_hex(16) for name in ("the-hub", "gpu1", "gpu2")}
-    for name, token in tokens.items():
-        write_private(tmp_path / name, token)
-    lines = [f"{name} {token} {'agent' if name[:3] == 'gpu' else 'admin'}" for name, token in tokens.items()]
-    write_private(tmp_path / "tokens", "\n".join(lines))
-
-    def start(what: str, name: str, *options: str) -> str:
-        command = [sys.executable, "-m", "bfkernel.cli", what, f"--state-dir={tmp_path / f'{name}.state'}"]
-        ready = read_line(processes.start([*command, *options], hub.environment), LIMIT_S)
-        return ready.split()[1]
-
-    try:
-        url = start(
-            "pool",
-            "pool",
-            *("--port=0", f"--lease-ttl={TTL_S:g}s", f"--database-url={postgres.new_database()}"),
-            *(f"--token-file={tmp_path / 'tokens'}", f"--hub-api-url={hub.api_url}"),
-        )
-        for name in ("gpu1", "gpu2"):
-            start(
-                "agent",
-                name,
-                *(f"--pool={url}", f"--name={name}", f"--join-token-file={tmp_path / name}"),
-                *("--data-port=0", "--driver=softgpu", "--softgpu-memory=4GiB"),
-            )
-        hub.use_pool(url, tmp_path / "the-hub")
+    with hub_on(tmp_path) as (hub, processes):
+        database = f"--database-url={postgres.new_database()}"
+        url, token_file = pool_with_agents(hub, processes, tmp_path, database, agents=("gpu1", "gpu2"))
+        hub.use_pool(url, token_file)
+        hub.environment["TESTS_EXAMPLE"] = "external-pool"
         hub.start()
         yield hub
         hub.stop()
-    finally:
-        processes.end()
-        print(processes.logs())
-
-
-def write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text)
 
 
 def test_a_hub_that_is_killed_and_started_again(hub: Hub):

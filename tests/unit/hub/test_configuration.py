@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import pytest
 from traitlets import TraitError
 from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
 
 pytest.importorskip("bfkernel_hub", reason="hub_plugin is not installed here")
-from bfkernel_hub import configure
+from bfkernel_hub import BfkernelHub, configure
 
 SCOPE = "access:services!service=bfkernel"
 
@@ -134,3 +135,42 @@ def test_who_may_use_no_size_is_refused_where_the_admin_wants_it():
 def test_a_mistyped_setting_is_said_when_the_hub_starts(name, value, words):
     with pytest.raises(TraitError, match=words):
         configured(lambda c: setattr(c.BfkernelHub, name, value))
+
+
+def test_what_the_file_has_set_that_loads_this_one_as_a_part_stays(tmp_path):
+    part = tmp_path / "part.py"
+    part.write_text("from bfkernel_hub import configure\nconfigure(c)\n")
+    whole = tmp_path / "whole.py"
+    whole.write_text(
+        "c.JupyterHub.services = [{'name': 'cull'}]\n"
+        "c.JupyterHub.load_roles = [{'name': 'cull-role', 'scopes': []}]\n"
+        "c.JupyterHub.template_vars = {'announcement': 'x'}\n"
+        "c.JupyterHub.template_paths = ['/own']\n"
+        f"load_subconfig({str(part)!r})\n"
+    )
+    hub = hub_of(PyFileConfigLoader(str(whole)).load_config())
+    assert [service["name"] for service in hub.services] == ["cull", "bfkernel"]
+    assert [role["name"] for role in hub.load_roles] == ["cull-role", "user", "bfkernel-service"]
+    assert hub.template_vars["announcement"] == "x"
+    assert hub.template_vars["bfkernel_service"] == "bfkernel"
+    assert "/own" in hub.template_paths
+    assert len(hub.template_paths) == 2
+
+
+def test_templates_stand_after_the_admins_own_and_before_the_hubs():
+    own, ours = hub_of(configured(lambda c: setattr(c.JupyterHub, "template_paths", ["/own"]))).template_paths
+    assert (own, ours.endswith("bfkernel_hub/templates")) == ("/own", True)
+    ours, hubs = hub_of(configured()).template_paths
+    assert ours.endswith("bfkernel_hub/templates")
+    assert hubs.endswith("share/jupyterhub/templates")
+
+
+def test_a_proxy_elsewhere_finds_the_service_at_its_url_and_the_hub_on_loopback():
+    def prepare(c):
+        c.BfkernelHub.service_host = "0.0.0.0"
+        c.BfkernelHub.service_url = "http://hub:8767"
+
+    (service,) = hub_of(configured(prepare)).services
+    assert service["url"] == "http://hub:8767"
+    settings = BfkernelHub.loads(service["environment"]["BFKERNEL_HUB_SETTINGS"])
+    assert (settings.service_host, settings.service_address) == ("0.0.0.0", "http://127.0.0.1:8767")
