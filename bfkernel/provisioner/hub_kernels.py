@@ -11,6 +11,7 @@ import json
 import os
 import re
 from typing import Any
+from urllib.parse import unquote
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
 from traitlets import Instance, Type, default
@@ -25,9 +26,9 @@ SIZES_VARIABLE = "BFKERNEL_SIZES"
 class SizedKernelSpecManager(KernelSpecManager):
     """Adds the sizes of ``BFKERNEL_SIZES`` to the kernelspecs of another manager.
 
-    The variable is a JSON list of objects with ``size`` (``0.02``), and may have ``group`` (which the lease
-    counts for), ``course`` (shown behind the size) and ``name`` (shown in its place). Without the variable,
-    everything is as the other manager has it.
+    The variable is a JSON list, percent-encoded, of objects with ``size`` (``0.02``), which may have
+    ``group`` (which the lease counts for), ``course`` (shown behind the size) and ``name`` (shown in its
+    place). Without the variable, everything is as the other manager has it.
     """
 
     others = Type(
@@ -81,7 +82,7 @@ class SizedKernelSpecManager(KernelSpecManager):
         if text is None:
             return None
         try:
-            return dict(_kernel(offer) for offer in json.loads(text))
+            return dict(_kernel(offer) for offer in json.loads(unquote(text)))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             self.log.error("%s is malformed, so there are no GPU kernels: %s", SIZES_VARIABLE, error)  # noqa: TRY400
             return {}

@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote
 
 from jupyterhub.spawner import Spawner
 from jupyterhub.utils import maybe_future
@@ -50,7 +51,8 @@ def before_spawn(settings: BfkernelHub) -> Hook:
         spawner.environment = {
             POOL_VARIABLE: settings.address,
             **spawner.environment,
-            SIZES_VARIABLE: json.dumps([asdict(offer) for offer in found]),
+            # Encoded: KubeSpawner takes braces, Kubernetes dollars for something to be expanded.
+            SIZES_VARIABLE: quote(json.dumps([asdict(offer) for offer in found])),
         }
         if settings.kernelspecs and not any(arg.startswith(_OPTION) for arg in spawner.args):
             spawner.args = [*spawner.args, f"{_OPTION}={MANAGER}"]

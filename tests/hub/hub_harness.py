@@ -62,7 +62,6 @@ def free_ports(count: int) -> int:
 class Hub:
     """A running Hub; what needs an admin is asked for with a token of the tests' own service."""
 
-    config = CONFIG
     #: kind and name of the quota that comes last to the pool; without it nobody is let down
     last_quota = ("groups", "course-b")
 
@@ -105,7 +104,7 @@ class Hub:
 
     def start(self) -> None:
         """Start it, and wait until students can use it."""
-        command = [str(self._python), "-m", "jupyterhub", "-f", str(self.config)]
+        command = [str(self._python), "-m", "jupyterhub", "-f", str(CONFIG)]
         self.process = self._processes.start(command, self.environment)
         eventually(self._ready, LIMIT_S, "the Hub's and the pool's first answers")
         self._processes.remember_children()

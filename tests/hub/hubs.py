@@ -37,9 +37,9 @@ def pool_with_agents(
     """Start a pool that asks this Hub who is who; return its URL and the file of its admin's token."""
     tokens = {name: secrets.token_hex(16) for name in ("the-hub", *agents)}
     for name, token in tokens.items():
-        _write_private(folder / name, token)
+        write_private(folder / name, token)
     lines = [f"{name} {token} {'agent' if name in agents else 'admin'}" for name, token in tokens.items()]
-    _write_private(folder / "tokens", "\n".join(lines))
+    write_private(folder / "tokens", "\n".join(lines))
 
     def start(what: str, name: str, *more: str) -> str:
         command = [sys.executable, "-m", "bfkernel.cli", what, f"--state-dir={folder / f'{name}.state'}"]
@@ -61,6 +61,6 @@ def pool_with_agents(
     return url, folder / "the-hub"
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     path.touch(mode=0o600)
     path.write_text(text)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
@@ -24,7 +25,7 @@ def manager(monkeypatch, tmp_path):
         if sizes is None:
             monkeypatch.delenv(SIZES_VARIABLE, raising=False)
         else:
-            monkeypatch.setenv(SIZES_VARIABLE, sizes if isinstance(sizes, str) else json.dumps(sizes))
+            monkeypatch.setenv(SIZES_VARIABLE, sizes if isinstance(sizes, str) else quote(json.dumps(sizes)))
         return SizedKernelSpecManager()
 
     return make
@@ -39,8 +40,8 @@ def gpu_kernels(manager):
 
 
 def test_the_sizes_are_the_gpu_kernels_and_plain_ones_stay(manager):
-    sized = manager([{"size": "0.02"}, {"size": "0.5x2", "group": "CS 231n", "course": "Vision"}])
-    assert gpu_kernels(sized) == {"gpu-0.02": "GPU 0.02", "gpu-0.5x2-cs-231n": "GPU 0.5x2 (Vision)"}
+    sized = manager([{"size": "0.02"}, {"size": "0.5x2", "group": "CS 231n", "course": "Vision, 50 % {a}"}])
+    assert gpu_kernels(sized) == {"gpu-0.02": "GPU 0.02", "gpu-0.5x2-cs-231n": "GPU 0.5x2 (Vision, 50 % {a})"}
     assert "python3" in sized.get_all_specs()
     config = sized.get_kernel_spec("gpu-0.5x2-cs-231n").metadata["kernel_provisioner"]["config"]
     assert config == {"fraction": 0.5, "gpus": 2, "group": "CS 231n"}
