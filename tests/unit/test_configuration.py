@@ -102,7 +102,7 @@ def test_a_file_is_never_overwritten(folder, capsys):
     ("line", "words"),
     [
         ("c.PoolOptions.prot = 1", "has no option 'prot'; port is meant"),
-        ("c.Pool.port = 1", "no section c.Pool: write one of ServerOptions, PoolOptions, AgentOptions"),
+        ("c.Pool.port = 1", "no section c.Pool: write one of ServerOptions, PoolOptions, DashboardOptions"),
         ("c.PoolOptions.port = '1'", "'port' trait of a PoolOptions instance expected an int"),
         ("c.PoolOptions.port = 70000", "'port' trait"),
         ("c.PoolOptions.lease_ttl_s = 'soon'", "expected a duration from 0.1 s to 24 h, such as '60s'"),

@@ -11,11 +11,12 @@ from traitlets.config.loader import Config, PyFileConfigLoader
 
 from bfkernel.remote.agent.options import AgentOptions
 from bfkernel.remote.options import Options, ServerOptions
+from bfkernel.remote.pool.dashboard.options import DashboardOptions
 from bfkernel.remote.pool.options import PoolOptions
 from bfkernel.remote.state_dir import ConfigurationError, default_state_dir
 
 FILE_NAME = "bfkernel_config.py"
-CLASSES: tuple[type[Options], ...] = (ServerOptions, PoolOptions, AgentOptions)
+CLASSES: tuple[type[Options], ...] = (ServerOptions, PoolOptions, DashboardOptions, AgentOptions)
 
 _HEADER = """\
 # What 'bfkernel pool', 'agent' and 'serve' do unless their command line says otherwise.

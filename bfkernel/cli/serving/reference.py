@@ -29,9 +29,9 @@ of these that says something:
 4. the defaults below.
 
 `bfkernel pool --generate-config` writes a `bfkernel_config.py` with all of them as comments, and never
-overwrites one. One file serves all three commands: `PoolOptions` are for `pool` and `serve`, `AgentOptions`
-for `agent` and `serve`, `ServerOptions` for all. A name or a value that means nothing ends the command with
-exit code 64 and a sentence.
+overwrites one. One file serves all three commands: `PoolOptions` and `DashboardOptions` are for `pool` and
+`serve`, `AgentOptions` for `agent` and `serve`, `ServerOptions` for all. A name or a value that means nothing
+ends the command with exit code 64 and a sentence.
 
 A name that ends in `_s` is a number of seconds, or a duration in words: `"60s"`, `"30min"`, `"2h"`, `"1d"`.
 A name that ends in `_mib` is a number of MiB, or words such as `"32GiB"`.

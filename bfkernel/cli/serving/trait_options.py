@@ -68,8 +68,8 @@ def first_paragraph(trait: Trait) -> str:
 
 
 def is_settable(trait: Trait) -> bool:
-    """Whether a trait's value fits into a word."""
-    return not isinstance(trait, (Container, Dict))
+    """Whether an option of the command line sets a trait: its value fits into a word, and it asks for one."""
+    return not isinstance(trait, (Container, Dict)) and trait.metadata.get("line", True)
 
 
 def _settable(owners: tuple[type[Options], ...], *, serve: bool) -> Iterator[tuple[type[Options], Trait]]:

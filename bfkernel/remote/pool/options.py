@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
-from traitlets import Bool, Dict, Instance, Integer, List, TraitError, Unicode, validate
+from traitlets import Bool, Dict, Instance, Integer, List, TraitError, Unicode, default, validate
 
 from bfkernel.remote.options import Duration, FilePath, ServerOptions
 from bfkernel.remote.pool.auth import HubOptions
 from bfkernel.remote.pool.core import Calendar, Policy, Times
+from bfkernel.remote.pool.dashboard.options import DashboardOptions
 from bfkernel.remote.pool.quota_settings import read_quotas
 
 _DAY_S = 86400.0
@@ -84,6 +85,9 @@ class PoolOptions(ServerOptions):
     #: what these four come to; see :func:`hub_options`
     hub = Instance(HubOptions, allow_none=True)
 
+    #: a section of its own in a configuration file
+    dashboard = Instance(DashboardOptions)
+
     quotas = Dict(
         help="""What users and groups may hold. An admin can change it at run time ('bfkernel admin quota').
 
@@ -129,6 +133,10 @@ class PoolOptions(ServerOptions):
         at_most_s=30 * _DAY_S,
         help="""How long a GPU server that is not heard of keeps its leases; the lease's TTL unless said.""",
     ).tag(config=True)
+
+    @default("dashboard")
+    def _dashboard(self) -> DashboardOptions:
+        return DashboardOptions(self.config)
 
     @validate("quotas", "time_zone", "term_starts")
     def _validate(self, proposal: dict[str, Any]) -> Any:

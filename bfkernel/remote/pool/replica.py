@@ -18,6 +18,7 @@ from tornado.routing import Router
 from bfkernel.remote.logs import event
 from bfkernel.remote.pool.api.routes import application
 from bfkernel.remote.pool.auth import Authenticator
+from bfkernel.remote.pool.dashboard.options import DashboardOptions
 from bfkernel.remote.pool.forward import forwarding_application
 from bfkernel.remote.pool.leadership import Election, ElectionError, Leader, Leaders, Term
 from bfkernel.remote.pool.service import PoolService
@@ -40,6 +41,7 @@ class Replica(Router):
         leaders: Leaders,
         make_service: Callable[[Term], PoolService],
         authenticator: Authenticator,
+        dashboard: DashboardOptions,
         url: str,
     ) -> None:
         """``make_service`` reads the database, on a thread; ``url`` is where this process reaches itself."""
@@ -47,6 +49,7 @@ class Replica(Router):
         self._leaders = leaders
         self._make_service = make_service
         self._authenticator = authenticator
+        self._dashboard = dashboard
         self._url = url
         self._following = forwarding_application(leaders, authenticator)
         self._answering = self._following
@@ -105,7 +108,7 @@ class Replica(Router):
     async def _answer(self, term: Term, service: PoolService, over: asyncio.Future[None]) -> None:
         service.start()
         lost: asyncio.Future[Any] = asyncio.ensure_future(service.lost.wait())
-        self._answering = application(service, self._authenticator)
+        self._answering = application(service, self._authenticator, self._dashboard)
         self._leaders.learn(Leader(term.epoch, self._url, here=True))
         log.info(event("leading", epoch=term.epoch))
         try:

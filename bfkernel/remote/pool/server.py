@@ -57,6 +57,7 @@ class PoolServer:
             leaders,
             lambda term: PoolService(Store(self._engine, term.fence), signer, policy, term.clock),
             self.authenticator,
+            options.dashboard,
             f"http://{host_port(reachable_here(self._host), self.port)}",
         )
         self._http = HTTPServer(self._replica, max_body_size=_MAX_BODY_BYTES)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
@@ -16,6 +16,7 @@ from bfkernel.remote.messages import AgentReport, ReportedGpu, ReportedLease
 from bfkernel.remote.pool.server import PoolOptions, PoolServer
 
 _ROLES = {"root": "admin", "gpu1": "agent"}
+LINKS = ("href", "src", "action", "data-live", "data-events")
 _VOID = {"meta", "link", "input", "img", "br"}
 
 
@@ -34,6 +35,8 @@ class Page(HTMLParser):
     """A page as it came: its text, elements with their attributes, and forms with their fields."""
 
     source: str
+    #: the path that it came from; what it links is resolved by it, as a browser does
+    path: str = "/"
     text: str = ""
     elements: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     forms: list[dict[str, str]] = field(default_factory=list)
@@ -45,7 +48,7 @@ class Page(HTMLParser):
         assert self._open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        facts = {name: value or "" for name, value in attrs}
+        facts = {name: self._resolved(name, value or "") for name, value in attrs}
         self.elements.append((tag, facts))
         if tag not in _VOID:
             self._open.append(tag)
@@ -54,8 +57,11 @@ class Page(HTMLParser):
         if tag in ("input", "button") and "name" in facts and "form" in self._open:
             self.forms[-1][facts["name"]] = facts.get("value", "")
 
+    def _resolved(self, name: str, value: str) -> str:
+        return urljoin(self.path, value) if name in LINKS else value
+
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        self.elements.append((tag, {name: self._resolved(name, value or "") for name, value in attrs}))
 
     def handle_endtag(self, tag: str) -> None:
         assert self._open.pop() == tag, f"</{tag}> at {self.getpos()}"
@@ -89,7 +95,7 @@ class Visitor:
     async def page(self, path: str = "/") -> Page:
         answer = await self.http.get(path)
         assert answer.status_code == 200, answer.text
-        return Page(answer.text)
+        return Page(answer.text, path)
 
     async def post(self, path: str, /, fields: dict[str, str], **headers: str) -> httpx.Response:
         return await self.http.post(path, data=fields, headers={"Origin": self.url, **headers})
@@ -190,4 +196,4 @@ class Campus:
 def goes_to(answer: httpx.Response) -> str:
     """Return the path that an answer sends the browser to."""
     assert answer.status_code in (302, 303), (answer.status_code, answer.text)
-    return urlsplit(answer.headers["location"]).path
+    return urlsplit(urljoin(str(answer.url), answer.headers["location"])).path

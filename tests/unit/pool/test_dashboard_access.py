@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from dashboard_visitor import Campus, Visitor, goes_to, token_of, write_tokens
+from traitlets.config import Config
 
 pytestmark = pytest.mark.asyncio
 PAGES = ("/", "/?part=live", "/admin", "/admin?part=live", "/admin/quota?kind=default", "/admin/usage.csv")
@@ -211,3 +212,45 @@ async def test_events_come_to_who_has_signed_in(campus: Campus) -> None:
         assert answer.headers["content-type"] == "text/event-stream"
         lines = answer.aiter_lines()
         assert await anext(lines) == "event: changed"
+
+
+async def test_what_a_script_fetches_shows_a_form_of_its_own(campus: Campus) -> None:
+    ada = await campus.signed_in("ada")
+    front = await ada.page("/")
+    (part,) = [facts for facts in front.all("div") if "data-live" in facts]
+    fetched = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
+    for path in ("/", "/?part=live", "/dashboard/events"):
+        assert (await ada.get(path, **fetched)).status_code == 403
+    assert (await ada.get(part["data-live"], **fetched)).status_code == 200
+    async with ada.http.stream("GET", part["data-events"], headers=fetched) as events:
+        assert events.status_code == 200
+
+
+async def test_a_proxy_that_knows_who_looks_says_so_and_nobody_signs_in_or_out(campus: Campus) -> None:
+    visitor = campus.visitor()
+    visitor.http.headers["Authorization"] = f"Bearer {token_of('root')}"
+    page = await visitor.page("/admin")
+    assert "root admin" in " ".join(page.text.split())
+    assert "/logout" not in [form["action"] for form in page.forms]
+    refused = await visitor.get("/", Authorization="Bearer nobodys-token-0123456789")
+    assert refused.status_code == 401
+    assert "sign in" not in refused.text
+
+
+async def test_the_configuration_says_how_long_people_stay_where_they_sign_in_and_who_frames(
+    tmp_path: Path,
+) -> None:
+    tokens = write_tokens(tmp_path / "tokens", "ada")
+    config = Config()
+    config.DashboardOptions.session_s = "2h"
+    config.DashboardOptions.frame_ancestors = "https://portal.example.edu"
+    config.DashboardOptions.login_path = "https://portal.example.edu/login"
+    campus = await Campus.started(tmp_path / "state", tokens, config=config)
+    try:
+        visitor = campus.visitor()
+        sent = await visitor.get("/")
+        assert sent.headers["location"] == "https://portal.example.edu/login"
+        assert "frame-ancestors https://portal.example.edu" in sent.headers["Content-Security-Policy"]
+        assert "Max-Age=7200" in (await visitor.sign_in("ada")).headers["set-cookie"]
+    finally:
+        await campus.stop()

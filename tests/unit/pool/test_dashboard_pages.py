@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from dashboard_visitor import Campus, Page, goes_to, write_tokens
+from dashboard_visitor import LINKS, Campus, Page, goes_to, write_tokens
 
 pytestmark = pytest.mark.asyncio
 HOSTILE = '"><script>alert(1)</script>{{ 1 }}'
@@ -52,6 +52,24 @@ def assert_well_made(page: Page) -> None:
         assert facts.get("type") in ("hidden", "checkbox") or facts["id"] in labelled, facts
     assert len(page.all("table")) == len(page.all("caption"))
     assert len(page.all("h1")) == 1
+
+
+async def test_every_link_stays_below_what_a_proxy_adds_to_its_path(campus: Campus) -> None:
+    await campus.report()
+    await campus.ask("root")
+    root = await campus.signed_in("root")
+    prefix = "/services/bfkernel/pool"
+    for path in ("/", "/admin", "/admin/quota?kind=default", "/login"):
+        source = (await root.page(path)).source
+        here, there = links(Page(source, path)), links(Page(source, prefix + path))
+        assert there == [prefix + link for link in here]
+        assert prefix + "/dashboard/static/live.js" in {link.partition("?")[0] for link in there}
+
+
+def links(page: Page) -> list[str]:
+    """Return all addresses of a page but those within it, in its order."""
+    found = [facts[name] for _, facts in page.elements for name in LINKS if name in facts]
+    return [link for link in found if "#content" not in link]
 
 
 async def test_every_page_is_well_made(campus: Campus) -> None:
@@ -229,7 +247,7 @@ async def test_an_admin_edits_quotas(campus: Campus) -> None:
     wrong = await root.send(page, action, {}, do="set", gpus="a lot", leases="7")
     assert wrong.status_code == 422
     assert "GPUs at once: &#x27;a lot&#x27; cannot be read" in wrong.text.replace("&#39;", "&#x27;")
-    assert Page(wrong.text).form(action)["leases"] == "7"
+    assert Page(wrong.text, action).form(action)["leases"] == "7"
     await root.send(page, action, {}, do="reset")
     assert "User ada" not in (await root.page("/admin")).text
 

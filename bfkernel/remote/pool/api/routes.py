@@ -56,9 +56,7 @@ def _described() -> dict[str, Any]:
     return description(ROUTES)
 
 
-def application(
-    pool: PoolService, authenticator: Authenticator, options: DashboardOptions | None = None
-) -> Application:
+def application(pool: PoolService, authenticator: Authenticator, options: DashboardOptions) -> Application:
     """Return the API and the dashboard over a pool."""
     routes = [*ROUTES, (Path("/api/v1/openapi.json"), Description)]
     metrics = Metrics(pool)
@@ -66,7 +64,7 @@ def application(
     return Application(
         [
             *((path.pattern, handler, common) for path, handler in routes),
-            *dashboard.routes(pool, authenticator, metrics, options or DashboardOptions()),
+            *dashboard.routes(pool, authenticator, metrics, options),
         ],
         default_handler_class=about.Unknown,
         default_handler_args=common,

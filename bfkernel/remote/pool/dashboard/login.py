@@ -20,7 +20,7 @@ class Login(Page):
     async def get(self) -> None:
         """Show the form."""
         if self.authenticator.open:
-            self.redirect("/")
+            self.redirect(self.link("/"))
             return
         self.render("login.html", problem="")
 
@@ -40,7 +40,7 @@ class Login(Page):
             self._refuse(403, f"A token of role {bearer.role.value} is not for this.")
             return
         self.sign_in(token)
-        self.redirect("/", status=303)
+        self.redirect(self.link("/"), status=303)
 
     def _refuse(self, status: int, problem: str) -> None:
         self.set_status(status)
@@ -53,4 +53,4 @@ class Logout(Page):
     async def post(self) -> None:
         """End the session."""
         self.sign_out()
-        self.redirect(self.dashboard.login_path, status=303)
+        self.redirect(self.link(self.dashboard.login_path), status=303)

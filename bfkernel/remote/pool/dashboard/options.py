@@ -3,18 +3,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from traitlets import Unicode
+
+from bfkernel.remote.options import Duration, Options
 
 
-@dataclass(frozen=True)
-class DashboardOptions:
-    """Options of the dashboard.
+class DashboardOptions(Options):
+    """The dashboard: the pool's pages for people."""
 
-    ``frame_ancestors``: which pages may show it in a frame, as the Content-Security-Policy says it.
-    ``session_s``: how long somebody stays signed in. ``login_path``: where who has not signed in is sent,
-    under the dashboard or elsewhere; whatever is there ends with :meth:`Page.sign_in`.
-    """
+    session_s = Duration(
+        "12h", at_least_s=60.0, at_most_s=30 * 86400.0, help="""How long somebody stays signed in."""
+    ).tag(config=True, line=False)
 
-    frame_ancestors: str = "'none'"
-    session_s: float = 12 * 3600.0
-    login_path: str = "/login"
+    frame_ancestors = Unicode(
+        "'none'",
+        help="""Which pages may show it in a frame, as a Content-Security-Policy says it::
+
+            c.DashboardOptions.frame_ancestors = "https://portal.example.edu"
+        """,
+    ).tag(config=True, line=False)
+
+    login_path = Unicode(
+        "/login",
+        help="""Where who has not signed in is sent.
+
+        A path is one of the dashboard's own; another page's address is whole (https://…).
+        """,
+    ).tag(config=True, line=False)

@@ -69,16 +69,36 @@ class Page(ApiHandler):
         try:
             await super().prepare()
         except ProblemError as problem:
-            if problem.status_code != HTTPStatus.UNAUTHORIZED:
+            if problem.status_code != HTTPStatus.UNAUTHORIZED or not self._signs_in:
                 raise
-            self.redirect(self.dashboard.login_path)
+            self.redirect(self.link(self.dashboard.login_path))
             raise Finish from problem
-        if self.request.method == "POST":
+        if self.request.method == "POST" or not self._is_navigation:
             self.require_own_form(self.principal.name)
 
     def _token(self) -> str | None:
-        # In place of the Authorization header of programs.
-        return self.seals.session.open(self.get_cookie(SESSION_COOKIE))
+        # A proxy that knows who looks says so as programs do; a browser has the cookie.
+        return super()._token() or self.seals.session.open(self.get_cookie(SESSION_COOKIE))
+
+    @property
+    def _signs_in(self) -> bool:
+        """Whether people sign in here: not at an open pool, nor behind a proxy that knows who looks."""
+        return not self.authenticator.open and super()._token() is None
+
+    @property
+    def _is_navigation(self) -> bool:
+        # What a script fetches, it can read: one of a neighbour's, at an address that this pool shares with
+        # others behind a proxy, has no form to show.
+        return self.request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+
+    def link(self, path: str) -> str:
+        """Return the way from this page to another one of the dashboard's: below whatever a proxy adds.
+
+        An address elsewhere (``https://…``) is returned as it is.
+        """
+        if not path.startswith("/"):
+            return path
+        return "../" * (self.request.path.count("/") - 1) + path[1:] or "./"
 
     def sign_in(self, token: str) -> None:
         """Begin a session with a token that was found valid. Whatever lets people in ends with this."""
@@ -112,14 +132,14 @@ class Page(ApiHandler):
 
     def require_own_form(self, name: str) -> None:
         """Refuse a form that this pool did not show to ``name``, or too long ago."""
-        if self.seals.form.open(self.get_body_argument("form", "")) != name:
+        if self.seals.form.open(self.get_argument("form", "")) != name:
             raise ProblemError(
                 403, "stale-form", "This form is too old or not this pool's: load the page anew."
             )
 
     def go(self, path: str, news: str) -> None:
         """Send the browser on to a page that tells what was done."""
-        self.redirect(f"{path}?{urlencode({'news': self.seals.news.close(news)})}", status=303)
+        self.redirect(f"{self.link(path)}?{urlencode({'news': self.seals.news.close(news)})}", status=303)
 
     # -- templates --------------------------------------------------------------------------------------
 
@@ -130,13 +150,16 @@ class Page(ApiHandler):
     def get_template_namespace(self) -> dict[str, Any]:
         """Return what every template knows; Tornado calls this."""
         viewer: Principal | None = getattr(self, "principal", None)
+        form = self.seals.form.close(viewer.name if viewer else "")
         now = self.pool.clock()
         calendar = self.pool.policy.calendar
         return {
             "viewer": viewer,
-            "open_pool": self.authenticator.open,
-            "form_field": self._form_field(viewer.name if viewer else ""),
-            "static": _static_url,
+            "signs_in": self._signs_in,
+            "form": form,
+            "form_field": f'<input type="hidden" name="form" value="{form}">',
+            "link": self.link,
+            "static": lambda name: self.link(_static_path(name)),
             "words": words,
             "ago": lambda at: words.ago(now - at),
             "clock": lambda at: calendar.wall_clock(at, now),
@@ -145,9 +168,6 @@ class Page(ApiHandler):
             "path": self.request.path,
             "news": self.seals.news.open(self.get_query_argument("news", "")) or "",
         }
-
-    def _form_field(self, name: str) -> str:
-        return f'<input type="hidden" name="form" value="{self.seals.form.close(name)}">'
 
     # -- errors -----------------------------------------------------------------------------------------
 
@@ -174,7 +194,7 @@ class Static(StaticFileHandler):
 
 
 @lru_cache
-def _static_url(name: str) -> str:
-    """Return the address of a static file; it changes with the file, so that browsers may keep it."""
+def _static_path(name: str) -> str:
+    """Return where a static file is; it changes with the file, so that browsers may keep it."""
     version = StaticFileHandler.get_content_version(str(HERE / "static" / name))
     return f"{STATIC_PATH}{name}?v={version[:12]}"

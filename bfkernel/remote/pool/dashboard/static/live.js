@@ -90,6 +90,8 @@ function follow(part, sign) {
       const answer = await fetch(part.dataset.live, { redirect: "manual", signal: AbortSignal.timeout(10000) });
       if (answer.type === "opaqueredirect") {
         say("Signed out: load the page anew", true);
+      } else if (answer.status === 403) {
+        say("Not live: load the page anew", true);
       } else if (answer.ok) {
         const fresh = document.createElement("template");
         fresh.innerHTML = await answer.text();
