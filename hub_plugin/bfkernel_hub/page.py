@@ -16,6 +16,7 @@ from jupyterhub.services.auth import HubOAuthCallbackHandler, HubOAuthenticated
 from jupyterhub.utils import url_path_join
 from tornado.web import Application, HTTPError, RequestHandler, authenticated
 
+from bfkernel_hub import pool_pages
 from bfkernel_hub.http_json import RefusedError, ServerAwayError
 from bfkernel_hub.looks import Looks
 from bfkernel_hub.pool_api import Json, PoolApi
@@ -78,6 +79,7 @@ class MyGpu(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
             leases=leases,
             limits=limits,
             trouble=trouble,
+            admin=self.current_user.get("admin", False),
             refresh_s=_REFRESH_S,
             xsrf=self.xsrf_token.decode("ascii"),
         )
@@ -116,6 +118,7 @@ def application(
         [
             (url_path_join(prefix, "oauth_callback"), HubOAuthCallbackHandler),
             (prefix, MyGpu, common),
+            (url_path_join(prefix, pool_pages.PATTERN), pool_pages.PoolPages, common),
             ("/stopped", Stopped, common),
         ],
         cookie_secret=cookie_secret,

@@ -7,7 +7,8 @@
 
   async function refresh() {
     if (document.hidden || shown().contains(document.activeElement)) return;
-    const answer = await fetch(window.location.href);
+    // Without the token JupyterHub takes no cookie from a script.
+    const answer = await fetch(window.location.href, { headers: { "X-XSRFToken": shown().dataset.xsrf } });
     if (!answer.ok || answer.redirected) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("my-gpu");
