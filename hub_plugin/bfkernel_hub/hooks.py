@@ -14,6 +14,7 @@ from jupyterhub.utils import maybe_future
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 from bfkernel_hub.group_policy import GroupPolicy
+from bfkernel_hub.metrics import STOP_NOTICES, Status
 from bfkernel_hub.refusal import refuse
 from bfkernel_hub.settings import BfkernelHub
 from bfkernel_hub.sizes import Offer, offers
@@ -94,7 +95,10 @@ class StopNotice:
             connect_timeout=_NOTICE_LIMIT_S,
             request_timeout=_NOTICE_LIMIT_S,
         )
+        status = Status.SUCCESS
         try:
             await AsyncHTTPClient().fetch(request)
         except Exception as error:  # noqa: BLE001 (nothing may keep the Hub from having stopped a server)
+            status = Status.FAILURE
             spawner.log.warning("bfkernel: shares of %s return by their TTL only: %s", user.name, error)
+        STOP_NOTICES.labels(status.value).inc()

@@ -19,6 +19,8 @@ from tornado.web import Application, HTTPError, RequestHandler, authenticated
 from bfkernel_hub import pool_pages
 from bfkernel_hub.http_json import RefusedError, ServerAwayError
 from bfkernel_hub.looks import Looks
+from bfkernel_hub.metrics import ServiceMetrics
+from bfkernel_hub.metrics_page import MetricsPage
 from bfkernel_hub.pool_api import Json, PoolApi
 from bfkernel_hub.settings import BfkernelHub
 from bfkernel_hub.watch import Watcher
@@ -110,14 +112,28 @@ class Stopped(RequestHandler):
 
 
 def application(
-    settings: BfkernelHub, watcher: Watcher, *, prefix: str, secret: str, looks: Looks, cookie_secret: bytes
+    settings: BfkernelHub,
+    watcher: Watcher,
+    metrics: ServiceMetrics,
+    *,
+    prefix: str,
+    secret: str,
+    looks: Looks,
+    cookie_secret: bytes,
 ) -> Application:
     """Return the service's pages."""
-    common = {"settings": settings, "watcher": watcher, "secret": secret, "looks": looks}
+    common = {
+        "settings": settings,
+        "watcher": watcher,
+        "metrics": metrics,
+        "secret": secret,
+        "looks": looks,
+    }
     return Application(
         [
             (url_path_join(prefix, "oauth_callback"), HubOAuthCallbackHandler),
             (prefix, MyGpu, common),
+            (url_path_join(prefix, "metrics"), MetricsPage, common),
             (url_path_join(prefix, pool_pages.PATTERN), pool_pages.PoolPages, common),
             ("/stopped", Stopped, common),
         ],

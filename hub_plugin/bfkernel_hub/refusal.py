@@ -7,6 +7,8 @@ from typing import NoReturn
 
 from tornado.web import HTTPError
 
+from bfkernel_hub.metrics import SPAWNS_REFUSED
+
 try:
     from jupyterhub.spawner import SpawnException
 except ImportError:  # JupyterHub 5
@@ -23,6 +25,7 @@ class _RefusedError(HTTPError):
 
 def refuse(message: str, *, reason: str) -> NoReturn:
     """Raise what the running JupyterHub shows as ``message``; ``reason`` is a label for its metrics."""
+    SPAWNS_REFUSED.labels(reason).inc()
     if SpawnException is not None:
         raise SpawnException(message, reason=reason, status_code=403)
     raise _RefusedError(403, message, reason=reason)

@@ -21,6 +21,7 @@ from bfkernel_hub.http_json import JsonClient
 from bfkernel_hub.hub_api import HubApi
 from bfkernel_hub.looks import Looks
 from bfkernel_hub.managed_pool import ManagedPool
+from bfkernel_hub.metrics import ServiceMetrics
 from bfkernel_hub.page import application
 from bfkernel_hub.pool_api import PoolApi
 from bfkernel_hub.settings import BfkernelHub
@@ -59,12 +60,14 @@ def _pool_token(settings: BfkernelHub, managed: ManagedPool | None) -> str:
 
 async def _serve(settings: BfkernelHub, managed: ManagedPool | None, token: str, secret: str) -> None:
     hub = HubApi(JsonClient(os.environ["JUPYTERHUB_API_URL"], os.environ["JUPYTERHUB_API_TOKEN"], "token"))
-    watcher = Watcher(settings, hub, PoolApi(settings.address, token))
+    metrics = ServiceMetrics()
+    watcher = Watcher(settings, hub, PoolApi(settings.address, token), metrics)
     prefix = os.environ["JUPYTERHUB_SERVICE_PREFIX"]
     looks = Looks(_hub_prefix(), prefix, settings.service_name)
     pages = application(
         settings,
         watcher,
+        metrics,
         prefix=prefix,
         secret=secret,
         looks=looks,

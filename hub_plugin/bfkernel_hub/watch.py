@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from bfkernel_hub.http_json import RefusedError, ServerAwayError
 from bfkernel_hub.hub_api import Group, HubApi
+from bfkernel_hub.metrics import Ending, ServiceMetrics
 from bfkernel_hub.pool_api import Json, PoolApi
 from bfkernel_hub.quotas import QuotaKeeper, Said, wanted
 from bfkernel_hub.settings import BfkernelHub
@@ -19,6 +20,11 @@ log = logging.getLogger("bfkernel_hub")
 _USERS_EVERY_S = 60.0
 # For so long the pool may believe an old answer of the Hub's on somebody's groups, and grant by it.
 _LEFT_S = 150.0
+_WORDS = {
+    Ending.SERVER_STOPPED: "has no server any more",
+    Ending.LEFT_GROUP: "left its group",
+    Ending.USER_GONE: "is no user any more",
+}
 
 
 class Departures:
@@ -45,8 +51,9 @@ class Departures:
 class Watcher:
     """Keeps the pool as the Hub says, until :meth:`run` is cancelled."""
 
-    def __init__(self, settings: BfkernelHub, hub: HubApi, pool: PoolApi) -> None:
+    def __init__(self, settings: BfkernelHub, hub: HubApi, pool: PoolApi, metrics: ServiceMetrics) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._hub = hub
         self._pool = pool
         self._said = Said()
@@ -61,7 +68,8 @@ class Watcher:
         trouble = ""
         while True:
             try:
-                await self.look()
+                with self._metrics.look():
+                    await self.look()
                 trouble = ""
             except (ServerAwayError, RefusedError) as error:
                 if str(error) != trouble:
@@ -78,11 +86,11 @@ class Watcher:
         await self._keeper.apply(wanted(self._settings, groups, self._said))
         self._departures.look(groups)
         leases = await self._pool.leases()
-        await self._end([lease for lease in leases if self._departures.over(lease)], "left its group")
+        await self._end([lease for lease in leases if self._departures.over(lease)], Ending.LEFT_GROUP)
         if time.monotonic() >= self._users_at:
             self._users_at = time.monotonic() + _USERS_EVERY_S
             gone = await self._gone({lease["user"] for lease in leases})
-            await self._end([lease for lease in leases if lease["user"] in gone], "is no user any more")
+            await self._end([lease for lease in leases if lease["user"] in gone], Ending.USER_GONE)
 
     async def server_stopped(self, user: str) -> None:
         """End the kernels' leases of a user whose last server has stopped. The Hub's hook leads here.
@@ -91,7 +99,7 @@ class Watcher:
         """
         leases = await self._pool.leases()
         own = [lease for lease in leases if lease["user"] == user and lease["holder"]["kind"] == "kernel"]
-        await self._end(own, "has no server any more")
+        await self._end(own, Ending.SERVER_STOPPED)
 
     async def _gone(self, users: set[str]) -> set[str]:
         """Return those that the Hub has known, and knows no more; a pool may have users of its own."""
@@ -100,7 +108,8 @@ class Watcher:
         self._known = (self._known | here) - gone
         return gone
 
-    async def _end(self, leases: list[Json], why: str) -> None:
+    async def _end(self, leases: list[Json], why: Ending) -> None:
         for lease in leases:
             await self._pool.release(lease["id"])
-            log.info("lease=%s user=%s %s: taken back", lease["id"], lease["user"], why)
+            self._metrics.ended(why)
+            log.info("lease=%s user=%s %s: taken back", lease["id"], lease["user"], _WORDS[why])
