@@ -106,7 +106,7 @@ def test_a_file_is_never_overwritten(folder, capsys):
         ("c.PoolOptions.port = '1'", "'port' trait of a PoolOptions instance expected an int"),
         ("c.PoolOptions.port = 70000", "'port' trait"),
         ("c.PoolOptions.lease_ttl_s = 'soon'", "expected a duration from 0.1 s to 24 h, such as '60s'"),
-        ("c.PoolOptions.quotas = {'users': {'a': {'gpsu': 1}}}", "PoolOptions.quotas: users.a.gpsu: is not known here."),
+        ("c.PoolOptions.quotas = {'users': {'a': {'gpsu': 1}}}", "quotas: users.a.gpsu: is not known here."),
         ("c.PoolOptions.quotas = {'default': {'longest_idle_s': 'long'}}", "longest_idle_s: 'long' is not"),
         ("c.PoolOptions.time_zone = 'Mars'", "'Mars' is no time zone"),
         ("c.PoolOptions.term_starts = ['October']", "write dates such as 2026-10-01"),
