@@ -26,6 +26,8 @@ from bfkernel.remote.client import (
 from bfkernel.remote.client.lease_file import process_exists
 from bfkernel.remote.filters import Filter
 
+from .lease_events import LeaseEvents
+
 # Between pre_launch and launch_kernel there is no process yet, and the lease is wanted all the same.
 LAUNCH_LIMIT_S = 30.0
 
@@ -260,7 +262,8 @@ class FractionalGPUProvisioner(LocalProvisioner):
         size = self._last_size or Size.of(self.fraction, self.memory_mib, self.gpus)
         request = LeaseRequest(size, "kernel", name, filters=self.filters, group=self.group)
         client = PoolClient(pool_url(self.pool_url), self.pool_token)
-        return LeaseHolder(request, client, alive=self._wanted, log=self.log)
+        events = LeaseEvents(self.parent, self.kernel_id or "")
+        return LeaseHolder(request, client, alive=self._wanted, on_change=events, log=self.log)
 
     def _notebook(self, env: dict[str, str]) -> str:
         """Return the notebook's name as its user knows it: from the folder that the Jupyter server shows."""

@@ -48,6 +48,7 @@ class LeaseHolder:
     ``alive`` is asked before each proof, on the holder's thread: while it says no, the lease is left to its
     TTL. ``current`` is always the newest lease file content, ``told`` the lease as the pool last told it
     (at most a third of its TTL ago); ``error`` is why the pool refused, or why it does not answer, else None.
+    ``on_change`` is told each new content, on the thread that has brought it; it must not wait for anything.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class LeaseHolder:
         client: PoolClient,
         *,
         alive: Callable[[], bool] = lambda: True,
+        on_change: Callable[[LeaseFile], None] = lambda _: None,
         log: logging.Logger | None = None,
     ) -> None:
         self.request = request
@@ -64,6 +66,7 @@ class LeaseHolder:
         self.error: PoolError | None = None
         self._client = client
         self._alive = alive
+        self._on_change = on_change
         self._log = log or logging.getLogger(__name__)
         self._folder = new_lease_dir()
         self.path = self._folder / FILE_NAME
@@ -142,6 +145,7 @@ class LeaseHolder:
                 self.current, state="ended", message="the lease was released", agent=None, token=None
             )
             remove_lease_dir(self._folder)
+            self._on_change(self.current)
             self._changed.notify_all()
         self._client.close()
         return told
@@ -303,6 +307,7 @@ class LeaseHolder:
             if new != self.current:
                 self.current = new
                 new.write(self.path)
+                self._on_change(new)
             self._changed.notify_all()
 
 
