@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -30,10 +31,17 @@ from .lease_events import LeaseEvents
 
 # Between pre_launch and launch_kernel there is no process yet, and the lease is wanted all the same.
 LAUNCH_LIMIT_S = 30.0
+# JupyterLab's dialog breaks no lines itself: what is longer than the window is cut off.
+DIALOG_COLUMNS = 80
 
 
 class LeaseRefused(RuntimeError):
-    """The pool refused the lease; ``str()`` is the one sentence that Jupyter shows in the start dialog."""
+    """The pool refused the lease; ``str()`` is its sentence, in lines that fit into Jupyter's dialog."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(
+            textwrap.fill(sentence, DIALOG_COLUMNS, break_long_words=False, break_on_hyphens=False)
+        )
 
 
 class FractionalGPUProvisioner(LocalProvisioner):

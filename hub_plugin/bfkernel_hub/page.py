@@ -18,6 +18,7 @@ from tornado.web import Application, HTTPError, RequestHandler, authenticated
 
 from bfkernel_hub import pool_pages
 from bfkernel_hub.http_json import RefusedError, ServerAwayError
+from bfkernel_hub.limit_rows import limit_rows
 from bfkernel_hub.looks import Looks
 from bfkernel_hub.metrics import ServiceMetrics
 from bfkernel_hub.metrics_page import MetricsPage
@@ -62,24 +63,18 @@ class MyGpu(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
     async def _show(self, trouble: str = "") -> None:
         user = self.current_user["name"]
         leases: list[Json] = []
-        quota: Json = {"quotas": []}
+        quotas: list[Json] = []
         try:
             # Of an admin's list, which is everybody's, only the own ones are "my GPU".
             leases = [lease for lease in await self._pool().leases() if lease["user"] == user]
-            quota = await self._pool().quota()
+            quotas = (await self._pool().quota())["quotas"]
         except (RefusedError, ServerAwayError) as error:
             trouble = trouble or str(error)
-        limits = [
-            (scope, limit)
-            for scope in quota["quotas"]
-            for limit in scope["limits"]
-            if limit["limit"] is not None
-        ]
         page = self._looks.render(
             "my-gpu.html",
             self.current_user,
             leases=leases,
-            limits=limits,
+            limits=limit_rows(quotas),
             trouble=trouble,
             admin=self.current_user.get("admin", False),
             refresh_s=_REFRESH_S,

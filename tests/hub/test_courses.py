@@ -55,7 +55,7 @@ def test_over_quota_the_dialog_has_one_sentence_with_what_is_in_use(student):
     anna.start_kernel("gpu-0.02-course-a", "second.ipynb")
     answer = anna.post_session("gpu-0.02-course-a", "third.ipynb")
     assert answer.status_code == 500
-    assert answer.json()["message"] == (
+    assert answer.json()["message"].replace("\n", " ") == (
         "Your quota in course-a is 0.04 GPUs at once, and 0.04 are in use "
         "(first.ipynb 0.02, second.ipynb 0.02): shut one down, or ask for less."
     )

@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "dashboard"
+ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 LIMIT_S = 20.0
 _SWITCHES = (
     "--headless",
@@ -59,9 +59,9 @@ def chromium() -> tuple[str, str]:
 
 
 class Browser:
-    """A browser with a profile of its own."""
+    """A browser with a profile of its own; its pictures go to the folder ``album`` of the artifacts."""
 
-    def __init__(self, url: str, profile: Path) -> None:
+    def __init__(self, url: str, profile: Path, album: str = "dashboard") -> None:
         browser, driver = chromium()
         options = ChromeOptions()
         options.binary_location = browser
@@ -71,6 +71,7 @@ class Browser:
         self.driver = Chrome(options=options, service=Service(driver))
         self.driver.set_page_load_timeout(LIMIT_S)
         self.url = url
+        self._album = ARTIFACTS / album
 
     def quit(self) -> None:
         self.driver.quit()
@@ -106,6 +107,9 @@ class Browser:
     def press(self, *keys: str) -> None:
         ActionChains(self.driver).send_keys(*keys).perform()
 
+    def press_together(self, held: str, key: str) -> None:
+        ActionChains(self.driver).key_down(held).send_keys(key).key_up(held).perform()
+
     def focused(self) -> str:
         """Return what the element that has the focus says."""
         focused = "const e = document.activeElement; "
@@ -126,14 +130,14 @@ class Browser:
 
     def picture(self, name: str) -> None:
         """Keep a picture of the whole page in ``artifacts/``."""
-        ARTIFACTS.mkdir(parents=True, exist_ok=True)
+        self._album.mkdir(parents=True, exist_ok=True)
         size = self.run(
             "return [document.documentElement.clientWidth, document.documentElement.scrollHeight]"
         )
         clip = {"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1}
         shot = {"captureBeyondViewport": True, "clip": clip}
         data = self.driver.execute_cdp_cmd("Page.captureScreenshot", shot)["data"]
-        (ARTIFACTS / f"{name}.png").write_bytes(base64.b64decode(data))
+        (self._album / f"{name}.png").write_bytes(base64.b64decode(data))
 
     def pale_text(self) -> list[str]:
         return list(self.run(_PALE_TEXT))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Brings the page up to date without a reload, unless somebody is about to press a button on it.
+// Brings the page up to date without a reload, unless somebody is about to press a button on it, and asks before a
+// share is released.
 "use strict";
 
 (() => {
@@ -14,6 +15,11 @@
     const fresh = page.getElementById("my-gpu");
     if (fresh) shown().replaceWith(fresh);
   }
+
+  document.addEventListener("submit", (event) => {
+    const question = event.target.dataset.question;
+    if (question && !window.confirm(question)) event.preventDefault();
+  });
 
   setInterval(() => refresh().catch(() => {}), 1000 * Number(shown().dataset.refreshS));
 })();
