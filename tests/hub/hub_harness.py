@@ -65,8 +65,9 @@ class Hub:
     #: kind and name of the quota that comes last to the pool; without it nobody is let down
     last_quota = ("groups", "course-b")
 
-    def __init__(self, processes: Processes, folder: Path, state: Path) -> None:
+    def __init__(self, processes: Processes, folder: Path, state: Path, config: Path = CONFIG) -> None:
         self._processes = processes
+        self._config = config
         self._python = folder / "python"
         self.state = state
         port = free_ports(_PORTS)
@@ -104,7 +105,7 @@ class Hub:
 
     def start(self) -> None:
         """Start it, and wait until students can use it."""
-        command = [str(self._python), "-m", "jupyterhub", "-f", str(CONFIG)]
+        command = [str(self._python), "-m", "jupyterhub", "-f", str(self._config)]
         self.process = self._processes.start(command, self.environment)
         eventually(self._ready, LIMIT_S, "the Hub's and the pool's first answers")
         self._processes.remember_children()

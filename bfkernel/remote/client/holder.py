@@ -21,7 +21,7 @@ from bfkernel.remote.units import format_duration
 
 from .errors import BadRequest, LeaseEnded, PoolError, PoolUnreachable
 from .holder_requests import HolderRequest, RequestWatcher
-from .lease_file import FILE_NAME, LeaseFile, new_lease_dir, remove_lease_dir
+from .lease_file import FILE_NAME, LeaseFile, new_lease_dir, remove_lease_dir, sweep_lease_dirs
 from .pool_client import LeaseRequest, PoolClient
 from .size import Size
 
@@ -169,6 +169,7 @@ class LeaseHolder:
             while not self._stopping.is_set():
                 if self.lease_id is None:
                     self._ask()
+                sweep_lease_dirs(self._folder.parent)
                 while not self._stopping.is_set() and self.current.state in LIVE_STATES:
                     self._keep()
                 self._await_next()

@@ -89,10 +89,8 @@ def runtime_dir() -> Path:
 
 
 def new_lease_dir() -> Path:
-    """Return a fresh private folder for one holder, and sweep away what dead holders left long ago."""
-    base = runtime_dir()
-    _sweep(base)
-    return Path(tempfile.mkdtemp(prefix="lease-", dir=base))
+    """Return a fresh private folder for one holder."""
+    return Path(tempfile.mkdtemp(prefix="lease-", dir=runtime_dir()))
 
 
 def remove_lease_dir(folder: Path) -> None:
@@ -111,7 +109,8 @@ def process_exists(pid: int) -> bool:
     return True
 
 
-def _sweep(base: Path) -> None:
+def sweep_lease_dirs(base: Path) -> None:
+    """Sweep away what dead holders have left in ``base`` long ago. It takes a while where that is a lot."""
     for folder in base.glob("lease-*"):
         with contextlib.suppress(OSError, ValueError, TypeError):
             path = folder / FILE_NAME

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bfkernel.remote.client.lease_file import LeaseFile, new_lease_dir, runtime_dir
+from bfkernel.remote.client.lease_file import LeaseFile, new_lease_dir, runtime_dir, sweep_lease_dirs
 
 
 def lease(**changes):
@@ -49,6 +49,6 @@ def test_folders_of_dead_holders_are_swept_away_after_a_day():
     lease().write(alive / "lease.json")
     for folder in (dead, alive):
         os.utime(folder, (time.time() - 2 * 86400,) * 2)
-    new_lease_dir()
+    sweep_lease_dirs(runtime_dir())
     assert not dead.exists()
     assert alive.exists()
