@@ -16,11 +16,21 @@ from bfkernel.remote import native_files
 from .conftest import PROGRAMS, TIMEOUT_S, Run, serve
 
 
+def counted(leased: Run, program: str, *arguments: str) -> tuple[int, int]:
+    """Posted and waiting calls of a program."""
+    result = leased(program, *arguments, BFKERNEL_LOG="stats")
+    assert (result.stdout, result.returncode) == ("ok\n", 0), result.stderr
+    found = re.search(r"(\d+) posted and (\d+) waiting calls", result.stderr)
+    assert found, result.stderr
+    return int(found[1]), int(found[2])
+
+
 @pytest.mark.parametrize(
     "program",
     [
         "copies.py",
         "copies_3d.py",
+        "synchronisations.py",
         "threads.py",
         "forks.py",
         "faults.py",
@@ -92,10 +102,11 @@ def test_a_trace_names_every_call(leased: Run) -> None:
 
 
 def test_a_launch_of_a_graph_is_one_posted_frame(leased: Run) -> None:
-    result = leased("graph_launches.py", BFKERNEL_LOG="stats")
-    assert (result.stdout, result.returncode) == ("ok\n", 0), result.stderr
-    found = re.search(r"(\d+) posted and (\d+) waiting calls", result.stderr)
-    assert found, result.stderr
-    posted, waiting = map(int, found.groups())
+    posted, waiting = counted(leased, "graph_launches.py")
     assert 1000 <= posted < 1050
     assert waiting < 50
+
+
+def test_a_number_that_is_looked_at_costs_one_round_trip(leased: Run) -> None:
+    _, waiting = counted(leased, "synchronisations.py", "500")
+    assert 500 <= waiting < 550

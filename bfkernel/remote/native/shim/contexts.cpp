@@ -343,13 +343,6 @@ CUresult cuCtxGetStreamPriorityRange(int* leastPriority, int* greatestPriority) 
   return CUDA_SUCCESS;
 }
 
-CUresult cuCtxSynchronize_v2(CUcontext ctx) {
-  Request request(Opcode::cuCtxSynchronize, Context::current);
-  request.in_context(context_of(ctx));
-  request.wait();
-  return CUDA_SUCCESS;
-}
-
 CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mode) {
   require(mode);
   std::swap(*mode, thread_state().capture_mode);

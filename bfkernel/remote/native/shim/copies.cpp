@@ -8,6 +8,7 @@
 #include "shim/api.h"
 #include "shim/capture.h"
 #include "shim/copies_box.h"
+#include "shim/drained.h"
 #include "shim/host_functions.h"
 #include "shim/host_memory.h"
 #include "shim/launch.h"
@@ -64,8 +65,10 @@ void to_host(void* destination, uint64_t source, uint64_t size, CUstream stream,
   memory::require_device(source, size);
   require_results(stream);
   const uint64_t stream_id = id_of(stream);
+  const drained::Work work = drained::of(stream);
   auto* bytes = static_cast<std::byte*>(destination);
   std::deque<Pending> in_flight;
+  uint64_t last = 0;
   CUresult result = CUDA_SUCCESS;
   const auto finish_first = [&] {
     connection().transport().await(in_flight.front());
@@ -77,11 +80,13 @@ void to_host(void* destination, uint64_t source, uint64_t size, CUstream stream,
     if (in_flight.size() == kChunksInFlight) finish_first();
     request_chunk(in_flight.emplace_back(), bytes + done,
                   {source + done, step, stream_id, static_cast<uint8_t>(order)});
+    last = in_flight.back().sequence;
     done += step;
   }
   while (!in_flight.empty()) finish_first();
   contexts::note_fault(current_context(), result);
   require(result == CUDA_SUCCESS, result);
+  drained::note(work, last);
   if (mirrors::any.load(std::memory_order_relaxed)) [[unlikely]]
     mirrors::after(Opcode::CopyToHost);
   report_deferred();

@@ -18,8 +18,12 @@ Request::~Request() {
 
 void Request::device(CUdevice device) { fields(static_cast<int32_t>(devices::lease_ordinal(device))); }
 
-std::span<std::byte> Request::seal(size_t tail) {
+void Request::require_usable() const {
   if (need_ == Context::current) contexts::require_usable(context_);
+}
+
+std::span<std::byte> Request::seal(size_t tail) {
+  require_usable();
   if (shared_pages::exposed.load(std::memory_order_relaxed)) [[unlikely]]
     shared_pages::before(opcode_);
   const size_t size = buffer_.size() - sizeof(wire::FrameHeader) + tail;

@@ -65,6 +65,9 @@ class Request {
   void device(CUdevice device);
   void in_context(ContextObject* context) { context_ = context; }
 
+  // Throws Failure where the call needs a context, and that is none, has ended, or is broken.
+  void require_usable() const;
+
   // Sent; errors come later.
   void post(wire::Bytes tail = {});
   // Sent and answered. Throws Failure for an error, and for an earlier asynchronous one.

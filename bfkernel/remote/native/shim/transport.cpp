@@ -26,8 +26,12 @@ constexpr size_t kInputSize = size_t{64} << 10;
 // A socket that is closed is read to its end at once; a thread that leads may just not run.
 constexpr auto kLastWords = std::chrono::seconds(1);
 
-void set_sequence(std::span<std::byte> frame, uint32_t sequence) {
-  std::memcpy(frame.data() + offsetof(wire::FrameHeader, sequence), &sequence, sizeof sequence);
+// How a request is named in its header and in its reply's.
+uint32_t on_wire(uint64_t sequence) { return static_cast<uint32_t>(sequence); }
+
+void set_sequence(std::span<std::byte> frame, uint64_t sequence) {
+  const uint32_t name = on_wire(sequence);
+  std::memcpy(frame.data() + offsetof(wire::FrameHeader, sequence), &name, sizeof name);
 }
 
 }  // namespace
@@ -87,6 +91,11 @@ void Transport::post(std::span<std::byte> frame, wire::Bytes tail) {
   }
 }
 
+uint64_t Transport::sent() {
+  check_alive();
+  return sequence_.load(std::memory_order_relaxed);
+}
+
 void Transport::send(std::span<std::byte> frame, Pending& pending) {
   check_alive();
   log::count(true, frame.size());
@@ -104,7 +113,7 @@ void Transport::write_now(std::span<std::byte> frame, wire::Bytes tail, Pending*
   }
   if (pending) {
     const std::lock_guard reply_lock(reply_mutex_);
-    pending_.emplace(pending->sequence, pending);
+    pending_.emplace(on_wire(pending->sequence), pending);
   }
   std::array<iovec, 3> parts{iovec{writing_.data(), writing_.size()}, iovec{frame.data(), frame.size()},
                              iovec{const_cast<std::byte*>(tail.data()), tail.size()}};
@@ -168,7 +177,7 @@ void Transport::await(Pending& pending) {
       pending.wake.wait(lock);
     } else if (dead_) {
       // Only without a leader: it might be writing into `pending` just now.
-      pending_.erase(pending.sequence);
+      pending_.erase(on_wire(pending.sequence));
       wake_next();
       lock.unlock();
       refuse();

@@ -37,7 +37,7 @@ struct Pending {
   std::vector<std::byte> payload;
   CUresult result = CUDA_SUCCESS;
   bool done = false;
-  uint32_t sequence = 0;
+  uint64_t sequence = 0;
   std::condition_variable wake;
 };
 
@@ -60,6 +60,9 @@ class Transport {
   // Sends and registers `pending`; await() then returns when its reply is there.
   void send(std::span<std::byte> frame, Pending& pending);
   void await(Pending& pending);
+
+  // The number of the latest request; they are counted from 1. Throws Failure when the connection is gone.
+  uint64_t sent();
 
   // The first error of posted calls that has come in and was not yet reported, or success.
   CUresult take_deferred() { return static_cast<CUresult>(deferred_.exchange(0, std::memory_order_relaxed)); }
@@ -99,8 +102,8 @@ class Transport {
   std::mutex queue_mutex_;
   std::condition_variable queue_filled_;
   std::vector<std::byte> queue_;
-  std::vector<std::byte> writing_;  // under write_mutex_
-  uint32_t sequence_ = 0;           // under queue_mutex_
+  std::vector<std::byte> writing_;     // under write_mutex_
+  std::atomic<uint64_t> sequence_{0};  // set under queue_mutex_; the lower half travels
   bool sender_sleeps_ = false;
   bool closing_ = false;
 
