@@ -35,6 +35,7 @@ def counted(leased: Run, program: str, *arguments: str) -> tuple[int, int]:
         "forks.py",
         "faults.py",
         "memory.py",
+        "allocations.py",
         "plain_calls.py",
         "graphs.py",
         "conditions.py",
@@ -110,3 +111,9 @@ def test_a_launch_of_a_graph_is_one_posted_frame(leased: Run) -> None:
 def test_a_number_that_is_looked_at_costs_one_round_trip(leased: Run) -> None:
     _, waiting = counted(leased, "synchronisations.py", "500")
     assert 500 <= waiting < 550
+
+
+@pytest.mark.parametrize(("what", "trips"), [("rounds", 0), ("steps", 1)])
+def test_allocations_cost_no_round_trip(leased: Run, what: str, trips: int) -> None:
+    _, waiting = counted(leased, "allocations.py", what, "500")
+    assert 500 * trips <= waiting < 500 * trips + 30

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a client may not do with arrays, textures, attributes and operations on memory.
+// What a client may not do with arrays, textures, attributes and operations on memory; and what answers tell.
 #include <cstring>
 
 #include "client.h"
@@ -13,6 +13,7 @@ using test::LedgerFile;
 
 constexpr std::uint64_t MiB = 1 << 20;
 constexpr std::uint64_t kArray = 7000, kOther = 7001, kTexture = 7100;
+constexpr std::uint64_t kModule = 6000, kStream = 7200, kSecondContext = 5001;
 
 struct One {
   One() : ledger({64 * MiB}), client(ledger, 0, {64 * MiB}) { client.start(); }
@@ -166,5 +167,33 @@ TEST(attributes_hold_no_pointers) {
 }
 
 }  // namespace
+
+// Of a question with an answer: does the answer say that the GPUs are idle?
+bool idle(Client& client, std::uint16_t flags = wire::kFlagWaiting | wire::kFlagIdle) {
+  client.send_flagged(wire::Opcode::MemInfo, flags, [](wire::Encoder&) {});
+  const test::Reply reply = client.receive();
+  CHECK_EQUAL(reply.header.result, 0u);
+  return (reply.header.flags & wire::kFlagIdle) != 0;
+}
+
+TEST(an_answer_says_on_request_that_all_is_done) {
+  LedgerFile ledger({64 * MiB});
+  Client client(ledger, 0, {64 * MiB});
+  client.start();
+  CHECK(idle(client));
+  CHECK(!idle(client, wire::kFlagWaiting));
+  client.load(kModule, "kernels");
+  client.send(wire::Opcode::cuStreamCreate, false, [](wire::Encoder& out) { out(kStream, 1u); });
+  client.launch(wire::entry_id(kModule, 0), kStream, 200'000);
+  CHECK(!idle(client));
+  // A context in which nothing runs does not make up for another.
+  CHECK_EQUAL(client.call(wire::ContextCreate{kSecondContext, 0, 0}).header.result, 0u);
+  client.context = kSecondContext;
+  CHECK(!idle(client));
+  client.context = Client::kContext;
+  client.send_flagged(wire::Opcode::cuStreamSynchronize, wire::kFlagWaiting | wire::kFlagIdle,
+                      [](wire::Encoder& out) { out(kStream); });
+  CHECK_EQUAL(client.receive().header.flags, wire::kFlagIdle);
+}
 
 TEST_MAIN

@@ -85,12 +85,16 @@ class Client {
   void send_raw(const void* data, std::size_t bytes) { wire::write_all(socket_, data, bytes); }
   template <class Payload>
   std::uint32_t send(wire::Opcode opcode, bool waiting, const Payload& encode) {
+    return send_flagged(opcode, waiting ? wire::kFlagWaiting : std::uint16_t{0}, encode);
+  }
+  template <class Payload>
+  std::uint32_t send_flagged(wire::Opcode opcode, std::uint16_t flags, const Payload& encode) {
     std::vector<std::byte> payload;
     wire::Encoder out(payload);
     encode(out);
     const wire::FrameHeader header{static_cast<std::uint32_t>(payload.size()),
                                    static_cast<std::uint16_t>(opcode),
-                                   waiting ? wire::kFlagWaiting : std::uint16_t{0},
+                                   flags,
                                    ++sequence_,
                                    0,
                                    context};

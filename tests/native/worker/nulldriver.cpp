@@ -103,6 +103,7 @@ CUresult cuCtxCreate_v2(CUcontext* context, unsigned, CUdevice) {
 }
 CUresult cuCtxDestroy_v2(CUcontext) { return CUDA_SUCCESS; }
 CUresult cuCtxSetCurrent(CUcontext context) { return current = context, CUDA_SUCCESS; }
+CUresult cuCtxGetCurrent(CUcontext* context) { return *context = current, CUDA_SUCCESS; }
 CUresult cuCtxSynchronize() { return current ? wait(null_stream.busy_until) : CUDA_ERROR_INVALID_CONTEXT; }
 
 CUresult cuMemGetAllocationGranularity(size_t* size, const CUmemAllocationProp*,

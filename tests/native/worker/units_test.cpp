@@ -16,12 +16,12 @@
 #include "ledger_file.h"
 #include "wire/blake2.h"
 #include "wire/frame.h"
+#include "wire/packer.h"
 #include "worker/connection.h"
 #include "worker/cubin_params.h"
 #include "worker/image.h"
 #include "worker/memory.h"
 #include "worker/options.h"
-#include "worker/packer.h"
 #include "worker/ptx_params.h"
 #include "worker/session.h"
 
@@ -112,7 +112,7 @@ TEST(ledger_counts_calls) {
 TEST(packer_agrees_with_a_model) {
   for (unsigned seed = 0; seed < 20; ++seed) {
     std::mt19937 random(seed);
-    worker::Packer packer;
+    wire::Packer packer;
     packer.add_region(kBase, 4096);
     packer.add_region(kBase + 4096, 4096);  // a neighbour: holes must not join across the border
     std::map<std::uint64_t, std::uint64_t> taken;
@@ -144,7 +144,7 @@ TEST(packer_agrees_with_a_model) {
 }
 
 TEST(packer_says_when_a_region_is_empty) {
-  worker::Packer packer;
+  wire::Packer packer;
   packer.add_region(1 << 20, 1024);
   const auto one = packer.take(512), two = packer.take(512);
   CHECK(!packer.take(512));

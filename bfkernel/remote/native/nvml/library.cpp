@@ -68,7 +68,7 @@ typename Message::Reply ask(const Message& message) {
 const wire::LeaseReport::Reply& fresh_figures() {
   const Clock::time_point now = Clock::now();
   if (!state->figures_at || now - *state->figures_at > kFiguresLast) {
-    state->figures = ask(wire::LeaseReport{1});
+    state->figures = ask(wire::LeaseReport{.figures = 1});
     state->figures_at = Clock::now();
   }
   return state->figures;
@@ -140,7 +140,7 @@ std::optional<int> attribute(nvmlDevice_t device, int number) {
 
 wire::DeviceUse use(nvmlDevice_t device) {
   const unsigned index = index_of(device);
-  wire::LeaseReport::Reply report = ask(wire::LeaseReport{0});
+  wire::LeaseReport::Reply report = ask(wire::LeaseReport{});
   require(index < report.devices.size(), NVML_ERROR_GPU_IS_LOST);
   return std::move(report.devices[index]);
 }

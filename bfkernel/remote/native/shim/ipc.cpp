@@ -21,7 +21,10 @@ namespace api {
 
 CUresult cuIpcGetMemHandle(CUipcMemHandle* pHandle, CUdeviceptr dptr) {
   require(pHandle);
-  const auto reply = call(wire::IpcGetMemory{dptr}, Context::current);
+  const auto allocation = memory::find(dptr);
+  require(allocation.has_value(), CUDA_ERROR_INVALID_VALUE);
+  const auto reply = call(wire::IpcGetMemory{allocation->address, allocation->size}, Context::current);
+  memory::set_named(allocation->address);
   std::memcpy(pHandle->reserved, &reply.handle, sizeof reply.handle);
   return CUDA_SUCCESS;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shim/memory.h"
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -10,6 +11,8 @@
 #include "shim/capture.h"
 #include "shim/request.h"
 #include "shim/shared_memory.h"
+#include "shim/slabs.h"
+#include "wire/ipc_messages.h"
 
 namespace shim::memory {
 namespace {
@@ -68,6 +71,11 @@ void set_sync_memops(uint64_t address, bool on) {
   if (const auto found = holder(address); found != allocations.end()) found->second.sync_memops = on;
 }
 
+void set_named(uint64_t address) {
+  const std::unique_lock lock(mutex);
+  if (const auto found = holder(address); found != allocations.end()) found->second.named = true;
+}
+
 bool is_device(uint64_t address) {
   const Connection* existing = connected();
   return existing && (existing->window().holds(address) || find(address));
@@ -88,13 +96,32 @@ void require_device(uint64_t address, uint64_t size) {
   throw Failure{CUDA_ERROR_INVALID_VALUE};
 }
 
+void free_plain(const Allocation& allocation) {
+  if (!remove(allocation.address)) return;
+  if (allocation.named) post(wire::IpcForgetMemory{allocation.address});
+  slabs::give(allocation.context, allocation.address);
+}
+
+namespace {
+
+void free(const Allocation& allocation) {
+  if (allocation.origin == Origin::plain) return free_plain(allocation);
+  // A graph that allocates this memory has it again at its next launch; the worker says when it is no more.
+  if (allocation.origin != Origin::graph) remove(allocation.address);
+  Request request(Opcode::MemFree, Context::any);
+  request.in_context(allocation.context);
+  request.fields(wire::MemFree{allocation.address});
+  request.post();
+}
+
+}  // namespace
 }  // namespace shim::memory
 
 namespace shim::api {
 
 CUresult cuMemGetInfo_v2(size_t* free, size_t* total) {
   const auto info = call(wire::MemInfo{}, Context::current);
-  if (free) *free = info.free_bytes;
+  if (free) *free = std::min(info.free_bytes + slabs::unused(contexts::home()->device), info.total_bytes);
   if (total) *total = info.total_bytes;
   return CUDA_SUCCESS;
 }
@@ -104,7 +131,8 @@ CUresult cuMemAlloc_v2(CUdeviceptr* dptr, size_t bytesize) {
   require(bytesize > 0, CUDA_ERROR_INVALID_VALUE);
   ContextObject* context = contexts::home();
   capture::check_unsafe();
-  *dptr = call(wire::MemAlloc{bytesize}, Context::current, Deferred::keep).address;
+  contexts::require_usable(contexts::current());
+  *dptr = slabs::take(context, bytesize);
   memory::add({.address = *dptr, .size = bytesize, .context = context, .device = context->device});
   return CUDA_SUCCESS;
 }
@@ -129,12 +157,7 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   require(allocation && allocation->address == dptr && memory::is_freed_by_address(*allocation),
           CUDA_ERROR_INVALID_VALUE);
   capture::check_unsafe();
-  // A graph that allocates this memory has it again at its next launch; the worker says when it is no more.
-  if (allocation->origin != memory::Origin::graph) memory::remove(dptr);
-  Request request(Opcode::MemFree, Context::any);
-  request.in_context(allocation->context);
-  request.fields(wire::MemFree{dptr});
-  request.post();
+  memory::free(*allocation);
   return CUDA_SUCCESS;
 }
 

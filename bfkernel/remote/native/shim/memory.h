@@ -32,6 +32,7 @@ struct Allocation {
   uint64_t memory = 0;  // mapped: the handle of cuMemCreate; managed, host: where the worker's block begins
   uint64_t buffer_id = 0;
   bool sync_memops = false;
+  bool named = false;             // other processes of the lease may open it (cuIpc*)
   bool outlives_context = false;  // a library's managed variable
 };
 
@@ -51,6 +52,10 @@ std::optional<Allocation> remove(uint64_t address);
 // The allocation that holds the address.
 std::optional<Allocation> find(uint64_t address);
 void set_sync_memops(uint64_t address, bool on);
+void set_named(uint64_t address);
+
+// Ends memory of cuMemAlloc's, which is what the allocation must be.
+void free_plain(const Allocation& allocation);
 
 // True where the address is device memory, or would be: nothing of the host lies in the window.
 bool is_device(uint64_t address);

@@ -10,6 +10,7 @@
 #include "shim/connection.h"
 #include "shim/entry.h"
 #include "shim/request.h"
+#include "shim/slabs.h"
 #include "wire/greeting.h"
 
 namespace shim {
@@ -91,10 +92,31 @@ std::vector<std::byte> ask_over_line(uint16_t opcode, wire::Bytes payload) {
   }
 }
 
+int gpus() {
+  int count = 0;
+  guarded("NVML", [&] {
+    const lease::File file = lease::read();
+    if (granted(file)) count = file.gpus;
+    return CUDA_SUCCESS;
+  });
+  return count;
+}
+
+// The worker does not know what of its grants is in use.
+wire::LeaseReport with_unused(wire::Bytes payload) {
+  auto message = wire::Decoder(payload).take<wire::LeaseReport>();
+  message.unused.clear();
+  for (int device = 0; device < gpus(); ++device) message.unused.push_back(slabs::unused(device));
+  return message;
+}
+
 std::vector<std::byte> ask_over_connection(uint16_t opcode, wire::Bytes payload) {
   Request request(static_cast<Opcode>(opcode), Context::any);
   request.in_context(nullptr);
-  request.raw(payload.data(), payload.size());
+  if (static_cast<Opcode>(opcode) == Opcode::LeaseReport)
+    request.fields(with_unused(payload));
+  else
+    request.raw(payload.data(), payload.size());
   const Reply reply = request.wait(Deferred::keep);
   return {reply.bytes().begin(), reply.bytes().end()};
 }
@@ -109,16 +131,6 @@ int ask(uint16_t opcode, const void* payload, size_t size, void (*take)(void*, c
     take(self, reply.data(), reply.size());
     return CUDA_SUCCESS;
   });
-}
-
-int gpus() {
-  int count = 0;
-  guarded("NVML", [&] {
-    const lease::File file = lease::read();
-    if (granted(file)) count = file.gpus;
-    return CUDA_SUCCESS;
-  });
-  return count;
 }
 
 void close() {

@@ -112,6 +112,10 @@ CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
     post(wire::CaptureFree{stream, dptr}, Context::current);
     return CUDA_SUCCESS;
   }
+  if (allocation->origin == memory::Origin::plain) {
+    memory::free_plain(*allocation);
+    return CUDA_SUCCESS;
+  }
   if (allocation->origin != memory::Origin::graph) memory::remove(dptr);
   post(wire::MemFreeAsync{dptr, stream}, Context::current);
   return CUDA_SUCCESS;

@@ -3,6 +3,7 @@
 
 #include "shim/mirrors.h"
 #include "shim/shared_pages.h"
+#include "shim/slabs.h"
 
 namespace shim {
 
@@ -43,8 +44,9 @@ void Request::post(wire::Bytes tail) {
 
 void Request::send(Pending& pending) {
   const std::span<std::byte> frame = seal(0);
-  const uint16_t waiting = wire::kFlagWaiting;
-  std::memcpy(frame.data() + offsetof(wire::FrameHeader, flags), &waiting, sizeof waiting);
+  const bool asks = slabs::resting.load(std::memory_order_relaxed) != 0;
+  const uint16_t flags = wire::kFlagWaiting | (asks ? wire::kFlagIdle : 0);
+  std::memcpy(frame.data() + offsetof(wire::FrameHeader, flags), &flags, sizeof flags);
   connection().transport().send(frame, pending);
 }
 

@@ -255,6 +255,8 @@ void Transport::deliver(const wire::FrameHeader& header) {
     uint32_t none = 0;
     deferred_.compare_exchange_strong(none, error);
   }
+  if ((header.flags & wire::kFlagIdle) != 0 && pending->sequence > idle_through_)
+    idle_through_ = pending->sequence;
   // The bytes of a copy go straight to where the program wants them.
   if (!pending->destination.empty() && header.result == CUDA_SUCCESS) {
     if (header.size != pending->destination.size())

@@ -64,6 +64,9 @@ class Transport {
   // The number of the latest request; they are counted from 1. Throws Failure when the connection is gone.
   uint64_t sent();
 
+  // The latest request of which the server said that the GPUs had done it and all before; 0: none yet.
+  uint64_t idle_through() const { return idle_through_.load(std::memory_order_relaxed); }
+
   // The first error of posted calls that has come in and was not yet reported, or success.
   CUresult take_deferred() { return static_cast<CUresult>(deferred_.exchange(0, std::memory_order_relaxed)); }
 
@@ -97,6 +100,7 @@ class Transport {
   std::once_flag told_;
   std::atomic<bool> dead_{false};  // set under reply_mutex_
   std::atomic<uint32_t> deferred_{0};
+  std::atomic<uint64_t> idle_through_{0};  // set by the leader
 
   std::mutex write_mutex_;  // held while writing to the socket; taken before queue_mutex_
   std::mutex queue_mutex_;

@@ -17,6 +17,8 @@ inline constexpr uint64_t kCopyChunk = uint64_t{16}
                                        << 20;  // copies are split into frames of at most this many bytes
 
 inline constexpr uint16_t kFlagWaiting = 1;
+// Request: whether the GPUs are idle is asked as well. Reply: they are, so that all that came before is done.
+inline constexpr uint16_t kFlagIdle = 2;
 inline constexpr uint16_t kOpcodeStdout = 1;  // worker → client, unasked: bytes that the device printed
 inline constexpr uint16_t kOpcodeHostWrite =
     2;  // worker → client, unasked: a HostWrite, what a graph copied to the client's memory

@@ -18,14 +18,22 @@ struct IpcHandle {
 };
 static_assert(sizeof(IpcHandle) == 64);
 
+// The whole of an allocation, as the client made it.
 struct IpcGetMemory {
   BFKERNEL_MESSAGE(IpcGetMemory);
   uint64_t address = 0;
-  BFKERNEL_FIELDS(address)
+  uint64_t size = 0;
+  BFKERNEL_FIELDS(address, size)
   struct Reply {
     IpcHandle handle;
     BFKERNEL_FIELDS(handle)
   };
+};
+// An allocation that other processes could open is no more. Who has opened it keeps it.
+struct IpcForgetMemory {
+  BFKERNEL_MESSAGE(IpcForgetMemory);
+  uint64_t address = 0;
+  BFKERNEL_FIELDS(address)
 };
 struct IpcOpenMemory {
   BFKERNEL_MESSAGE(IpcOpenMemory);

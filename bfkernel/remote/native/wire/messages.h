@@ -101,8 +101,9 @@ struct DeviceUse {
 // the lease.
 struct LeaseReport {
   BFKERNEL_MESSAGE(LeaseReport);
-  uint8_t figures = 0;  // 1: the cards' figures too, which take their time
-  BFKERNEL_FIELDS(figures)
+  uint8_t figures = 0;           // 1: the cards' figures too, which take their time
+  std::vector<uint64_t> unused;  // bytes of each GPU that the client was granted and has free
+  BFKERNEL_FIELDS(figures, unused)
   struct Reply {
     std::vector<DeviceUse> devices;
     std::string driver;  // NVIDIA's number of its driver; empty where there is none

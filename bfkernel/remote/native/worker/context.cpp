@@ -135,6 +135,29 @@ bool Session::gpu_is_idle() {
   return streams.size() <= kFew && !at_work(streams, true);
 }
 
+bool Session::all_is_done() {
+  // A stream that captures must not be asked, nor the default stream beside it.
+  if (graphs_->capturing()) return false;
+  const std::unique_lock quiet(graphs_->quiet(), std::try_to_lock);
+  if (!quiet || graphs_->capturing()) return false;
+  const std::unique_lock no_endings(endings_mutex_, std::try_to_lock);
+  if (!no_endings) return false;
+  const std::lock_guard lock(contexts_mutex_);
+  CUcontext before = nullptr;
+  call(driver_.cuCtxGetCurrent, &before);
+  const auto query = [this](void* stream) {
+    return call(driver_.cuStreamQuery, static_cast<CUstream>(stream)) == CUDA_SUCCESS;
+  };
+  bool done = true;
+  for (const auto& [id, context] : contexts_) {
+    // Streams of a green context that has ended do not tell.
+    done = done && !context->green && call(driver_.cuCtxSetCurrent, context->handle) == CUDA_SUCCESS &&
+           query(nullptr) && handles_.each(wire::Kind::stream, id, query);
+  }
+  call(driver_.cuCtxSetCurrent, before);
+  return done;
+}
+
 bool Session::gpu_is_at_work() {
   if (graphs_->capturing()) return false;  // to be asked is what no capture survives
   const bool found = std::any_of(contexts_.begin(), contexts_.end(), [this](const auto& entry) {
@@ -202,6 +225,7 @@ void end_primary(Session& session, std::int32_t device) {
 CUresult primary_release(Session& session, const wire::PrimaryRelease& message) {
   const CUdevice device = session.device(message.device);
   if (session.primary_context(session.ordinal(message.device)) == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
+  const std::lock_guard lock(session.endings());
   end_green_contexts(session, message.device);
   const CUresult result = call(session.driver().cuDevicePrimaryCtxRelease_v2, device);
   end_primary(session, message.device);
@@ -212,6 +236,7 @@ CUresult primary_reset(Session& session, const wire::PrimaryReset& message) {
   const CUdevice device = session.device(message.device);
   const Context* context = session.primary_context(session.ordinal(message.device));
   if (context == nullptr) return CUDA_SUCCESS;
+  const std::lock_guard lock(session.endings());
   end_green_contexts(session, message.device);
   const DriverTable& driver = session.driver();
   const CUresult result = call(driver.cuDevicePrimaryCtxReset_v2, device);
@@ -238,6 +263,7 @@ CUresult context_create(Session& session, const wire::ContextCreate& message) {
 CUresult context_destroy(Session& session, const wire::ContextDestroy& message) {
   const Context* context = session.find_context(message.context);
   if (context == nullptr || context->primary || context->green) return CUDA_ERROR_INVALID_CONTEXT;
+  const std::lock_guard lock(session.endings());
   const CUresult result = call(session.driver().cuCtxDestroy_v2, context->handle);
   session.end_context(message.context);
   return result;

@@ -38,6 +38,14 @@ std::uint64_t Handles::name(wire::Kind kind, const void* handle) const {
   return 0;
 }
 
+bool Handles::each(wire::Kind kind, std::uint64_t context, const std::function<bool(void*)>& holds) const {
+  const std::lock_guard lock(mutex_);
+  return std::all_of(entries_.begin(), entries_.end(), [&](const auto& item) {
+    const Entry& entry = item.second;
+    return entry.kind != kind || entry.context != context || holds(entry.handle);
+  });
+}
+
 std::vector<void*> Handles::all(wire::Kind kind, std::uint64_t context) const {
   const std::lock_guard lock(mutex_);
   std::vector<void*> found;

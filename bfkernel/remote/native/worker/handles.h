@@ -35,6 +35,8 @@ class Handles {
   void drop_if(const std::function<bool(std::uint64_t, const Entry&)>& ends);
   // The id of an object of this kind, 0 where it has none. Looks at all of them.
   std::uint64_t name(wire::Kind kind, const void* handle) const;
+  // True where `holds` does for every handle of one kind in one context. None of them ends meanwhile.
+  bool each(wire::Kind kind, std::uint64_t context, const std::function<bool(void*)>& holds) const;
   // The handles of one kind in one context.
   std::vector<void*> all(wire::Kind kind, std::uint64_t context) const;
 

@@ -7,7 +7,13 @@ namespace worker {
 namespace {
 
 CUresult get_memory(Session& session, const wire::IpcGetMemory& message, wire::IpcGetMemory::Reply& reply) {
-  return session.sharing().name_memory(message.address, &reply.handle);
+  if (!session.memory().lendable(message.address, message.size)) return CUDA_ERROR_INVALID_VALUE;
+  return session.sharing().name_memory(message.address, message.size, &reply.handle);
+}
+
+CUresult forget_memory(Session& session, const wire::IpcForgetMemory& message) {
+  session.sharing().forget_memory(message.address);
+  return CUDA_SUCCESS;
 }
 
 CUresult open_memory(Session& session, const wire::IpcOpenMemory& message,
@@ -51,6 +57,7 @@ CUresult open_event(Session& session, const wire::IpcOpenEvent& message) {
 
 void add_ipc_calls(CallTable& table) {
   table.serve<&get_memory>(wire::Opcode::IpcGetMemory);
+  table.serve<&forget_memory>(wire::Opcode::IpcForgetMemory);
   table.serve<&open_memory>(wire::Opcode::IpcOpenMemory);
   table.serve<&close_memory>(wire::Opcode::IpcCloseMemory);
   table.serve<&get_event>(wire::Opcode::IpcGetEvent);

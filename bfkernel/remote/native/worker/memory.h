@@ -9,8 +9,8 @@
 #include <mutex>
 #include <vector>
 
+#include "wire/packer.h"
 #include "worker/ledger.h"
-#include "worker/packer.h"
 
 namespace worker {
 
@@ -92,17 +92,17 @@ class Memory {
   CUresult map(std::uint64_t address, std::uint64_t size, std::uint64_t offset, std::uint64_t id);
   CUresult unmap(std::uint64_t address, std::uint64_t size);
 
-  // Where a block lies in the physical memory that another process of the lease maps to share it.
+  // Where a part of a block lies in the physical memory that another process of the lease maps to share it.
   struct Shared {
     std::uint64_t size = 0;    // of the physical memory
-    std::uint64_t offset = 0;  // of the block in it
-    std::uint64_t length = 0;  // of the block
+    std::uint64_t offset = 0;  // of the part in it
+    std::uint64_t length = 0;  // of the part
     unsigned device = 0;
   };
-  // The start of the live block that holds the address, or 0.
-  std::uint64_t block_at(std::uint64_t address) const;
-  // Opens the physical memory behind a live block for another process.
-  CUresult lend(std::uint64_t address, int* file, Shared* where);
+  // True where the part lies in one live block.
+  bool lendable(std::uint64_t address, std::uint64_t length) const;
+  // Opens the physical memory behind such a part for another process.
+  CUresult lend(std::uint64_t address, std::uint64_t length, int* file, Shared* where);
   // Maps what another process lent. It is charged here as well: it may outlive the process that made it.
   CUresult borrow(int file, const Shared& where, std::uint64_t* address);
   // Ends a borrowed block: false where there is none at the address.
@@ -150,13 +150,14 @@ class Memory {
     std::uint64_t context;
   };
   struct Device {
-    Packer small;                                   // inside chunks
+    wire::Packer small;                             // inside chunks
     std::map<std::uint64_t, std::uint64_t> chunks;  // base → handle
     std::uint64_t slack = 0;                        // base of the one empty chunk that is kept, or 0
     std::uint64_t retired = 0;                      // bytes
   };
 
   void enter(std::uint64_t address, const Block& block);
+  std::map<std::uint64_t, Block>::const_iterator holder(std::uint64_t address, std::uint64_t length) const;
   bool is_small(std::uint64_t size) const { return size < granularity_; }
   std::uint64_t whole_chunks(std::uint64_t size) const;
   std::uint64_t footprint(std::uint64_t size) const;  // what a block takes of the lease
@@ -176,7 +177,7 @@ class Memory {
   const std::uint64_t end_;
   const std::uint64_t granularity_;
   mutable std::mutex mutex_;
-  Packer addresses_;  // the window's lower half, in chunks
+  wire::Packer addresses_;  // the window's lower half, in chunks
   std::vector<Device> devices_;
   std::map<std::uint64_t, Block> live_;
   std::map<std::uint64_t, std::uint64_t> big_;  // address → handle

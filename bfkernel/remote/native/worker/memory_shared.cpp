@@ -6,27 +6,35 @@
 
 namespace worker {
 
-std::uint64_t Memory::block_at(std::uint64_t address) const {
-  const std::lock_guard lock(mutex_);
-  auto next = live_.upper_bound(address);
-  if (next == live_.begin()) return 0;
-  const auto& [start, block] = *std::prev(next);
-  return address - start < block.size ? start : 0;
+// Under the lock: the live block that holds all of it, or the end.
+std::map<std::uint64_t, Memory::Block>::const_iterator Memory::holder(std::uint64_t address,
+                                                                      std::uint64_t length) const {
+  const auto next = live_.upper_bound(address);
+  if (next == live_.begin()) return live_.end();
+  const auto found = std::prev(next);
+  const std::uint64_t offset = address - found->first;
+  const std::uint64_t size = found->second.size;
+  return offset < size && length <= size - offset ? found : live_.end();
 }
 
-CUresult Memory::lend(std::uint64_t address, int* file, Shared* where) {
+bool Memory::lendable(std::uint64_t address, std::uint64_t length) const {
+  const std::lock_guard lock(mutex_);
+  return holder(address, length) != live_.end();
+}
+
+CUresult Memory::lend(std::uint64_t address, std::uint64_t length, int* file, Shared* where) {
   // Under the lock to the end: the block may not go meanwhile.
   const std::lock_guard lock(mutex_);
-  const auto found = live_.find(address);
+  const auto found = holder(address, length);
   if (found == live_.end()) return CUDA_ERROR_INVALID_VALUE;
-  const Block& block = found->second;
+  const auto& [start, block] = *found;
   if (!is_small(block.size)) {
-    *where = {whole_chunks(block.size), 0, block.size, block.device};
-    return backing_.export_file(big_.at(address), file);
+    *where = {whole_chunks(block.size), address - start, length, block.device};
+    return backing_.export_file(big_.at(start), file);
   }
   const Device& gpu = devices_[block.device];
   const std::uint64_t chunk = gpu.small.region_of(address);
-  *where = {granularity_, address - chunk, block.size, block.device};
+  *where = {granularity_, address - chunk, length, block.device};
   return backing_.export_file(gpu.chunks.at(chunk), file);
 }
 

@@ -99,8 +99,9 @@ std::vector<std::int64_t> read_figures(Nvml& nvml, void* card) {
   return figures.take();
 }
 
-wire::DeviceUse use_of(Session& session, unsigned gpu) {
-  const Memory::Usage usage = session.memory().usage(gpu);
+wire::DeviceUse use_of(Session& session, unsigned gpu, std::uint64_t unused) {
+  Memory::Usage usage = session.memory().usage(gpu);
+  usage.free_bytes += std::min(unused, usage.total_bytes - usage.free_bytes);
   wire::DeviceUse use{usage.total_bytes, usage.free_bytes, {}, {}};
   // What is free inside our own chunks is free to this client, so it does not hold it.
   const std::uint64_t held = std::min(usage.total_bytes, session.ledger().held_by_all(gpu));
@@ -119,11 +120,12 @@ std::string driver_number(Nvml& nvml) {
   return function != nullptr && function(text, sizeof text - 1) == 0 ? text : "";
 }
 
-wire::LeaseReport::Reply report(Session& session, bool with_figures) {
+wire::LeaseReport::Reply report(Session& session, const std::vector<std::uint64_t>& unused,
+                                bool with_figures) {
   wire::LeaseReport::Reply reply;
   bool real = false;
   for (unsigned gpu = 0; gpu < session.gpus(); ++gpu) {
-    reply.devices.push_back(use_of(session, gpu));
+    reply.devices.push_back(use_of(session, gpu, gpu < unused.size() ? unused[gpu] : 0));
     if (!with_figures) continue;
     void* card = session.nvml().device(session.device(static_cast<std::int32_t>(gpu)));
     real = real || card != nullptr;
@@ -136,9 +138,10 @@ wire::LeaseReport::Reply report(Session& session, bool with_figures) {
 
 // Reading a card takes milliseconds: beside the calls of the client's other threads.
 void lease_report(Session& session, const wire::FrameHeader& request, const wire::LeaseReport& message) {
-  if (message.figures == 0) return session.answer(request, CUDA_SUCCESS, {encoded(report(session, false))});
-  session.detach(request, [&session, request] {
-    session.answer(request, CUDA_SUCCESS, {encoded(report(session, true))});
+  if (message.figures == 0)
+    return session.answer(request, CUDA_SUCCESS, {encoded(report(session, message.unused, false))});
+  session.detach(request, [&session, request, unused = message.unused] {
+    session.answer(request, CUDA_SUCCESS, {encoded(report(session, unused, true))});
   });
 }
 

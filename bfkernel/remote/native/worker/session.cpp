@@ -204,7 +204,9 @@ void Session::answer(const Request& request, CUresult result, std::initializer_l
   }
   // What the answer may tell the client to be over has brought its results.
   if (graphs_->slots().owes()) graphs_->slots().deliver(*connection_);
+  const bool idle = (request.flags & wire::kFlagIdle) != 0 && result == CUDA_SUCCESS && all_is_done();
   const wire::FrameHeader reply{.opcode = request.opcode,
+                                .flags = idle ? wire::kFlagIdle : std::uint16_t{0},
                                 .sequence = request.sequence,
                                 .result = result,
                                 .context = deferred_.exchange(CUDA_SUCCESS)};

@@ -124,6 +124,11 @@ class Session {
   unsigned gpus() const { return static_cast<unsigned>(devices_.size()); }
   // True where no work of the client's can be running on a GPU, as far as a few quick queries tell.
   bool gpu_is_idle();
+  // True where all is done that the GPUs were given. Queries every stream; any thread, and it leaves the
+  // thread's current context as it was.
+  bool all_is_done();
+  // Held while the driver ends a context: no stream of it is asked meanwhile.
+  std::mutex& endings() { return endings_mutex_; }
   // True where some stream of the client's is known to have work on a GPU. Queries all of them.
   bool gpu_is_at_work();
   // True where more frames wait: then this thread has better things to do than to wait for the GPU.
@@ -209,6 +214,7 @@ class Session {
   std::atomic<bool> failed_{false};
   std::atomic<std::uint32_t> deferred_{0};  // first error of posted calls since the last reply
 
+  std::mutex endings_mutex_;
   std::mutex contexts_mutex_;
   std::map<std::uint64_t, std::unique_ptr<Context>> contexts_;
   Context* current_ = nullptr;

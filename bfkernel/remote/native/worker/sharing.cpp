@@ -15,7 +15,7 @@ using wire::json::Object;
 using wire::json::Value;
 
 constexpr auto kAnswerLimit = std::chrono::seconds(10);
-constexpr std::size_t kMostEvents = 65536;  // named to other processes by one
+constexpr std::size_t kMostNamed = 65536;  // allocations, and events, that one process names to others
 
 constexpr const char* kMemory = "memory";
 constexpr const char* kEvent = "event";
@@ -47,17 +47,23 @@ wire::IpcHandle Sharing::name(std::uint64_t number, std::uint32_t what) const {
   return handle;
 }
 
-CUresult Sharing::name_memory(std::uint64_t address, wire::IpcHandle* handle) const {
+CUresult Sharing::name_memory(std::uint64_t address, std::uint64_t length, wire::IpcHandle* handle) {
   if (control_.name().empty()) return CUDA_ERROR_NOT_SUPPORTED;
-  const std::uint64_t block = memory_->block_at(address);
-  if (block == 0) return CUDA_ERROR_INVALID_VALUE;
-  *handle = name(block, wire::IpcHandle::kMemory);
+  const std::lock_guard lock(mutex_);
+  if (named_.size() >= kMostNamed && !named_.contains(address)) return CUDA_ERROR_OUT_OF_MEMORY;
+  named_[address] = length;
+  *handle = name(address, wire::IpcHandle::kMemory);
   return CUDA_SUCCESS;
+}
+
+void Sharing::forget_memory(std::uint64_t address) {
+  const std::lock_guard lock(mutex_);
+  named_.erase(address);
 }
 
 wire::IpcHandle Sharing::name_event(std::uint64_t id, const CUipcEventHandle& handle) {
   const std::lock_guard lock(mutex_);
-  if (events_.size() >= kMostEvents) events_.erase(events_.begin());  // the oldest
+  if (events_.size() >= kMostNamed) events_.erase(events_.begin());  // the oldest
   events_[id] = handle;
   return name(id, wire::IpcHandle::kEvent);
 }
@@ -142,6 +148,12 @@ bool Sharing::receive(const Value& message, wire::Fd file) {
   return true;
 }
 
+std::optional<std::uint64_t> Sharing::named(std::uint64_t address) {
+  const std::lock_guard lock(mutex_);
+  const auto found = named_.find(address);
+  return found == named_.end() ? std::nullopt : std::optional(found->second);
+}
+
 void Sharing::lend(const Value& question) {
   Object answer{{"lent", question["lend"].integer()}, {"for", question["for"].text()}, {"ok", false}};
   const std::uint64_t number = wire::parse_hex(question["number"].text());
@@ -149,7 +161,8 @@ void Sharing::lend(const Value& question) {
   if (question["what"].text() == kMemory) {
     Memory::Shared where;
     int opened = -1;
-    if (memory_->lend(number, &opened, &where) == CUDA_SUCCESS) {
+    const std::optional<std::uint64_t> length = named(number);
+    if (length && memory_->lend(number, *length, &opened, &where) == CUDA_SUCCESS) {
       file.reset(opened);
       answer["ok"] = true;
       answer["size"] = wire::hex(where.size);

@@ -27,8 +27,10 @@ class Sharing {
   // Once the memory exists and before the control line is read.
   void use(Memory& memory) { memory_ = &memory; }
 
-  // The names of a block and of an event for other processes.
-  CUresult name_memory(std::uint64_t address, wire::IpcHandle* handle) const;
+  // The names of an allocation, a part of a block, and of an event for other processes.
+  CUresult name_memory(std::uint64_t address, std::uint64_t length, wire::IpcHandle* handle);
+  // The allocation is no more: nobody opens it from here on.
+  void forget_memory(std::uint64_t address);
   wire::IpcHandle name_event(std::uint64_t id, const CUipcEventHandle& handle);
 
   // Maps another process's block. Opened again, it is found where it was.
@@ -56,6 +58,7 @@ class Sharing {
   // What the worker that the handle names says, or nothing where it is gone or says no.
   std::optional<Answer> ask(const wire::IpcHandle& handle);
   void lend(const wire::json::Value& question);
+  std::optional<std::uint64_t> named(std::uint64_t address);
 
   Control& control_;
   Memory* memory_ = nullptr;
@@ -63,6 +66,7 @@ class Sharing {
   std::condition_variable answered_;
   std::int64_t last_question_ = 0;
   std::map<std::int64_t, std::optional<Answer>> answers_;  // by question; empty: still open
+  std::map<std::uint64_t, std::uint64_t> named_;           // allocations: address → length
   std::map<std::uint64_t, CUipcEventHandle> events_;       // by the client's id
   std::mutex opened_mutex_;                                // taken before mutex_
   std::map<std::uint64_t, Opened> opened_;                 // by address

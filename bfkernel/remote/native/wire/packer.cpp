@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "worker/packer.h"
+#include "wire/packer.h"
 
 #include <iterator>
 
-namespace worker {
+namespace wire {
 
 void Packer::add_region(std::uint64_t base, std::uint64_t size) {
   regions_.emplace(base, size);
@@ -62,4 +62,4 @@ void Packer::drop_hole(std::map<std::uint64_t, std::uint64_t>::iterator hole) {
   holes_.erase(hole);
 }
 
-}  // namespace worker
+}  // namespace wire

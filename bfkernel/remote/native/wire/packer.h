@@ -7,7 +7,7 @@
 #include <set>
 #include <utility>
 
-namespace worker {
+namespace wire {
 
 // Best-fit room in regions of addresses: the smallest hole that is large enough, the lowest of equals.
 // Neighbouring holes grow together, never across the border of a region. It knows numbers only: what lies
@@ -39,4 +39,4 @@ class Packer {
   std::uint64_t free_ = 0;
 };
 
-}  // namespace worker
+}  // namespace wire

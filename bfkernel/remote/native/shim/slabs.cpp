@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shim/slabs.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "shim/background.h"
+#include "shim/capture.h"
+#include "shim/move.h"
+#include "shim/request.h"
+#include "wire/packer.h"
+
+namespace shim::slabs {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr uint64_t kAlignment = 512;  // bytes; what callers of cudaMalloc rely on
+// A grant without a block is kept for so long, and not where it is larger: others of the lease may need it.
+constexpr auto kKept = std::chrono::milliseconds(100);
+constexpr uint64_t kLargestKept = uint64_t{16} << 20;
+// With more than this at rest an allocation waits for the GPU, as the driver does at each free.
+constexpr uint64_t kMostResting = uint64_t{64} << 20;
+
+struct Block {
+  uint64_t size;
+  uint64_t taken_at;  // the latest request before that
+};
+struct Resting {
+  uint64_t address;
+  uint64_t size;
+  uint64_t freed_at;  // the latest request that may be using it
+};
+struct Grant {
+  uint64_t size = 0;
+  bool slab = false;  // of small blocks; else one block's
+  size_t blocks = 0;
+  Clock::time_point empty_since{};
+};
+
+// What one context was granted.
+struct Room {
+  std::map<uint64_t, Grant> grants;              // by address
+  std::map<uint64_t, Block> blocks;              // by address
+  wire::Packer small;                            // in the slabs
+  std::set<std::pair<uint64_t, uint64_t>> kept;  // size and address of grants for one block, without it
+  std::deque<Resting> resting;                   // in the order in which they were freed
+  uint64_t resting_bytes = 0;
+
+  Grant& grant_of(uint64_t address) { return std::prev(grants.upper_bound(address))->second; }
+};
+
+// Never destroyed: other threads may still call while the process ends.
+std::mutex& mutex = *new std::mutex;
+std::map<ContextObject*, Room>& rooms = *new std::map<ContextObject*, Room>;
+std::condition_variable& emptied = *new std::condition_variable;
+bool keeper_runs = false;
+uint64_t settled_through = 0;  // the latest request before the GPUs were last waited for here
+
+uint64_t round_up(uint64_t size, uint64_t step) { return (size + step - 1) / step * step; }
+
+Transport& transport() { return connection().transport(); }
+
+// What is asked for: rounded as the worker would, and the slab that it lies in, if it is small.
+struct Wanted {
+  uint64_t size;
+  std::optional<uint64_t> slab;
+};
+
+Wanted wanted(const ContextObject* context, uint64_t bytes) {
+  require(bytes <= UINT64_MAX / 2, CUDA_ERROR_OUT_OF_MEMORY);
+  const uint64_t slab = devices::info(context->visible_device).granularity_recommended;
+  const uint64_t size = round_up(bytes, kAlignment);
+  if (size < slab) return {size, slab};
+  return {round_up(size, slab), std::nullopt};
+}
+
+// ---- under the mutex
+
+void end_rest(Room& room, const Resting& block) {
+  if (room.grant_of(block.address).slab)
+    room.small.give(block.address, block.size);
+  else
+    room.kept.emplace(block.size, block.address);
+}
+
+template <class Ends>
+void end_rests(Room& room, Ends ends) {
+  std::erase_if(room.resting, [&](const Resting& block) {
+    if (!ends(block)) return false;
+    end_rest(room, block);
+    room.resting_bytes -= block.size;
+    --resting;
+    return true;
+  });
+}
+
+uint64_t hand_out(Room& room, uint64_t address, uint64_t size) {
+  ++room.grant_of(address).blocks;
+  room.blocks[address] = {size, transport().sent()};
+  return address;
+}
+
+std::optional<uint64_t> find(Room& room, const Wanted& wanted) {
+  if (!room.resting.empty()) {
+    const uint64_t through = std::max(transport().idle_through(), settled_through);
+    end_rests(room, [through](const Resting& block) { return block.freed_at <= through; });
+  }
+  if (wanted.slab) {
+    const auto address = room.small.take(wanted.size);
+    return address ? std::optional(hand_out(room, *address, wanted.size)) : std::nullopt;
+  }
+  const auto kept = room.kept.lower_bound({wanted.size, 0});
+  if (kept == room.kept.end() || kept->first != wanted.size) return std::nullopt;
+  const uint64_t address = kept->second;
+  room.kept.erase(kept);
+  return hand_out(room, address, wanted.size);
+}
+
+// Grants that have been without a block since `before` go back. What rests in them, the worker lets rest.
+void give_back(ContextObject* context, Room& room, Clock::time_point before) {
+  const auto goes = [&](const Grant& grant) { return grant.blocks == 0 && grant.empty_since <= before; };
+  end_rests(room, [&](const Resting& block) { return goes(room.grant_of(block.address)); });
+  std::erase_if(room.grants, [&](const auto& entry) {
+    const auto& [address, grant] = entry;
+    if (!goes(grant)) return false;
+    if (grant.slab) room.small.remove_region(address);
+    room.kept.erase({grant.size, address});
+    Request request(Opcode::MemFree, Context::any);
+    request.in_context(context);
+    request.fields(wire::MemFree{address});
+    request.post();
+    return true;
+  });
+}
+
+std::optional<Clock::time_point> empty_longest() {
+  std::optional<Clock::time_point> since;
+  for (const auto& [context, room] : rooms)
+    for (const auto& [address, grant] : room.grants)
+      if (grant.blocks == 0) since = std::min(grant.empty_since, since.value_or(grant.empty_since));
+  return since;
+}
+
+// A thread of our own, from the first grant on that is empty.
+void* keep(void*) {
+  std::unique_lock lock(mutex);
+  while (true) {
+    const auto since = empty_longest();
+    if (!since) {
+      emptied.wait(lock);
+      continue;
+    }
+    emptied.wait_until(lock, *since + kKept);
+    try {
+      for (auto& [context, room] : rooms) give_back(context, room, Clock::now() - kKept);
+    } catch (const Failure&) {
+      return nullptr;  // the connection has ended
+    }
+  }
+}
+
+// ---- not under the mutex
+
+std::optional<uint64_t> find(ContextObject* context, const Wanted& wanted) {
+  const std::lock_guard lock(mutex);
+  return find(rooms[context], wanted);
+}
+
+uint64_t ask(ContextObject* context, const Wanted& wanted) {
+  const unsigned ends = context->ends;
+  const uint64_t size = wanted.slab.value_or(wanted.size);
+  const uint64_t address = call(wire::MemAlloc{size}, Context::current, Deferred::keep).address;
+  const std::lock_guard lock(mutex);
+  require(context->ends == ends, CUDA_ERROR_CONTEXT_IS_DESTROYED);
+  Room& room = rooms[context];
+  room.grants[address] = {.size = size, .slab = wanted.slab.has_value()};
+  if (!wanted.slab) return hand_out(room, address, size);
+  room.small.add_region(address, size);
+  return hand_out(room, *room.small.take(wanted.size), wanted.size);
+}
+
+// Waits for the GPUs, if that ends the rest of anything.
+void end_all_rests() {
+  if (resting == 0 || capture::in_flight()) return;
+  const uint64_t sent = transport().sent();
+  move::settle();
+  const std::lock_guard lock(mutex);
+  settled_through = std::max(settled_through, sent);
+}
+
+bool rests_too_much(ContextObject* context) {
+  const std::lock_guard lock(mutex);
+  return rooms[context].resting_bytes > kMostResting;
+}
+
+void give_back_all() {
+  const std::lock_guard lock(mutex);
+  for (auto& [context, room] : rooms) give_back(context, room, Clock::now());
+}
+
+const bool registered = [] {
+  contexts::on_end([](ContextObject* context) {
+    const std::lock_guard lock(mutex);
+    const auto room = rooms.find(context);
+    if (room == rooms.end()) return;
+    resting -= room->second.resting.size();
+    rooms.erase(room);
+  });
+  return true;
+}();
+
+}  // namespace
+
+uint64_t take(ContextObject* context, uint64_t bytes) {
+  const Wanted block = wanted(context, bytes);
+  if (rests_too_much(context)) end_all_rests();
+  if (const auto found = find(context, block)) return *found;
+  try {
+    return ask(context, block);
+  } catch (const Failure& failure) {
+    if (failure.result != CUDA_ERROR_OUT_OF_MEMORY) throw;
+  }
+  end_all_rests();
+  if (const auto found = find(context, block)) return *found;
+  give_back_all();
+  // No slab: the worker may have a hole of its own that is large enough.
+  return ask(context, {block.size, std::nullopt});
+}
+
+void give(ContextObject* context, uint64_t address) {
+  const uint64_t sent = transport().sent();
+  const std::lock_guard lock(mutex);
+  Room& room = rooms[context];
+  const auto found = room.blocks.find(address);
+  if (found == room.blocks.end()) return;  // ended with its context
+  const Block block = found->second;
+  room.blocks.erase(found);
+  Grant& grant = room.grant_of(address);
+  --grant.blocks;
+  const Resting freed{address, block.size, sent};
+  if (block.taken_at == sent) {
+    end_rest(room, freed);
+  } else {
+    room.resting.push_back(freed);
+    room.resting_bytes += freed.size;
+    ++resting;
+  }
+  if (grant.blocks > 0) return;
+  if (grant.size > kLargestKept) return give_back(context, room, grant.empty_since = {});
+  grant.empty_since = Clock::now();
+  if (!keeper_runs) keeper_runs = start_background(keep, nullptr);
+  emptied.notify_one();
+}
+
+uint64_t unused(int device) {
+  const std::lock_guard lock(mutex);
+  uint64_t bytes = 0;
+  for (auto& [context, room] : rooms) {
+    if (context->device != device) continue;
+    bytes += room.small.free_bytes() + room.resting_bytes;
+    for (const auto& [size, address] : room.kept) bytes += size;
+  }
+  return bytes;
+}
+
+}  // namespace shim::slabs
