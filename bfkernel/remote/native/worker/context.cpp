@@ -60,7 +60,7 @@ std::vector<CUcontext> Session::context_handles() {
 void Session::add_context(std::unique_ptr<Context> context) {
   if (!context->green) {
     context->home = context->id;
-    context->uploads = std::make_shared<UploadRing>(driver_);
+    context->uploads = std::make_shared<UploadPieces>(driver_);
     context->events = std::make_shared<EventPool>(driver_);
   }
   const std::lock_guard lock(contexts_mutex_);

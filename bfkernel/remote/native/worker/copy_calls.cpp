@@ -21,15 +21,15 @@ CUstream stream_of(Session& session, std::uint64_t id) {
 constexpr std::size_t kCopyPrefix = 8 + 8 + 1 + 8;
 
 CUresult upload(Session& session, std::uint64_t destination, CUstream stream, std::size_t size) {
-  UploadRing& ring = *session.current().uploads;
+  UploadPieces& pieces = *session.current().uploads;
   while (size > 0) {
-    const UploadRing::Room room = ring.room(size);
+    const UploadPieces::Room room = pieces.room(size);
     session.connection().read(room.data, room.size);
     const CUresult result =
         call(session.driver().cuMemcpyHtoDAsync_v2, destination, room.data, room.size, stream);
     if (result != CUDA_SUCCESS) return result;
-    ring.commit(room.size, stream);
-    if (session.graphs().capturing()) ring.seal();
+    pieces.commit(room.size, stream);
+    if (session.graphs().capturing()) pieces.seal();
     destination += room.size;
     size -= room.size;
   }

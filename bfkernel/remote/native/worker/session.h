@@ -65,9 +65,9 @@ struct Context {
   CUcontext handle = nullptr;
   unsigned device = 0;
   bool primary = false;
-  std::uint64_t cost = 0;               // bytes charged to the lease for the context itself
-  std::shared_ptr<UploadRing> uploads;  // a green context's are those of the primary one
-  std::shared_ptr<EventPool> events;    // lanes hold it beyond the context's end
+  std::uint64_t cost = 0;                 // bytes charged to the lease for the context itself
+  std::shared_ptr<UploadPieces> uploads;  // a green context's are those of the primary one
+  std::shared_ptr<EventPool> events;      // lanes hold it beyond the context's end
 };
 
 // One pool of cuMemPoolCreate, or a device's default pool. What it holds, Memory counts.

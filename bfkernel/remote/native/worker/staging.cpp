@@ -32,25 +32,23 @@ void PinnedMemory::pin(unsigned ended_contexts) {
   call(driver_.cuMemHostRegister_v2, data_, size_, CU_MEMHOSTREGISTER_PORTABLE);
 }
 
-UploadRing::~UploadRing() {
-  for (Buffer& buffer : buffers_) clear(buffer);
-  for (Buffer& buffer : aside_) clear(buffer);
+UploadPieces::~UploadPieces() {
   if (abandoned_) return;
+  busy_.push_back(std::move(filling_));
+  for (const Piece& piece : busy_)
+    for (const Use& use : piece.uses) call(driver_.cuEventDestroy_v2, use.event);
   for (CUevent event : spare_events_) call(driver_.cuEventDestroy_v2, event);
 }
 
-UploadRing::Room UploadRing::room(std::size_t wanted) {
-  if (buffers_[at_].used == kSize) advance();
-  Buffer& buffer = buffers_[at_];
-  if (!buffer.memory) buffer.memory = std::make_unique<PinnedMemory>(driver_, kSize);
-  return {buffer.memory->data() + buffer.used, std::min(wanted, kSize - buffer.used)};
+UploadPieces::Room UploadPieces::room(std::size_t wanted) {
+  if (filling_.data == nullptr || filling_.used == kSize) advance();
+  return {filling_.data + filling_.used, std::min(wanted, kSize - filling_.used)};
 }
 
-void UploadRing::commit(std::size_t size, CUstream stream) {
-  Buffer& buffer = buffers_[at_];
+void UploadPieces::commit(std::size_t size, CUstream stream) {
   // Copies start at multiples of a cache line, for the sake of the DMA engine.
-  buffer.used = std::min(kSize, (buffer.used + size + 63) & ~std::size_t{63});
-  const bool known = std::any_of(buffer.uses.begin(), buffer.uses.end(),
+  filling_.used = std::min(kSize, (filling_.used + size + 63) & ~std::size_t{63});
+  const bool known = std::any_of(filling_.uses.begin(), filling_.uses.end(),
                                  [&](const Use& use) { return use.stream == stream && !use.recorded; });
   if (known) return;
   CUevent event = nullptr;
@@ -60,56 +58,62 @@ void UploadRing::commit(std::size_t size, CUstream stream) {
   } else {
     call(driver_.cuEventCreate, &event, static_cast<unsigned>(CU_EVENT_DISABLE_TIMING));
   }
-  buffer.uses.push_back({stream, event, false});
+  filling_.uses.push_back({stream, event, false});
 }
 
-void UploadRing::forget(CUstream stream) {
-  for (Use& use : buffers_[at_].uses) {
+void UploadPieces::forget(CUstream stream) {
+  for (Use& use : filling_.uses) {
     if (use.stream == stream) record(use);
   }
 }
 
-void UploadRing::seal() {
-  for (Use& use : buffers_[at_].uses) record(use);
+void UploadPieces::seal() {
+  for (Use& use : filling_.uses) record(use);
 }
 
-void UploadRing::record(Use& use) {
+void UploadPieces::record(Use& use) {
   if (!use.recorded) call(driver_.cuEventRecord, use.event, use.stream);
   use.recorded = true;
 }
 
-void UploadRing::advance() {
-  for (Use& use : buffers_[at_].uses) record(use);
-  at_ = (at_ + 1) % kBuffers;
-  Buffer& buffer = buffers_[at_];
-  if (HostFunctions::in_use() && !ready(buffer)) return set_aside(buffer);
-  for (const Use& use : buffer.uses) call(driver_.cuEventSynchronize, use.event);
-  clear(buffer);
+void UploadPieces::advance() {
+  seal();
+  if (filling_.data != nullptr) busy_.push_back(std::exchange(filling_, {}));
+  while (!busy_.empty() && ready(busy_.front())) collect(busy_.begin());
+  if (free_.empty() && !grow()) collect_ready();
+  filling_ = std::move(free_.back());
+  free_.pop_back();
 }
 
-bool UploadRing::ready(const Buffer& buffer) const {
-  return std::none_of(buffer.uses.begin(), buffer.uses.end(), [this](const Use& use) {
+// More pieces: false where there are enough.
+bool UploadPieces::grow() {
+  if (pinned_.size() >= (HostFunctions::in_use() ? kMostPinnedWithHostFunctions : kMostPinned)) return false;
+  pinned_.push_back(std::make_unique<PinnedMemory>(driver_, kPinnedAtOnce));
+  for (std::size_t at = 0; at < kPinnedAtOnce; at += kSize)
+    free_.push_back({pinned_.back()->data() + at, 0, {}});
+  return true;
+}
+
+bool UploadPieces::ready(const Piece& piece) const {
+  return std::none_of(piece.uses.begin(), piece.uses.end(), [this](const Use& use) {
     return call(driver_.cuEventQuery, use.event) == CUDA_ERROR_NOT_READY;
   });
 }
 
-void UploadRing::clear(Buffer& buffer) {
-  for (const Use& use : buffer.uses) spare_events_.push_back(use.event);
-  buffer.uses.clear();
-  buffer.used = 0;
+// At least one piece: one of another stream than the oldest, if the GPU is done with any, else the oldest.
+void UploadPieces::collect_ready() {
+  auto piece = std::find_if(busy_.begin(), busy_.end(), [this](const Piece& one) { return ready(one); });
+  if (piece == busy_.end()) {
+    piece = busy_.begin();
+    for (const Use& use : piece->uses) call(driver_.cuEventSynchronize, use.event);
+  }
+  collect(piece);
 }
 
-// What the GPU waits for may need another call of the client's, so this thread does not wait for the GPU: it
-// takes another buffer. What is set aside has a limit, and beyond that there is nothing but to wait.
-void UploadRing::set_aside(Buffer& buffer) {
-  auto done = std::find_if(aside_.begin(), aside_.end(), [this](const Buffer& one) { return ready(one); });
-  if (done == aside_.end() && aside_.size() == kMostAside) {
-    for (const Use& use : aside_.front().uses) call(driver_.cuEventSynchronize, use.event);
-    done = aside_.begin();
-  }
-  if (done == aside_.end()) done = aside_.emplace(aside_.end());
-  clear(*done);
-  std::swap(*done, buffer);
+void UploadPieces::collect(std::deque<Piece>::iterator piece) {
+  for (const Use& use : piece->uses) spare_events_.push_back(use.event);
+  free_.push_back({piece->data, 0, {}});
+  busy_.erase(piece);
 }
 
 CUevent EventPool::take() {

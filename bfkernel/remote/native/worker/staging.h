@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -36,15 +36,17 @@ class PinnedMemory {
   unsigned pinned_at_ = 0;
 };
 
-// The way of bytes from the socket to the device, for one context. Buffers are filled one after the other;
-// while the GPU copies out of one, the next is filled. Used by the session's thread only.
-class UploadRing {
+// The way of bytes from the socket to the device, for one context: pieces of pinned memory that are filled
+// one after the other while the GPU copies out of others. Of the pieces that it is done with the latest is
+// filled next, since that one is still in the processor's cache: so a large copy touches memory twice, not
+// four times. Used by the session's thread only.
+class UploadPieces {
  public:
-  explicit UploadRing(const DriverTable& driver) : driver_(driver) {}
-  ~UploadRing();
+  explicit UploadPieces(const DriverTable& driver) : driver_(driver) {}
+  ~UploadPieces();
 
-  // Room for at most `wanted` bytes, at least one, whose copy goes to `stream`. Waits until the GPU is done
-  // with what was there. Fill it, submit the copy, then call commit().
+  // Room for at most `wanted` bytes, at least one, whose copy goes to `stream`. Waits for the GPU when all
+  // pieces are in use. Fill it, submit the copy, then call commit().
   struct Room {
     std::byte* data;
     std::size_t size;
@@ -60,31 +62,34 @@ class UploadRing {
   void abandon() { abandoned_ = true; }
 
  private:
-  static constexpr std::size_t kBuffers = 3;
-  static constexpr std::size_t kSize = 4 << 20;
-  static constexpr std::size_t kMostAside = 64;
+  static constexpr std::size_t kSize = 256 << 10;  // of a piece: fits a second-level cache
+  static constexpr std::size_t kPinnedAtOnce = 4 << 20;
+  static constexpr std::size_t kMostPinned = 3;  // times kPinnedAtOnce
+  // What the GPU waits for may need another call of the program's: then uploads had better not wait for it.
+  static constexpr std::size_t kMostPinnedWithHostFunctions = 64;
 
   struct Use {
     CUstream stream;
     CUevent event;
     bool recorded;
   };
-  struct Buffer {
-    std::unique_ptr<PinnedMemory> memory;
-    std::vector<Use> uses;
+  struct Piece {
+    std::byte* data = nullptr;
     std::size_t used = 0;
+    std::vector<Use> uses;
   };
   void record(Use& use);
   void advance();
-  bool ready(const Buffer& buffer) const;
-  void clear(Buffer& buffer);
-  void set_aside(Buffer& buffer);
+  bool grow();
+  bool ready(const Piece& piece) const;
+  void collect_ready();
+  void collect(std::deque<Piece>::iterator piece);
 
   const DriverTable& driver_;
-  std::array<Buffer, kBuffers> buffers_;
-  std::size_t at_ = 0;
-  // Full ones that the GPU is not done with, in a program whose GPU may have to wait for the program.
-  std::vector<Buffer> aside_;
+  std::vector<std::unique_ptr<PinnedMemory>> pinned_;
+  Piece filling_;
+  std::deque<Piece> busy_;   // in the order in which they were filled
+  std::vector<Piece> free_;  // the last was in use last
   std::vector<CUevent> spare_events_;
   bool abandoned_ = false;
 };
