@@ -3,12 +3,12 @@
 
     python benchmarks/hub_class.py [--students 100] [--over 40]
 
-The Hub, its proxy, its database, its logins, the pool and the provisioner are real, and so is every process; the
-servers and the kernels are light (`benchmarks/light/jupyterhub_config.py` says how), because a hundred starts of
-JupyterLab and of IPython would be what is measured. Students arrive evenly over 40 s (``--over 0``: all at once).
-Each starts a "GPU 0.02" and a plain kernel, in turns the one or the other first, while all others do the same; and
-then, one student at a time, both again. Ready is when the kernel has answered ``kernel_info`` through the Hub's
-proxy. Results go to benchmarks/results/hub_class.json.
+The Hub, its proxy, its database, its logins, the pool and the provisioner are real, and so is every
+process; the servers and the kernels are light (`benchmarks/light/jupyterhub_config.py` says how), because a
+hundred starts of JupyterLab and of IPython would be what is measured. Students arrive evenly over 40 s
+(``--over 0``: at once). Each starts a "GPU 0.02" and a plain kernel, in turns the one or the other first,
+while the others do the same; and then, one student at a time, both again. Ready is when the kernel has
+answered ``kernel_info`` through the Hub's proxy. Results go to benchmarks/results/hub_class.json.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ class Student:
         return dict(answer.json()) if answer.content else {}
 
     def _xsrf(self) -> str:
-        path = f"/user/{self.name}/"
-        found = [cookie.value for cookie in self._http.cookies.jar if (cookie.name, cookie.path) == ("_xsrf", path)]
+        wanted = ("_xsrf", path := f"/user/{self.name}/")
+        found = [cookie.value for cookie in self._http.cookies.jar if (cookie.name, cookie.path) == wanted]
         assert found, f"no XSRF cookie of {path}"
         return str(found[0])
 
@@ -126,13 +126,14 @@ class Student:
                 request_timeout=LIMIT_S,
             )
         )
-        header = {"msg_id": uuid.uuid4().hex, "msg_type": "kernel_info_request", "session": "a", "username": ""}
+        asked = uuid.uuid4().hex
+        header = {"msg_id": asked, "msg_type": "kernel_info_request", "session": "a", "username": ""}
         empty = {"parent_header": {}, "metadata": {}, "content": {}, "buffers": []}
         message = {"header": {**header, "version": "5.3", "date": ""}, "channel": "shell", **empty}
         await socket.write_message(json.dumps(message))
         while (answer := await asyncio.wait_for(socket.read_message(), LIMIT_S)) is not None:
             heard = json.loads(answer)
-            if heard["msg_type"] == "kernel_info_reply" and heard["parent_header"]["msg_id"] == header["msg_id"]:
+            if (heard["msg_type"], heard["parent_header"].get("msg_id")) == ("kernel_info_reply", asked):
                 break
         socket.close()
 
@@ -197,12 +198,12 @@ async def measure(hub: Hub, names: list[str], over_s: float) -> Json:
 def cpu_s(hub: int) -> dict[str, float]:
     """Return the CPU seconds that the Hub and the processes below it have used, by what they are."""
     words = {"kernel.py": "kernels", "forking": "servers", "proxy": "proxy", "bfkernel": "pool and service"}
-    used = {"this client": time.process_time()}
+    used = {"this client": time.process_time(), "hub": 0.0}
     for process in (psutil.Process(hub), *psutil.Process(hub).children(recursive=True)):
         with contextlib.suppress(psutil.NoSuchProcess):
             command, times = " ".join(process.cmdline()), process.cpu_times()
-            kind = next((kind for word, kind in words.items() if word in command.replace(str(HERE), "")), "hub")
-            kind = "hub" if process.pid == hub else kind
+            found = [kind for word, kind in words.items() if word in command and process.pid != hub]
+            kind = found[0] if found else "hub"
             used[kind] = used.get(kind, 0.0) + times.user + times.system
     return used
 

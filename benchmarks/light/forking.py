@@ -40,8 +40,8 @@ class ForkingSpawner(SimpleLocalProcessSpawner):
 
 def serve(path: str) -> None:
     """Fork a server for each line that comes, until the Hub is gone."""
-    # What any server imports by its first plain kernel, and with the kernelspecs what bfkernel does at its start.
-    import IPython.paths
+    # What any server imports by its first plain kernel, and with the kernelspecs what bfkernel does.
+    import IPython.paths  # noqa: F401
     import psutil  # noqa: F401
     from jupyterhub.singleuser import extension
 

@@ -6,6 +6,8 @@ imports, and with no extension but JupyterHub's (no JupyterLab). A kernel is a p
 ``kernel_info``, and cannot do more: see `kernel.py`.
 """
 
+# ruff: noqa: F821
+
 import os
 import subprocess
 import sys
@@ -19,12 +21,15 @@ from benchmarks.light.forking import ForkingSpawner, socket_path  # noqa: E402
 
 __file__ = str(EXAMPLE)
 c.JupyterHub.services = [{"name": "tests", "api_token": os.environ["TESTS_API_TOKEN"]}]
-c.JupyterHub.load_roles = [{"name": "tests", "services": ["tests"], "scopes": ["admin:users", "admin:servers"]}]
+c.JupyterHub.load_roles = [{"name": "tests", "services": ["tests"], "scopes": ["admin:users"]}]
 exec(compile(EXAMPLE.read_text(), EXAMPLE, "exec"))
 
 c.JupyterHub.load_groups = {"course-a": {"users": os.environ["LIGHT_STUDENTS"].split()}, "course-b": {}}
 c.JupyterHub.spawner_class = ForkingSpawner
-c.Spawner.args = ["--allow-root", "--ServerApp.kernel_spec_manager_class=benchmarks.light.kernels.LightKernels"]
+c.Spawner.args = [
+    "--allow-root",
+    "--ServerApp.kernel_spec_manager_class=benchmarks.light.kernels.LightKernels",
+]
 c.Spawner.environment["JUPYTERHUB_SINGLEUSER_LOAD_OTHER_EXTENSIONS"] = "0"
 # The class is what is measured, and not at which instant the Hub gives up on it.
 c.Spawner.start_timeout = c.Spawner.http_timeout = 300

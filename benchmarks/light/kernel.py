@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A kernel that answers ``kernel_info`` and ``shutdown``, over Jupyter's protocol: ``kernel.py PACKAGES FILE``."""
+"""A kernel that answers ``kernel_info`` and ``shutdown``: ``kernel.py PACKAGES CONNECTION_FILE``."""
 
 import hashlib
 import hmac
@@ -11,7 +11,7 @@ import time
 import uuid
 
 sys.path.append(sys.argv[1])
-import zmq  # noqa: E402
+import zmq
 
 _INFO = {
     "status": "ok",

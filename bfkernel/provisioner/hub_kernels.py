@@ -18,6 +18,7 @@ from traitlets import Instance, Type, default
 
 from bfkernel.remote.client.size import Size
 
+from . import provisioner  # noqa: F401 (imported when the server starts, and not when its first kernel does)
 from .kernelspec import LOGO_DIR, kernel_json
 
 SIZES_VARIABLE = "BFKERNEL_SIZES"

@@ -9,8 +9,10 @@ import secrets
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 from contextlib import AbstractContextManager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,7 @@ class Hub:
             "BFKERNEL_EXAMPLE_TTL_S": str(TTL_S),
             "BFKERNEL_EXAMPLE_POLL_S": str(POLL_S),
             "TESTS_API_TOKEN": token,
+            "TESTS_CULLER_TOKEN": secrets.token_hex(16),
             "TESTS_EXAMPLE": "local",
         }
 
@@ -170,6 +173,16 @@ class Hub:
         """Set a group's property ``bfkernel``, as the Hub's admin page does."""
         self.api("PUT", f"/groups/{group}/properties", json={"bfkernel": value})
 
+    def start_culler(self, timeout_s: int) -> subprocess.Popen[str]:
+        """Start jupyterhub-idle-culler, which stops servers that nobody has used for so long."""
+        return self._processes.start(
+            [
+                *(sys.executable, "-m", "jupyterhub_idle_culler"),
+                *("--cull-every=2", f"--timeout={timeout_s}", f"--url={self.api_url}"),
+            ],
+            {**self.environment, "JUPYTERHUB_API_TOKEN": self.environment["TESTS_CULLER_TOKEN"]},
+        )
+
     def remember_children(self) -> None:
         self._processes.remember_children()
 
@@ -189,6 +202,12 @@ class Student:
         assert answer.status_code in (201, 202), answer.text
         eventually(self._answers, LIMIT_S, f"the server of {self.name}")
         self._hub.remember_children()
+
+    def use_server(self) -> None:
+        """Tell the Hub that somebody works, as the server does by itself every few minutes."""
+        now = datetime.now(timezone.utc).isoformat()
+        body = {"last_activity": now, "servers": {"": {"last_activity": now}}}
+        self._hub.api("POST", f"/users/{self.name}/activity", json=body)
 
     def stop_server(self) -> None:
         self._hub.api("DELETE", f"/users/{self.name}/server")

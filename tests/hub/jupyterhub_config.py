@@ -10,14 +10,22 @@ SCOPES = [
     *("admin:users", "admin:servers", "admin:groups", "tokens", "access:servers"),
     *("list:services", "read:roles", "read:metrics"),
 ]
+# As jupyterhub-idle-culler asks for them; the test that is about it runs it.
+CULLER_SCOPES = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
 
 
 def note_start(spawner):
     (Path(os.environ["BFKERNEL_EXAMPLE_STATE"]) / f"started-{spawner.user.name}").touch()
 
 
-c.JupyterHub.services = [{"name": "tests", "api_token": os.environ["TESTS_API_TOKEN"]}]
-c.JupyterHub.load_roles = [{"name": "tests", "services": ["tests"], "scopes": SCOPES}]
+c.JupyterHub.services = [
+    {"name": "tests", "api_token": os.environ["TESTS_API_TOKEN"]},
+    {"name": "culler", "api_token": os.environ["TESTS_CULLER_TOKEN"]},
+]
+c.JupyterHub.load_roles = [
+    {"name": "tests", "services": ["tests"], "scopes": SCOPES},
+    {"name": "culler", "services": ["culler"], "scopes": CULLER_SCOPES},
+]
 c.Spawner.pre_spawn_hook = note_start
 
 __file__ = str(EXAMPLE)

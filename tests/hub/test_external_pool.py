@@ -7,16 +7,17 @@ import pytest
 
 from tests.waiting import eventually
 
+from .conftest import VERSIONS
 from .hub_harness import LIMIT_S, Hub, Student
 from .hubs import hub_on, pool_with_agents
 
 pytestmark = pytest.mark.timeout(500)
 
 
-@pytest.fixture
-def hub(tmp_path, postgres):
+@pytest.fixture(params=VERSIONS)
+def hub(request, tmp_path, postgres):
     """The example: a pool on PostgreSQL, two agents."""
-    with hub_on(tmp_path) as (hub, processes):
+    with hub_on(tmp_path, request.param) as (hub, processes):
         database = f"--database-url={postgres.new_database()}"
         url, token_file = pool_with_agents(hub, processes, tmp_path, database, agents=("gpu1", "gpu2"))
         hub.use_pool(url, token_file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import psutil
 import pytest
@@ -14,6 +15,8 @@ from tests.waiting import eventually
 from .hub_harness import LIMIT_S, POLL_S, TTL_S, Hub, Student
 
 pytestmark = pytest.mark.timeout(400)
+
+IDLE_S = 10
 
 
 @pytest.fixture
@@ -48,6 +51,19 @@ def wait_until_back(hub: Hub, student: Student, limit_s: float) -> None:
 def test_the_hub_stops_a_server(hub, anna):
     anna.stop_server()
     assert hub.leases_of(anna.name) == [], "the hook gives the share back before the Hub calls it stopped"
+
+
+def test_the_hub_culls_an_idle_server(hub, anna, neighbour):
+    neighbour.use_server()
+    culler = hub.start_culler(IDLE_S)
+
+    def back() -> bool:
+        neighbour.use_server()
+        time.sleep(0.5)
+        return not hub.leases_of(anna.name)
+
+    eventually(back, IDLE_S + LIMIT_S, f"the end of {anna.name}'s lease")
+    culler.terminate()
 
 
 def test_a_user_is_deleted_while_a_kernel_runs(hub, anna):

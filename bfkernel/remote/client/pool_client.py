@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import httpcore  # noqa: F401 (httpx imports it with its first client, which is when a kernel starts)
 import httpx
 
 from bfkernel import __version__
