@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 NATIVE_SOURCES := CMakeLists.txt $(shell find bfkernel/remote/native bfkernel/remote/cuda -name '*.cpp' -o -name '*.h' -o -name '*.spec' -o -name '*.py' -o -name CMakeLists.txt -o -name '*.map' 2>/dev/null)
 CPP_FILES := $(shell git ls-files -co --exclude-standard 'bfkernel/**/*.cpp' 'bfkernel/**/*.h' 'tests/native/**/*.cpp' 'tests/native/**/*.h' 2>/dev/null)
 
-.PHONY: FORCE help demo test chaos bench-pool test-slow test-sanitize lint format bench lab labextension clean build numba-suite test-frameworks gpu-check gpu-wheels hub test-hub
+.PHONY: FORCE help demo test chaos bench-pool bench-hub test-slow test-sanitize lint format bench lab labextension clean build numba-suite test-frameworks gpu-check gpu-wheels hub test-hub
 
 help:                ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -61,6 +61,9 @@ bench: build         ## what a launch, a synchronisation and a copy cost, beside
 bench-pool: build    ## grants and releases a second, and latency with thousands of leases
 	$(BIN)/python benchmarks/pool.py
 	$(BIN)/python benchmarks/pool_core.py
+
+bench-hub: build .hub-node/.ready ## a class of a hundred logs in at a JupyterHub and starts kernels (3 minutes)
+	$(BIN)/python benchmarks/hub_class.py
 
 HUB_CONFIG ?= examples/local/jupyterhub_config.py
 hub: build .hub-node/.ready ## a JupyterHub with two courses on an emulated GPU; Ctrl-C ends it
