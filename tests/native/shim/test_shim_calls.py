@@ -30,6 +30,7 @@ def counted(leased: Run, program: str, *arguments: str) -> tuple[int, int]:
     [
         "copies.py",
         "copies_3d.py",
+        "copies_behind_kernels.py",
         "synchronisations.py",
         "threads.py",
         "forks.py",

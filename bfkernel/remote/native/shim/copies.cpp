@@ -19,7 +19,7 @@
 namespace shim::copies {
 namespace {
 
-constexpr size_t kChunksInFlight = 4;
+constexpr size_t kChunksInFlight = 64;
 
 CUdeviceptr address_of(const void* pointer) { return reinterpret_cast<CUdeviceptr>(pointer); }
 
@@ -76,7 +76,7 @@ void to_host(void* destination, uint64_t source, uint64_t size, CUstream stream,
     in_flight.pop_front();
   };
   for (uint64_t done = 0; done < size && result == CUDA_SUCCESS;) {
-    const uint64_t step = std::min(size - done, wire::kCopyChunk);
+    const uint64_t step = std::min(size - done, wire::kDownloadChunk);
     if (in_flight.size() == kChunksInFlight) finish_first();
     request_chunk(in_flight.emplace_back(), bytes + done,
                   {source + done, step, stream_id, static_cast<uint8_t>(order)});

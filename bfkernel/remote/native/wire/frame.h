@@ -13,8 +13,10 @@ static_assert(std::endian::native == std::endian::little,
 
 inline constexpr uint32_t kProtocolVersion = 1;
 inline constexpr uint64_t kMaxPayload = (uint64_t{1} << 30) + (uint64_t{64} << 10);
-inline constexpr uint64_t kCopyChunk = uint64_t{16}
-                                       << 20;  // copies are split into frames of at most this many bytes
+// Copies are split into frames of at most this many bytes. To the host they are shorter: the worker sends a
+// chunk when the GPU has copied all of it, and had better find it in its cache.
+inline constexpr uint64_t kCopyChunk = uint64_t{16} << 20;
+inline constexpr uint64_t kDownloadChunk = uint64_t{1} << 20;
 
 inline constexpr uint16_t kFlagWaiting = 1;
 // Request: whether the GPUs are idle is asked as well. Reply: they are, so that all that came before is done.

@@ -135,33 +135,37 @@ void EventPool::give(CUevent event) {
   spare_.push_back(event);
 }
 
+DownloadBuffers::Kept* DownloadBuffers::kept_for(std::size_t size) {
+  const auto found =
+      std::find_if(kept_.begin(), kept_.end(), [size](const Kept& kept) { return size <= kept.size; });
+  return found == kept_.end() ? nullptr : &*found;
+}
+
 std::unique_ptr<PinnedMemory> DownloadBuffers::take(std::size_t size) {
   const unsigned ended_contexts = ended_contexts_;
-  if (size > kLarge) return std::make_unique<PinnedMemory>(driver_, size, ended_contexts);
-  const bool small = size <= kSmall;
-  auto& kept = small ? small_ : large_;
-  std::size_t& count = small ? small_count_ : large_count_;
-  const std::size_t large = HostFunctions::in_use() ? kMostLargeWithHostFunctions : kMostLarge;
-  const std::size_t most = small ? kMostSmall : large;
+  Kept* kept = kept_for(size);
+  if (kept == nullptr) return std::make_unique<PinnedMemory>(driver_, size, ended_contexts);
+  const std::size_t most = HostFunctions::in_use() ? kept->most_with_host_functions : kept->most;
   std::unique_lock lock(mutex_);
-  back_.wait(lock, [&] { return !kept.empty() || count < most; });
-  if (!kept.empty()) {
-    auto buffer = std::move(kept.back());
-    kept.pop_back();
+  back_.wait(lock, [&] { return !kept->idle.empty() || kept->count < most; });
+  if (!kept->idle.empty()) {
+    auto buffer = std::move(kept->idle.back());
+    kept->idle.pop_back();
     lock.unlock();
     buffer->pin(ended_contexts);
     return buffer;
   }
-  ++count;
+  ++kept->count;
   lock.unlock();
-  return std::make_unique<PinnedMemory>(driver_, small ? kSmall : kLarge, ended_contexts);
+  return std::make_unique<PinnedMemory>(driver_, kept->size, ended_contexts);
 }
 
 void DownloadBuffers::give(std::unique_ptr<PinnedMemory> buffer) {
-  if (buffer->size() > kLarge) return;
+  Kept* kept = kept_for(buffer->size());
+  if (kept == nullptr) return;
   const std::lock_guard lock(mutex_);
-  (buffer->size() <= kSmall ? small_ : large_).push_back(std::move(buffer));
-  back_.notify_one();
+  kept->idle.push_back(std::move(buffer));
+  back_.notify_all();
 }
 
 }  // namespace worker

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
@@ -10,6 +11,7 @@
 #include <mutex>
 #include <vector>
 
+#include "wire/frame.h"
 #include "worker/driver.h"
 
 namespace worker {
@@ -119,17 +121,21 @@ class DownloadBuffers {
   void note_ended_context() { ++ended_contexts_; }
 
  private:
-  static constexpr std::size_t kSmall = 64 << 10;
-  static constexpr std::size_t kLarge = 16 << 20;  // wire::kCopyChunk; what is larger is not kept
-  static constexpr std::size_t kMostLarge = 4;
-  static constexpr std::size_t kMostLargeWithHostFunctions = 64;
-  static constexpr std::size_t kMostSmall = 1024;
+  struct Kept {
+    std::size_t size;  // of each buffer
+    std::size_t most;
+    std::size_t most_with_host_functions;
+    std::size_t count = 0;
+    std::vector<std::unique_ptr<PinnedMemory>> idle;  // the last was in use last, and may still be cached
+  };
+  Kept* kept_for(std::size_t size);
 
   const DriverTable& driver_;
   std::mutex mutex_;
   std::condition_variable back_;
-  std::vector<std::unique_ptr<PinnedMemory>> small_, large_;
-  std::size_t small_count_ = 0, large_count_ = 0;
+  // What is larger is not kept.
+  std::array<Kept, 3> kept_{Kept{64 << 10, 1024, 1024}, Kept{wire::kDownloadChunk, 64, 256},
+                            Kept{wire::kCopyChunk, 4, 64}};
   std::atomic<unsigned> ended_contexts_{0};
 };
 

@@ -12,6 +12,8 @@ import sys
 import time
 
 from driver import (
+    LATE,
+    WRITE_LATE,
     Address,
     Handle,
     Size,
@@ -23,6 +25,7 @@ from driver import (
     free_bytes,
     function,
     launch,
+    new_stream,
     start,
 )
 
@@ -30,23 +33,8 @@ MIB = 1 << 20
 SMALL, LARGE = 1 << 16, 5 * MIB
 OUT_OF_MEMORY, INVALID_VALUE = 2, 1
 KEPT_S = 0.1  # how long an empty grant stays with the process
-WRITE_LATE = b"""
-.version 7.0
-.target sm_70
-.address_size 64
-.visible .entry write_late(.param .u64 data, .param .u32 rounds)
-{
-  .reg .pred p; .reg .b32 r<3>; .reg .b64 d1;
-  ld.param.u64 d1, [data]; ld.param.u32 r1, [rounds]; mov.u32 r2, 0;
-MORE:
-  add.u32 r2, r2, 1; setp.lt.u32 p, r2, r1; @p bra MORE;
-  st.global.u32 [d1], r2;
-  ret;
-}
-"""
-LATE = 10_000_000
 
-context = start()
+start()
 
 
 def free(address: Address) -> None:
@@ -85,8 +73,7 @@ def blocks_do_not_overlap() -> None:
 
 def memory_in_use_is_not_handed_out_again() -> None:
     """Natively a free waits for the kernel that writes the block late."""
-    kernel, stream = function("write_late", WRITE_LATE), Handle()
-    call("cuStreamCreate", ctypes.byref(stream), 1)
+    kernel, stream = function("write_late", WRITE_LATE), new_stream()
     for size in (SMALL, LARGE):
         block = allocate(size)
         assert launch(kernel, 1, 1, block, ctypes.c_uint32(LATE), stream=stream) == 0

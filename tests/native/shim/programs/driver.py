@@ -33,6 +33,23 @@ PTX = b"""
 }
 """
 
+# Takes a while, a good tenth of a second for LATE rounds on an emulated GPU, and then writes how long it was.
+WRITE_LATE = b"""
+.version 7.0
+.target sm_70
+.address_size 64
+.visible .entry write_late(.param .u64 data, .param .u32 rounds)
+{
+  .reg .pred p; .reg .b32 r<3>; .reg .b64 d1;
+  ld.param.u64 d1, [data]; ld.param.u32 r1, [rounds]; mov.u32 r2, 0;
+MORE:
+  add.u32 r2, r2, 1; setp.lt.u32 p, r2, r1; @p bra MORE;
+  st.global.u32 [d1], r2;
+  ret;
+}
+"""
+LATE = 10_000_000
+
 
 class Error(Exception):
     def __init__(self, name: str, code: int) -> None:
@@ -92,6 +109,12 @@ def function(name: str, ptx: bytes = PTX) -> Handle:
     module, out = Handle(), Handle()
     call("cuModuleLoadData", ctypes.byref(module), ptx)
     call("cuModuleGetFunction", ctypes.byref(out), module, name.encode())
+    return out
+
+
+def new_stream() -> Handle:
+    out = Handle()
+    call("cuStreamCreate", ctypes.byref(out), 1)
     return out
 
 

@@ -9,35 +9,27 @@ from __future__ import annotations
 import ctypes
 import sys
 
-from driver import PTX, Address, Handle, Size, allocate, call, fails, function, launch, start
+from driver import (
+    LATE,
+    WRITE_LATE,
+    Address,
+    Handle,
+    Size,
+    allocate,
+    call,
+    fails,
+    function,
+    launch,
+    new_stream,
+    start,
+)
 
 NOT_READY, CAPTURE_UNSUPPORTED, ILLEGAL_ADDRESS = 600, 900, 700
 RELAXED = 2
-SPIN = b"""
-.version 7.0
-.target sm_70
-.address_size 64
-.visible .entry spin(.param .u64 data, .param .u32 rounds)
-{
-  .reg .pred p; .reg .b32 r<3>; .reg .b64 d1;
-  ld.param.u64 d1, [data]; ld.param.u32 r1, [rounds]; mov.u32 r2, 0;
-MORE:
-  add.u32 r2, r2, 1; setp.lt.u32 p, r2, r1; @p bra MORE;
-  st.global.u32 [d1], r2;
-  ret;
-}
-"""
-ROUNDS = 10_000_000  # a good while
 
 start()
-spin, poke = function("spin", SPIN), function("poke", PTX)
+late, poke = function("write_late", WRITE_LATE), function("poke")
 memory, scalar = allocate(4096), ctypes.c_uint32()
-
-
-def stream() -> Handle:
-    out = Handle()
-    call("cuStreamCreate", ctypes.byref(out), 1)
-    return out
 
 
 def fetch(on: object) -> int:
@@ -49,16 +41,16 @@ def slow_work(on: Handle) -> Handle:
     """Return an event that comes after it."""
     done, there = Handle(), Address(memory.value + 64)
     call("cuEventCreate", ctypes.byref(done), 2)
-    assert launch(spin, 1, 1, there, ctypes.c_uint32(ROUNDS), stream=on) == 0
+    assert launch(late, 1, 1, there, ctypes.c_uint32(LATE), stream=on) == 0
     call("cuEventRecord", done, on)
     return done
 
 
 def steps(count: int) -> None:
     """A launch, one number that is looked at, and what frameworks call to be sure of it."""
-    on = stream()
+    on = new_stream()
     for step in range(1, count + 1):
-        assert launch(spin, 1, 1, memory, ctypes.c_uint32(step), stream=on) == 0
+        assert launch(late, 1, 1, memory, ctypes.c_uint32(step), stream=on) == 0
         assert fetch(on) == step
         call("cuStreamSynchronize", on)
         call("cuStreamQuery", on)
@@ -66,7 +58,7 @@ def steps(count: int) -> None:
 
 
 def another_stream_is_waited_for() -> None:
-    one, other = stream(), stream()
+    one, other = new_stream(), new_stream()
     for name, argument in (("cuStreamSynchronize", (other,)), ("cuCtxSynchronize", ())):
         done = slow_work(other)
         fails(NOT_READY, "cuStreamQuery", other)
@@ -76,7 +68,7 @@ def another_stream_is_waited_for() -> None:
 
 
 def later_work_is_waited_for() -> None:
-    for on in (stream(), None):
+    for on in (new_stream(), None):
         fetch(on)
         done = slow_work(on)
         call("cuStreamSynchronize", on)
@@ -84,7 +76,7 @@ def later_work_is_waited_for() -> None:
 
 
 def the_whole_context_covers_its_streams() -> None:
-    one = stream()
+    one = new_stream()
     slow_work(one)
     call("cuCtxSynchronize")
     call("cuStreamSynchronize", one)
@@ -93,7 +85,7 @@ def the_whole_context_covers_its_streams() -> None:
 
 
 def what_is_no_stream_is_refused() -> None:
-    gone = stream()
+    gone = new_stream()
     fetch(gone)
     call("cuStreamSynchronize", gone)
     call("cuStreamDestroy_v2", gone)
@@ -107,15 +99,15 @@ def what_is_no_stream_is_refused() -> None:
 
 
 def a_capture_is_not_waited_for() -> None:
-    captured, graph = stream(), Handle()
+    captured, graph = new_stream(), Handle()
     call("cuStreamBeginCapture_v2", captured, RELAXED)
-    fetch(stream())
+    fetch(new_stream())
     fails(CAPTURE_UNSUPPORTED, "cuStreamSynchronize", captured)
     fails(901, "cuStreamEndCapture", captured, ctypes.byref(graph))
 
 
 def an_error_is_not_lost() -> None:
-    one, other = stream(), stream()
+    one, other = new_stream(), new_stream()
     slow_work(other)
     assert launch(poke, 1, 1, ctypes.c_uint64(8), stream=other) == 0
     fetch(one)
