@@ -126,7 +126,8 @@ class DownloadBuffers {
     std::size_t most;
     std::size_t most_with_host_functions;
     std::size_t count = 0;
-    std::vector<std::unique_ptr<PinnedMemory>> idle;  // the last was in use last, and may still be cached
+    // The last was in use last, and may still be cached.
+    std::vector<std::unique_ptr<PinnedMemory>> idle{};
   };
   Kept* kept_for(std::size_t size);
 
