@@ -3,7 +3,8 @@
 
 A report that brings no news stays open at the pool, which answers it when a lease of this server ends, or
 after the usual time; so workers of an ended lease end at once. While the pool is away the agent tries again
-at growing intervals, and workers and connections go on.
+at intervals that grow to those of its reports: a pool that comes back hears of it before it gives the server up.
+Workers and connections go on.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ log = logging.getLogger("agent")
 _COALESCE_S = 0.02
 _ANSWER_LIMIT_S = 10.0
 _FIRST_RETRY_S = 0.25
-_LAST_RETRY_S = 5.0
 _LAST_WORD_LIMIT_S = 2.0
 #: For how long a new agent takes it that an agent of its name, now dead, still counts as running.
 _NAME_LIMIT_S = 15.0
@@ -100,7 +100,7 @@ class Reporter:
             self._failures += 1
             if self._failures == 1:
                 log.warning(event("pool-away", reason=f"{type(error).__name__}: {error}".splitlines()[0]))
-            pause = min(_LAST_RETRY_S, _FIRST_RETRY_S * 2 ** min(self._failures - 1, 10))
+            pause = min(self._every_s, _FIRST_RETRY_S * 2 ** min(self._failures - 1, 10))
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - not for secrets
 
     async def _send_until_news(self) -> None:
