@@ -61,6 +61,7 @@ std::mutex& mutex = *new std::mutex;
 std::map<ContextObject*, Room>& rooms = *new std::map<ContextObject*, Room>;
 std::condition_variable& emptied = *new std::condition_variable;
 bool keeper_runs = false;
+bool keeper_sleeps = false;    // until told that a grant is empty
 uint64_t settled_through = 0;  // the latest request before the GPUs were last waited for here
 
 uint64_t round_up(uint64_t size, uint64_t step) { return (size + step - 1) / step * step; }
@@ -83,22 +84,18 @@ Wanted wanted(const ContextObject* context, uint64_t bytes) {
 
 // ---- under the mutex
 
-void end_rest(Room& room, const Resting& block) {
+// The block may be handed out again.
+void release(Room& room, const Resting& block) {
   if (room.grant_of(block.address).slab)
     room.small.give(block.address, block.size);
   else
     room.kept.emplace(block.size, block.address);
 }
 
-template <class Ends>
-void end_rests(Room& room, Ends ends) {
-  std::erase_if(room.resting, [&](const Resting& block) {
-    if (!ends(block)) return false;
-    end_rest(room, block);
-    room.resting_bytes -= block.size;
-    --resting;
-    return true;
-  });
+void end_rest(Room& room, const Resting& block) {
+  release(room, block);
+  room.resting_bytes -= block.size;
+  --resting;
 }
 
 uint64_t hand_out(Room& room, uint64_t address, uint64_t size) {
@@ -108,10 +105,9 @@ uint64_t hand_out(Room& room, uint64_t address, uint64_t size) {
 }
 
 std::optional<uint64_t> find(Room& room, const Wanted& wanted) {
-  if (!room.resting.empty()) {
-    const uint64_t through = std::max(transport().idle_through(), settled_through);
-    end_rests(room, [through](const Resting& block) { return block.freed_at <= through; });
-  }
+  const uint64_t through = std::max(transport().idle_through(), settled_through);
+  for (; !room.resting.empty() && room.resting.front().freed_at <= through; room.resting.pop_front())
+    end_rest(room, room.resting.front());
   if (wanted.slab) {
     const auto address = room.small.take(wanted.size);
     return address ? std::optional(hand_out(room, *address, wanted.size)) : std::nullopt;
@@ -126,7 +122,11 @@ std::optional<uint64_t> find(Room& room, const Wanted& wanted) {
 // Grants that have been without a block since `before` go back. What rests in them, the worker lets rest.
 void give_back(ContextObject* context, Room& room, Clock::time_point before) {
   const auto goes = [&](const Grant& grant) { return grant.blocks == 0 && grant.empty_since <= before; };
-  end_rests(room, [&](const Resting& block) { return goes(room.grant_of(block.address)); });
+  std::erase_if(room.resting, [&](const Resting& block) {
+    if (!goes(room.grant_of(block.address))) return false;
+    end_rest(room, block);
+    return true;
+  });
   std::erase_if(room.grants, [&](const auto& entry) {
     const auto& [address, grant] = entry;
     if (!goes(grant)) return false;
@@ -154,6 +154,7 @@ void* keep(void*) {
   while (true) {
     const auto since = empty_longest();
     if (!since) {
+      keeper_sleeps = true;
       emptied.wait(lock);
       continue;
     }
@@ -246,7 +247,7 @@ void give(ContextObject* context, uint64_t address) {
   --grant.blocks;
   const Resting freed{address, block.size, sent};
   if (block.taken_at == sent) {
-    end_rest(room, freed);
+    release(room, freed);
   } else {
     room.resting.push_back(freed);
     room.resting_bytes += freed.size;
@@ -256,6 +257,7 @@ void give(ContextObject* context, uint64_t address) {
   if (grant.size > kLargestKept) return give_back(context, room, grant.empty_since = {});
   grant.empty_since = Clock::now();
   if (!keeper_runs) keeper_runs = start_background(keep, nullptr);
+  if (!std::exchange(keeper_sleeps, false)) return;
   emptied.notify_one();
 }
 

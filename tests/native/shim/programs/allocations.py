@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import sys
+import threading
 import time
 
 from driver import (
@@ -34,7 +35,7 @@ SMALL, LARGE = 1 << 16, 5 * MIB
 OUT_OF_MEMORY, INVALID_VALUE = 2, 1
 KEPT_S = 0.1  # how long an empty grant stays with the process
 
-start()
+context = start()
 
 
 def free(address: Address) -> None:
@@ -155,6 +156,28 @@ def bad_frees_are_refused() -> None:
     call("cuCtxSynchronize")
 
 
+def threads_have_memory_of_their_own() -> None:
+    wrong = []
+
+    def work(value: int) -> None:
+        call("cuCtxSetCurrent", context)
+        for step in range(60):
+            size = 1000 * (1 + value * step % 300)
+            block = allocate(size)
+            call("cuMemsetD8_v2", block, value, Size(size))
+            if step % 3 == 0 and download(block, size) != bytes([value]) * size:
+                wrong.append((value, step))
+            free(block)
+
+    threads = [threading.Thread(target=work, args=(value,)) for value in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    call("cuCtxSynchronize")
+
+
 def memory_ends_with_its_context() -> None:
     before, other, current = free_bytes(), Handle(), Handle()
     call("cuCtxCreate_v2", ctypes.byref(other), 0, 0)
@@ -178,6 +201,7 @@ else:
         the_limit_is_told_by_the_call_that_meets_it,
         what_rests_is_had_when_it_is_needed,
         bad_frees_are_refused,
+        threads_have_memory_of_their_own,
         memory_ends_with_its_context,
     ):
         check()
