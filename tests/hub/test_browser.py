@@ -21,6 +21,7 @@ SHARE = ".bfkernel-ShareItem"
 OUTPUTS = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea"
 HIDDEN = "const e = document.querySelector(arguments[0]); return e && !e.checkVisibility()"
 WRITING = "return document.activeElement.matches('.jp-NotebookPanel:not(.lm-mod-hidden) .cm-content')"
+IDLE = "return document.querySelector('#jp-main-statusbar').innerText.includes('| Idle')"
 INSIDE = "return document.querySelector(arguments[0]).getBoundingClientRect().right <= innerWidth"
 
 # As the course's notebooks begin.
@@ -65,8 +66,12 @@ class Desk(Browser):
         self.seen(f".jp-LauncherCard[data-category='Notebook'][title='{kernel}']").click()
 
     def run_cell(self, code: str) -> None:
-        """Write into the cell that has the cursor, and press Shift and Enter."""
+        """Write into the cell that has the cursor, and press Shift and Enter.
+
+        JupyterLab forgets cells that are run before it has reached the kernel.
+        """
         self.wait_for(WRITING, limit_s=LIMIT_S)
+        self.wait_for(IDLE, limit_s=LIMIT_S)
         self.driver.execute_cdp_cmd("Input.insertText", {"text": code})
         self.press_together(Keys.SHIFT, Keys.ENTER)
 

@@ -12,7 +12,9 @@ import pytest
 
 from tests.waiting import eventually
 
+from .conftest import VERSIONS
 from .hub_harness import LIMIT_S, POLL_S, TTL_S, Hub, Student
+from .hubs import hub_on
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -86,3 +88,20 @@ def test_the_single_user_server_is_killed(hub, anna):
 def test_a_member_who_is_removed_from_the_course_loses_its_shares(hub, anna):
     hub.api("DELETE", "/groups/course-a/users", json={"users": [anna.name]})
     wait_until_back(hub, anna, 10 * POLL_S + LIMIT_S / 2)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_hub_that_runs_the_pool_is_killed_and_started_again(tmp_path, version):
+    with hub_on(tmp_path, version) as (hub, _):
+        hub.start()
+        anna = hub.add_user("anna2", "course-a")
+        anna.start_server()
+        anna.start_kernel("gpu-0.02-course-a")
+        (before,) = hub.leases_of(anna.name)
+        hub.restart()
+        assert [lease["id"] for lease in hub.leases_of(anna.name)] == [before["id"]]
+        time.sleep(TTL_S + 1)
+        assert hub.leases_of(anna.name), "its holder proves it to the pool that came back"
+        anna.stop_server()
+        wait_until_back(hub, anna, LIMIT_S)
+        hub.stop()
