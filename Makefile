@@ -70,7 +70,7 @@ hub: build .hub-node/.ready ## a JupyterHub with two courses on an emulated GPU;
 	@echo "JupyterHub: http://127.0.0.1:8000 (in a few seconds). Log in as anna (Course A) or ben (Course B), with any password."
 	@BFKERNEL_EXAMPLE_PROXY="$(HUB_PROXY)" $(BIN)/python -m jupyterhub -f $(HUB_CONFIG)
 
-test-hub: build .hub-node/.ready $(VENV)-hub5/.ready ## the tests with a JupyterHub, of 6 and of 5 (10 minutes)
+test-hub: build .hub-node/.ready $(VENV)-hub5/.ready ## the tests with a JupyterHub, of 6 and of 5 (20 minutes)
 	$(BIN)/python -m pytest tests/hub
 
 lab: build           ## JupyterLab against a pool with an emulated GPU
