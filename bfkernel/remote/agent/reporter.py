@@ -3,7 +3,7 @@
 
 A report that brings no news stays open at the pool, which answers it when a lease of this server ends, or
 after the usual time; so workers of an ended lease end at once. While the pool is away the agent tries again
-at intervals that grow to those of its reports: a pool that comes back hears of it before it gives the server up.
+at intervals that grow to those of its reports, so a pool that comes back hears of it before it gives it up.
 Workers and connections go on.
 """
 
