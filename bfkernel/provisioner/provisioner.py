@@ -119,8 +119,8 @@ class FractionalGPUProvisioner(LocalProvisioner):
         min=0.0,
         help="""
         How long a kernel's start waits for the pool's answer, in seconds, so that an immediate refusal (over
-        quota, no such size) becomes the sentence of the start dialog. After that the kernel starts, and a
-        refusal is told at the first CUDA call.
+        quota, no such size) becomes the sentence of the start dialog. The kernel's process starts meanwhile,
+        and ends again at a refusal. A refusal that comes later is told at the first CUDA call.
         """,
     ).tag(config=True)
 
@@ -161,8 +161,7 @@ class FractionalGPUProvisioner(LocalProvisioner):
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Ask for the lease, or confirm the one that is kept over a restart, and route the kernel to it.
 
-        Called by ``KernelManager.pre_start_kernel()`` at each start and restart. Raises ``LeaseRefused``
-        when the pool says no at once.
+        Called by ``KernelManager.pre_start_kernel()`` at each start and restart.
         """
         self._launch_until = time.monotonic() + LAUNCH_LIMIT_S
         try:
@@ -177,15 +176,21 @@ class FractionalGPUProvisioner(LocalProvisioner):
         return kwargs
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
-        """Start the kernel's process. Called by ``KernelManager.launch_kernel()`` after ``pre_launch``."""
+        """Start the kernel's process, and wait for the pool's answer while it starts.
+
+        Called by ``KernelManager.launch_kernel()`` after ``pre_launch``. Raises ``LeaseRefused`` when the
+        pool says no at once; the process has ended then.
+        """
         try:
-            return await super().launch_kernel(cmd, **kwargs)
+            connection = await super().launch_kernel(cmd, **kwargs)
+            await self._hear_answer()
         except BaseException:
             await self._abandon_start()
             raise
         finally:
             self._launch_until = 0.0
             self._adopted_pid = None
+        return connection
 
     async def cleanup(self, restart: bool = False) -> None:
         """Release the lease, unless the kernel is about to start again. Idempotent.
@@ -259,11 +264,16 @@ class FractionalGPUProvisioner(LocalProvisioner):
         if holder is None:
             holder = self._holder = self._new_holder(env)
             holder.start()
-            await self._beside(lambda: holder.wait(self.answer_wait_s), self.answer_wait_s)
+        return holder
+
+    async def _hear_answer(self) -> None:
+        holder = self._holder
+        if holder is None:
+            return
+        await self._beside(lambda: holder.wait(self.answer_wait_s), self.answer_wait_s)
         if holder.current.state == "refused":
             self.log.warning("No lease for kernel %s: %s", self.kernel_id, holder.current.message)
             raise LeaseRefused(holder.current.message)
-        return holder
 
     def _new_holder(self, env: dict[str, str]) -> LeaseHolder:
         name = self._notebook(env) or self.kernel_id or self.kernel_spec.display_name
@@ -286,6 +296,11 @@ class FractionalGPUProvisioner(LocalProvisioner):
 
     async def _abandon_start(self) -> None:
         self._launch_until = 0.0
+        if self.has_process:
+            await self.kill()
+            await self.wait()
+        if self.parent is not None:
+            self.parent.cleanup_connection_file()
         await self._release()
         # A failed start stays in the multi kernel manager's list of pending kernels, and keeps the Jupyter
         # server from ever ending on SIGTERM (jupyter/jupyter_client#960).

@@ -224,8 +224,10 @@ def test_group_and_filters_go_into_the_request(pool, make):
         (lease,) = leases()
         assert sorted(lease["filters"]) == ["gpu=test*", "memory<2GiB"]
         # Nobody on a pool without users is in a group, and the pool's word on that is the dialog's.
+        refused = make(fraction=0.1, group="cs231n")
         with pytest.raises(RuntimeError, match="You are not in the group cs231n"):
-            await make(fraction=0.1, group="cs231n").pre_launch(env={})
+            await start(refused)
+        assert not refused.has_process
 
     asyncio.run(scenario())
 
