@@ -13,8 +13,9 @@ using State = std::array<uint64_t, 8>;
 
 constexpr State kInitial = {0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
                             0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179};
-// Which words of the block a round takes, in turn; the last two rounds are the first two again.
-constexpr uint8_t kOrder[kRounds][16] = {
+constexpr size_t kOrders = 10;
+// Which words of the block a round takes, in turn; the last two rounds are as the first two.
+constexpr uint8_t kOrder[kOrders][16] = {
     {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
     {14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3},
     {11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4},
@@ -25,8 +26,6 @@ constexpr uint8_t kOrder[kRounds][16] = {
     {13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10},
     {6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5},
     {10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0},
-    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
-    {14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3},
 };
 
 inline void mix(uint64_t& a, uint64_t& b, uint64_t& c, uint64_t& d, uint64_t x, uint64_t y) {
@@ -53,7 +52,7 @@ void compress(State& state, const std::byte* block, uint64_t counted, bool last)
   if (last) v[14] = ~v[14];
 #pragma GCC unroll 12
   for (size_t round = 0; round < kRounds; ++round) {
-    const uint8_t* s = kOrder[round];
+    const uint8_t* s = kOrder[round % kOrders];
     mix(v[0], v[4], v[8], v[12], m[s[0]], m[s[1]]);
     mix(v[1], v[5], v[9], v[13], m[s[2]], m[s[3]]);
     mix(v[2], v[6], v[10], v[14], m[s[4]], m[s[5]]);
