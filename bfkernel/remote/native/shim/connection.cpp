@@ -14,11 +14,14 @@
 #include "shim/lease.h"
 #include "shim/log.h"
 #include "shim/news.h"
+#include "shim/patient_socket.h"
 #include "shim/process.h"
+#include "shim/same_host.h"
 #include "wire/greeting.h"
 #include "wire/handles.h"
 #include "wire/messages.h"
 #include "wire/opcodes.h"
+#include "wire/shared_channel.h"
 
 namespace shim {
 namespace {
@@ -49,22 +52,39 @@ std::string program_name() {
   return full.substr(full.rfind('/') + 1);
 }
 
-struct Agreement {
-  Window window;
-  std::string join_key;
-};
+wire::Fd reach_worker(const wire::json::Value& offer, same_host::Transports wanted) {
+  if (wanted == same_host::Transports::tcp) return {};
+  wire::Fd line = same_host::reach(offer["local"]);
+  if (!line && wanted == same_host::Transports::shared)
+    throw std::runtime_error(
+        "BFKERNEL_TRANSPORT is shared, but the GPU server is on another machine than this program, or shares "
+        "no memory; set it to auto or tcp");
+  return line;
+}
 
-Agreement agree_on_window(int fd) {
+Agreement agree(int fd, same_host::Transports wanted) {
   for (int offers = 0; offers <= kWindowOffers; ++offers) {
     const wire::json::Value offer = wire::receive_greeting(fd, kGreetingTimeout);
     check_offer(offer);
     const Window window{wire::parse_hex(offer["window_base"].text()),
                         wire::parse_hex(offer["window_size"].text())};
-    const bool mapped = reserve(window);
-    wire::send_greeting(fd, {{"window", mapped ? "mapped" : "taken"}}, kGreetingTimeout);
-    if (mapped) return {window, offer["join"].text()};
+    if (!reserve(window)) {
+      wire::send_greeting(fd, {{"window", "taken"}}, kGreetingTimeout);
+      continue;
+    }
+    Agreement agreed{window, offer["join"].text(), reach_worker(offer, wanted), std::nullopt};
+    wire::send_greeting(fd, {{"window", "mapped"}, {"transport", agreed.line ? "shared" : "tcp"}},
+                        kGreetingTimeout);
+    if (agreed.line) agreed.segment.emplace(same_host::receive_segment(agreed.line.get()));
+    return agreed;
   }
   throw std::runtime_error("no address range is free both here and on the GPU server");
+}
+
+std::unique_ptr<wire::Channel> open_channel(const Agreement& agreed, int socket) {
+  if (agreed.segment)
+    return std::make_unique<wire::SharedChannel>(*agreed.segment, wire::SharedChannel::Side::client, socket);
+  return std::make_unique<PatientSocket>(socket, [] { return join(wire::kLifelineRole); });
 }
 
 void report_end(const lease::File& connected_with, const Transport::Ending& ending) {
@@ -78,13 +98,15 @@ void report_end(const lease::File& connected_with, const Transport::Ending& endi
 Connection* make() {
   const lease::File file = lease::wait_for_grant();
   try {
+    const same_host::Transports wanted = same_host::wanted();
     wire::Fd fd = greet_agent(file);
-    Agreement agreement = agree_on_window(fd.get());
+    Agreement agreed = agree(fd.get(), wanted);
+    std::unique_ptr<wire::Channel> channel = open_channel(agreed, fd.get());
     auto* made = new Connection(
         std::make_unique<Transport>(
-            std::move(fd), [file](const Transport::Ending& ending) { report_end(file, ending); },
-            [] { return join(wire::kLifelineRole); }),
-        agreement.window, std::move(agreement.join_key));
+            std::move(fd), std::move(channel),
+            [file](const Transport::Ending& ending) { report_end(file, ending); }),
+        std::move(agreed));
     news::follow(file, made->transport());
     return made;
   } catch (const std::exception& error) {
@@ -99,7 +121,7 @@ void after_fork_in_child() {
   if (Connection* inherited = current.load()) {
     process::state = process::State::orphan;
     process::watched &= ~process::news;
-    inherited->transport().abandon_after_fork();
+    inherited->abandon_after_fork();
   } else if (process::state != process::State::orphan) {
     process::state = process::State::fresh;
     making = new std::mutex;

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "shim/lease.h"
 #include "shim/transport.h"
 #include "wire/json.h"
+#include "wire/segment.h"
 
 namespace shim {
 
@@ -29,18 +31,35 @@ wire::Fd greet_agent(const lease::File& file, const wire::json::Object& more = {
 // Throws std::runtime_error with a sentence where a worker's greeting is none that we can work with.
 void check_offer(const wire::json::Value& offer);
 
+// What both sides agreed on in their greetings.
+struct Agreement {
+  Window window;
+  std::string join_key;  // with which a further connection finds the same worker
+  // Where the worker is on this machine: the way by which descriptors go to it, and memory that both have.
+  wire::Fd line;
+  std::optional<wire::Segment> segment;
+};
+
 class Connection {
  public:
-  Connection(std::unique_ptr<Transport> transport, Window window, std::string join_key)
-      : transport_(std::move(transport)), window_(window), join_key_(std::move(join_key)) {}
+  Connection(std::unique_ptr<Transport> transport, Agreement agreement)
+      : transport_(std::move(transport)), agreed_(std::move(agreement)) {}
   Transport& transport() { return *transport_; }
-  const Window& window() const { return window_; }
-  const std::string& join_key() const { return join_key_; }
+  const Window& window() const { return agreed_.window; }
+  const std::string& join_key() const { return agreed_.join_key; }
+  // Null where the worker is on another machine.
+  const wire::Segment* segment() const { return agreed_.segment ? &*agreed_.segment : nullptr; }
+  int line() const { return agreed_.line.get(); }
+
+  // In the child of a fork.
+  void abandon_after_fork() {
+    transport_->abandon_after_fork();
+    agreed_.line.reset();
+  }
 
  private:
   std::unique_ptr<Transport> transport_;
-  Window window_;
-  std::string join_key_;  // with which a further connection finds the same worker
+  Agreement agreed_;
 };
 
 // The connection, made if there is none yet: waits for the grant. Throws Failure; the next call tries again.

@@ -3,14 +3,13 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <string>
-#include <system_error>
 
 #include "shim/failure.h"
 #include "shim/host_slots.h"
@@ -29,25 +28,20 @@ constexpr auto kLastWords = std::chrono::seconds(1);
 // How a request is named in its header and in its reply's.
 uint32_t on_wire(uint64_t sequence) { return static_cast<uint32_t>(sequence); }
 
-void set_sequence(std::span<std::byte> frame, uint64_t sequence) {
-  const uint32_t name = on_wire(sequence);
-  std::memcpy(frame.data() + offsetof(wire::FrameHeader, sequence), &name, sizeof name);
-}
-
-// Written under queue_mutex_ alone, so that no call pays for an increment that is atomic by itself.
-uint64_t advance(std::atomic<uint64_t>& sequence) {
-  const uint64_t next = sequence.load(std::memory_order_relaxed) + 1;
-  sequence.store(next, std::memory_order_relaxed);
-  return next;
-}
-
 }  // namespace
 
-Transport::Transport(wire::Fd socket, std::function<void(const Ending&)> tell,
-                     std::function<wire::Fd()> lifeline)
-    : socket_(std::move(socket)), lifeline_(std::move(lifeline)), tell_(std::move(tell)), input_(kInputSize) {
-  Lifeline::limit_writes(socket_.get());
-  // The program's signals are for its own threads.
+Transport::Transport(wire::Fd socket, std::unique_ptr<wire::Channel> channel,
+                     std::function<void(const Ending&)> tell)
+    : socket_(std::move(socket)),
+      channel_(std::move(channel)),
+      queues_(!channel_->writes_are_cheap()),
+      tell_(std::move(tell)),
+      input_(kInputSize) {
+  if (queues_) start_sender();
+}
+
+// The program's signals are for its own threads.
+void Transport::start_sender() {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -82,13 +76,13 @@ void Transport::refuse() {
 void Transport::post(std::span<std::byte> frame, wire::Bytes tail) {
   check_alive();
   log::count(false, frame.size() + tail.size());
-  if (tail.size() >= kBulk) return write_now(frame, tail, nullptr);
+  if (!queues_ || tail.size() >= kBulk) return write_now(frame, tail, nullptr);
   std::unique_lock lock(queue_mutex_);
   if (queue_.size() > kQueueLimit) {
     lock.unlock();
     return write_now(frame, tail, nullptr);
   }
-  set_sequence(frame, advance(sequence_));
+  number(frame);
   queue_.insert(queue_.end(), frame.begin(), frame.end());
   queue_.insert(queue_.end(), tail.begin(), tail.end());
   if (sender_sleeps_) {
@@ -109,41 +103,42 @@ void Transport::send(std::span<std::byte> frame, Pending& pending) {
   write_now(frame, {}, &pending);
 }
 
-// Writes the queue and this frame. The sequence number and the place in the order are taken together.
-void Transport::write_now(std::span<std::byte> frame, wire::Bytes tail, Pending* pending) {
-  const std::lock_guard write_lock(write_mutex_);
-  {
-    const std::lock_guard queue_lock(queue_mutex_);
-    set_sequence(frame, advance(sequence_));
-    if (pending) pending->sequence = sequence_;
+// Gives the frame the next number. Not an increment that is atomic by itself: it would cost every call.
+uint64_t Transport::number(std::span<std::byte> frame) {
+  const uint64_t next = sequence_.load(std::memory_order_relaxed) + 1;
+  sequence_.store(next, std::memory_order_relaxed);
+  const uint32_t name = on_wire(next);
+  std::memcpy(frame.data() + offsetof(wire::FrameHeader, sequence), &name, sizeof name);
+  return next;
+}
+
+// The frame comes after all that is queued, and is registered where it waits for a reply.
+void Transport::take_queue(std::span<std::byte> frame, Pending* pending) {
+  std::unique_lock queue_lock(queue_mutex_, std::defer_lock);
+  if (queues_) {
+    queue_lock.lock();
     writing_.swap(queue_);
   }
-  if (pending) {
-    const std::lock_guard reply_lock(reply_mutex_);
-    pending_.emplace(on_wire(pending->sequence), pending);
-  }
+  const uint64_t sequence = number(frame);
+  if (!pending) return;
+  pending->sequence = sequence;
+  const std::lock_guard reply_lock(reply_mutex_);
+  pending_.emplace(on_wire(sequence), pending);
+}
+
+// Writes the queue and this frame.
+void Transport::write_now(std::span<std::byte> frame, wire::Bytes tail, Pending* pending) {
+  const std::lock_guard write_lock(write_mutex_);
+  take_queue(frame, pending);
   std::array<iovec, 3> parts{iovec{writing_.data(), writing_.size()}, iovec{frame.data(), frame.size()},
                              iovec{const_cast<std::byte*>(tail.data()), tail.size()}};
   try {
-    write(parts);
-  } catch (const std::system_error& error) {
-    end({.why = error.code().message()});
+    channel_->write(parts);
+  } catch (const std::exception& error) {
+    end({.why = error.what()});
   }
   writing_.clear();
   if (!pending) check_alive();
-}
-
-// `parts` are consumed as they are written, so that a write can go on where it stopped.
-void Transport::write(std::span<iovec> parts) {
-  while (true) {
-    try {
-      wire::write_all(socket_.get(), parts);
-      return lifeline_.resumed(socket_.get());
-    } catch (const std::system_error& error) {
-      if (error.code() != std::errc::resource_unavailable_try_again) throw;
-      lifeline_.wait_on(socket_.get());
-    }
-  }
 }
 
 void Transport::sender() {
@@ -167,9 +162,9 @@ void Transport::sender() {
       }
       try {
         iovec part{writing_.data(), writing_.size()};
-        if (!dead_) write(std::span(&part, 1));
-      } catch (const std::system_error& error) {
-        end({.why = error.code().message()});
+        if (!dead_) channel_->write(std::span(&part, 1));
+      } catch (const std::exception& error) {
+        end({.why = error.what()});
       }
       writing_.clear();
     }
@@ -225,14 +220,19 @@ void Transport::read_frame() {
   deliver(header);
 }
 
-// A small buffer in front of the socket: header and payload of a short reply take one system call.
+size_t Transport::read_some(std::byte* data, size_t size) {
+  while (true) {
+    if (const std::optional<size_t> got = channel_->read(data, size)) return *got;
+  }
+}
+
+// A small buffer in front of the channel: header and payload of a short reply take one system call.
 void Transport::read_bytes(void* data, size_t size) {
   auto* out = static_cast<std::byte*>(data);
   while (size > 0) {
     if (input_begin_ == input_end_) {
       const bool direct = size >= input_.size();
-      const size_t got =
-          wire::read_some(socket_.get(), direct ? out : input_.data(), direct ? size : input_.size());
+      const size_t got = read_some(direct ? out : input_.data(), direct ? size : input_.size());
       if (got == 0) throw wire::Malformed("the GPU server closed the connection");
       if (direct) {
         out += got;
@@ -307,15 +307,15 @@ void Transport::end(Ending ending) {
   std::unique_lock lock(reply_mutex_);
   if (ending_.why.empty() || (ending.over && !ending_.over)) ending_ = std::move(ending);
   if (dead_.exchange(true)) return;
-  shutdown(socket_.get(), SHUT_RDWR);  // whoever reads or writes now finds out
-  if (leading_) return;                // it reads to the end
+  channel_->close();     // whoever reads or writes now finds out
+  if (leading_) return;  // it reads to the end
   leading_ = true;
   read_to_end(lock, true);
   leading_ = false;
   wake_next();
 }
 
-// Called by who leads, with reply_mutex_ in `lock`; the socket is closed, so that nothing waits here.
+// Called by who leads, with reply_mutex_ in `lock`; the channel is closed, so that nothing waits here.
 void Transport::read_to_end(std::unique_lock<std::mutex>& lock, bool readable) {
   lock.unlock();
   try {
@@ -330,7 +330,7 @@ void Transport::read_to_end(std::unique_lock<std::mutex>& lock, bool readable) {
 
 void Transport::abandon_after_fork() {
   socket_.reset();
-  lifeline_.abandon();
+  channel_->abandon();
 }
 
 }  // namespace shim

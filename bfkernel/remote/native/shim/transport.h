@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Frames out and replies in, for all threads of the process, over one connected socket.
+// Frames out and replies in, for all threads of the process, over one channel.
 //
-// Out: one queue. A posted frame is appended (that is all its caller pays) and a sender thread writes what
-// has gathered; a waiting call writes the queue and its own frame at once. Whoever writes holds write_mutex_,
-// so the server reads frames in the order in which they were queued. In: the waiting threads read for each
-// other. One of them, the leader, reads frames and hands each reply to its owner; when it has its own it
-// wakes another waiting thread to lead. A lone caller so needs no second wake-up.
+// Out: where a write is a system call, one queue. A posted frame is appended (that is all its caller pays)
+// and a sender thread writes what has gathered; a waiting call writes the queue and its own frame at once.
+// Where a write is cheap, each frame is written at once. Whoever writes holds write_mutex_, so the server
+// reads frames in the order in which they were queued. In: the waiting threads read for each other. One of
+// them, the leader, reads frames and hands each reply to its owner; when it has its own it wakes another
+// waiting thread to lead. A lone caller so needs no second wake-up.
 //
-// The end: whoever notices it first closes the socket for both directions. What the server had sent before is
-// still read, by the leader or else by who noticed: it may say why the connection ends. Only then do calls
-// fail.
+// The end: whoever notices it first closes the channel. What the server had sent before is still read, by
+// the leader or else by who noticed: it may say why the connection ends. Only then do calls fail.
 #pragma once
 
 #include <atomic>
@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
@@ -24,7 +25,7 @@
 #include <vector>
 
 #include "shim/cuda_api.h"
-#include "shim/lifeline.h"
+#include "wire/channel.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
 #include "wire/socket.h"
@@ -48,8 +49,10 @@ class Transport {
     bool over = false;
     std::string why;
   };
-  // `tell` is called once, by the first call that finds the connection ended; `lifeline` opens a second one.
-  Transport(wire::Fd socket, std::function<void(const Ending&)> tell, std::function<wire::Fd()> lifeline);
+  // `socket` is where both sides met: its end is the end of the connection, whatever the channel. `tell` is
+  // called once, by the first call that finds the connection ended.
+  Transport(wire::Fd socket, std::unique_ptr<wire::Channel> channel,
+            std::function<void(const Ending&)> tell);
   ~Transport();
 
   // `frame` begins with a FrameHeader, whose sequence is filled in here. `tail` is the end of the payload and
@@ -75,16 +78,19 @@ class Transport {
   // To watch for its end.
   int socket() const { return socket_.get(); }
 
-  // In the child of a fork: closes the copy of the socket, touches nothing else.
+  // In the child of a fork: closes the copies of descriptors, touches nothing else.
   void abandon_after_fork();
 
  private:
   void sender();
-  void write(std::span<iovec> parts);
+  void start_sender();
+  uint64_t number(std::span<std::byte> frame);
+  void take_queue(std::span<std::byte> frame, Pending* pending);
   void write_now(std::span<std::byte> frame, wire::Bytes tail, Pending* pending);
   void lead(std::unique_lock<std::mutex>& lock);
   void wake_next();
   void read_frame();
+  size_t read_some(std::byte* data, size_t size);
   void read_bytes(void* data, size_t size);
   void deliver(const wire::FrameHeader& header);
   void print(uint32_t size);
@@ -95,19 +101,21 @@ class Transport {
   [[noreturn]] void refuse();
 
   wire::Fd socket_;
-  Lifeline lifeline_;  // under write_mutex_
+  const std::unique_ptr<wire::Channel> channel_;
+  const bool queues_;  // posted frames wait in the queue for the sender
   std::function<void(const Ending&)> tell_;
   std::once_flag told_;
   std::atomic<bool> dead_{false};  // set under reply_mutex_
   std::atomic<uint32_t> deferred_{0};
   std::atomic<uint64_t> idle_through_{0};  // set by the leader
 
-  std::mutex write_mutex_;  // held while writing to the socket; taken before queue_mutex_
+  std::mutex write_mutex_;  // held while writing to the channel; taken before queue_mutex_
   std::mutex queue_mutex_;
   std::condition_variable queue_filled_;
   std::vector<std::byte> queue_;
   std::vector<std::byte> writing_;     // under write_mutex_
-  std::atomic<uint64_t> sequence_{0};  // set under queue_mutex_; the lower half travels
+  // Set under queue_mutex_, or where nothing queues under write_mutex_; the lower half travels.
+  std::atomic<uint64_t> sequence_{0};
   bool sender_sleeps_ = false;
   bool closing_ = false;
 

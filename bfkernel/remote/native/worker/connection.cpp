@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "worker/connection.h"
 
-#include <sys/socket.h>
-#include <sys/time.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <optional>
-#include <utility>
-
-#include "wire/socket.h"
 
 namespace worker {
-
-Connection::Connection(int fd, Waiting waiting) : fd_(fd), waiting_(std::move(waiting)) {
-  const timeval silence{kSilenceS, 0};
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof silence);
-}
 
 bool Connection::next(wire::FrameHeader& header) {
   skip(left_);
@@ -87,9 +78,9 @@ void Connection::consume(std::size_t size) {
 
 // What is there, waiting for at least one byte; 0 at the end.
 std::size_t Connection::receive(std::byte* to, std::size_t size) {
-  if (left_ == 0) waiting_.begins();
+  if (left_ == 0 && !channel_->readable()) waiting_.begins();
   for (;;) {
-    if (const std::optional<std::size_t> got = wire::read_in_time(fd_, to, size)) return *got;
+    if (const std::optional<std::size_t> got = channel_->read(to, size)) return *got;
     waiting_.lasts();
   }
 }
@@ -130,7 +121,7 @@ void Connection::send(wire::FrameHeader header, std::span<const wire::Bytes> par
   }
   pieces[0] = {&header, sizeof header};
   const std::lock_guard lock(send_mutex_);
-  wire::write_all(fd_, std::span(pieces).first(count));
+  channel_->write(std::span(pieces).first(count));
 }
 
 }  // namespace worker

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <sys/uio.h>
-
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
 
+#include "wire/channel.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
 
@@ -23,10 +22,12 @@ class Connection {
   // Called by the thread that reads.
   struct Waiting {
     std::function<void()> begins;  // everything is executed, and the client has sent no more
-    std::function<void()> lasts;   // the client has been silent for kSilenceS, and again for as long
+    std::function<void()> lasts;   // the client has been silent for kSilence, and again for as long
   };
-  Connection(int fd, Waiting waiting);
-  static constexpr int kSilenceS = 2;
+  // A channel made with kSilence.
+  Connection(std::unique_ptr<wire::Channel> channel, Waiting waiting)
+      : channel_(std::move(channel)), waiting_(std::move(waiting)) {}
+  static constexpr std::chrono::seconds kSilence{2};
 
   // The next frame's header, after what is left of the frame before: false when the client closed the
   // connection between two frames. Throws wire::Malformed for a header that cannot be, std::system_error.
@@ -41,12 +42,15 @@ class Connection {
   wire::Bytes peek(std::size_t size);
   void skip(std::size_t size);
   // True where a frame's header or more of what follows the current frame has arrived.
-  bool ready() const { return end_ - begin_ > left_; }
+  bool ready() const { return end_ - begin_ > left_ || channel_->readable(); }
 
   static constexpr std::size_t kPeekable = 4096;
 
   // Sends one frame; any thread. `parts` follow the header; its size is filled in here.
   void send(wire::FrameHeader header, std::span<const wire::Bytes> parts);
+
+  // Ends the connection; any thread. What came before is still read.
+  void close() { channel_->close(); }
 
  private:
   std::size_t receive(std::byte* to, std::size_t size);
@@ -57,7 +61,7 @@ class Connection {
   static constexpr std::size_t kBuffer = 256 * 1024;
   static constexpr std::size_t kKeptLarge = 64 << 20;  // a larger buffer is given back after its frame
 
-  const int fd_;
+  const std::unique_ptr<wire::Channel> channel_;
   const Waiting waiting_;
   std::unique_ptr<std::byte[]> buffer_ = std::make_unique<std::byte[]>(kBuffer);
   std::size_t begin_ = 0;

@@ -54,6 +54,7 @@ Options parse_options(int argc, char** argv) {
                                  {"code-cache", required_argument, nullptr, 'f'},
                                  {"code-cache-size", required_argument, nullptr, 'z'},
                                  {"window-size", required_argument, nullptr, 'w'},
+                                 {"no-shared-memory", no_argument, nullptr, 'n'},
                                  {nullptr, 0, nullptr, 0}};
   Options options;
   opterr = 0;
@@ -89,6 +90,9 @@ Options parse_options(int argc, char** argv) {
         break;
       case 'w':
         options.window_size = number(optarg, "--window-size");
+        break;
+      case 'n':
+        options.shared_memory = false;
         break;
       default:
         throw UsageError(std::string("unknown or incomplete option ") + argv[optind - 1] + ".");

@@ -19,6 +19,7 @@ struct Options {
   std::vector<std::uint64_t> limits;  // bytes, one a GPU
   std::string code_cache;             // the folder of CodeCache; empty: none
   std::uint64_t code_cache_size = 0;  // bytes
+  bool shared_memory = true;          // for a client on this machine
   std::uint64_t window_size = 0;      // bytes, a power of two; 0: default_window_size(limits)
 };
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "worker/session.h"
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -13,6 +12,7 @@
 
 #include "wire/extent.h"
 #include "wire/greeting.h"
+#include "wire/shared_channel.h"
 #include "worker/calls.h"
 #include "worker/graphs.h"
 #include "worker/hangup.h"
@@ -59,7 +59,7 @@ Session::Session(const Options& options, const DriverTable& driver, Ledger& ledg
       nvml_(driver),
       arrays_(ledger),
       downloads_(driver),
-      host_functions_([this] { shutdown(options_.socket_fd, SHUT_RDWR); }),
+      host_functions_([this] { connection_->close(); }),
       sharing_(control_),
       control_(options.control_fd) {}
 
@@ -80,14 +80,19 @@ void Session::greet() {
                          {"calls", wire::kSpecificationDigest},
                          {"lease", options_.lease},
                          {"join", control_.join_key()},
+                         {"local", local_door_.offer()},
                          {"window_base", wire::hex(window.base)},
                          {"window_size", wire::hex(window.size)}},
                         kGreetingTimeout);
-    const std::string verdict = wire::receive_greeting(options_.socket_fd, kGreetingTimeout)["window"].text();
+    const wire::json::Value answer = wire::receive_greeting(options_.socket_fd, kGreetingTimeout);
+    const std::string verdict = answer["window"].text();
     // "none" comes from a client that only asks and will have no memory: it reserves nothing.
     if (verdict == "mapped" || verdict == "none") {
       // Only now, so that no offer is made twice by a driver that chooses for itself.
       for (const Window& other : rejected) free_window(driver_, other);
+      connection_ = std::make_unique<Connection>(
+          open_channel(answer["transport"].text() == "shared"),
+          Connection::Waiting{.begins = [this] { ledger_.rest(); }, .lasts = [this] { note_work(); }});
       use_window(window);
       return;
     }
@@ -98,13 +103,19 @@ void Session::greet() {
   throw std::runtime_error("the client could map none of the windows that were offered to it.");
 }
 
+std::unique_ptr<wire::Channel> Session::open_channel(bool shared) {
+  if (!shared) return std::make_unique<wire::SocketChannel>(options_.socket_fd, Connection::kSilence);
+  segment_.emplace(local_door_.admit());
+  auto channel = std::make_unique<wire::SharedChannel>(*segment_, wire::SharedChannel::Side::worker,
+                                                       options_.socket_fd, Connection::kSilence);
+  close_at_hangup(*channel);
+  return channel;
+}
+
 void Session::use_window(const Window& window) {
   window_ = window;
   memory_ = std::make_unique<Memory>(backing_, ledger_, window.base, window.size, granularity());
   reclaimer_ = std::make_unique<Reclaimer>(*memory_, [this] { wait_for_gpu(); });
-  connection_ = std::make_unique<Connection>(
-      options_.socket_fd,
-      Connection::Waiting{.begins = [this] { ledger_.rest(); }, .lasts = [this] { note_work(); }});
   graphs_ = std::make_unique<Graphs>(*this);
   host_functions_.before([this](std::uint64_t token, const HostFunctions::Send& send) {
     graphs_->slots().send_for_function(token, send);
@@ -173,7 +184,7 @@ void Session::serve() {
 void Session::fail(const std::exception& error) {
   log_line("%s", error.what());
   failed_ = true;
-  shutdown(options_.socket_fd, SHUT_RDWR);
+  connection_->close();
 }
 
 void Session::execute(const Request& request) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -29,6 +30,7 @@
 #include "worker/host_functions.h"
 #include "worker/lanes.h"
 #include "worker/ledger.h"
+#include "worker/local_door.h"
 #include "worker/memory.h"
 #include "worker/options.h"
 #include "worker/ptx_params.h"
@@ -189,6 +191,7 @@ class Session {
   Context* find_context(const std::function<bool(const Context&)>& wanted);
   void fail(const std::exception& error);
   void use_window(const Window& window);
+  std::unique_ptr<wire::Channel> open_channel(bool shared);
   void hear_agent(const wire::json::Value& message, wire::Fd descriptor);
   void join(const std::string& role, wire::Fd connection);
   [[noreturn]] void end(const std::string& reason);
@@ -203,6 +206,8 @@ class Session {
   CardMemory card_{nvml_};
   const CodeCache code_cache_{options_.code_cache, options_.code_cache_size};
   Window window_;
+  LocalDoor local_door_{options_.shared_memory};
+  std::optional<wire::Segment> segment_;  // of a client on this machine
   std::unique_ptr<Memory> memory_;
   std::unique_ptr<Connection> connection_;
   Handles handles_;

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "wire/channel.h"
+
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "wire/socket.h"
+
+namespace wire {
+
+SocketChannel::SocketChannel(int fd, std::chrono::seconds silence) : fd_(fd) {
+  const timeval limit{silence.count(), 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+}
+
+void SocketChannel::write(std::span<iovec> parts) { write_all(fd_, parts); }
+
+std::optional<std::size_t> SocketChannel::read(void* data, std::size_t size) {
+  return read_in_time(fd_, data, size);
+}
+
+void SocketChannel::close() { shutdown(fd_, SHUT_RDWR); }
+
+}  // namespace wire
