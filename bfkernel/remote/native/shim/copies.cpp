@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <optional>
+#include <span>
 
 #include "shim/api.h"
 #include "shim/capture.h"
@@ -15,6 +17,7 @@
 #include "shim/memory.h"
 #include "shim/mirrors.h"
 #include "shim/request.h"
+#include "shim/staging.h"
 
 namespace shim::copies {
 namespace {
@@ -31,6 +34,30 @@ void request_chunk(Pending& pending, std::byte* destination, const wire::CopyToH
   request.send(pending);
 }
 
+// The bytes come with the replies, many of which can be on their way.
+staging::Arrival request_all(std::span<std::byte> destination, uint64_t source, CUstream stream,
+                             Order order) {
+  const uint64_t stream_id = id_of(stream);
+  std::deque<Pending> in_flight;
+  staging::Arrival arrival;
+  const auto finish_first = [&] {
+    connection().transport().await(in_flight.front());
+    if (arrival.result == CUDA_SUCCESS) arrival.result = in_flight.front().result;
+    in_flight.pop_front();
+  };
+  while (!destination.empty() && arrival.result == CUDA_SUCCESS) {
+    const uint64_t step = std::min<uint64_t>(destination.size(), wire::kDownloadChunk);
+    if (in_flight.size() == kChunksInFlight) finish_first();
+    request_chunk(in_flight.emplace_back(), destination.data(),
+                  {source, step, stream_id, static_cast<uint8_t>(order)});
+    arrival.sequence = in_flight.back().sequence;
+    destination = destination.subspan(step);
+    source += step;
+  }
+  while (!in_flight.empty()) finish_first();
+  return arrival;
+}
+
 }  // namespace
 
 // Page-locked memory is read when the stream comes to the copy. A function that runs in a stream may have to
@@ -41,12 +68,35 @@ static void await_writers(const void* source, CUstream stream, Order order) {
   if (order == Order::async && host_memory::find(address_of(source))) api::cuStreamSynchronize(stream);
 }
 
-// The program may reuse its memory when the call returns: the bytes have been sent or queued by then.
+// Where the GPU can have the program's page-locked memory itself. Not beside a mirror of it, which the program
+// sees changed after calls that wait; nor while a stream captures, when no event may be asked about.
+static std::optional<host_blocks::Place> direct_place(const void* host, uint64_t size) {
+  const auto place = host_memory::place(address_of(host), size);
+  const bool apart = mirrors::any.load(std::memory_order_relaxed) || capture::in_flight();
+  return apart ? std::nullopt : place;
+}
+
+// A copy between the device and page-locked memory that the worker has mapped too.
+static void direct(wire::Direction direction, uint64_t device, host_blocks::Place place, uint64_t size,
+                   CUstream stream, Order order) {
+  const drained::Work work = drained::of(stream);
+  host_blocks::copy(direction, device, stream, place, size);
+  if (order == Order::async) return;
+  drained::note(work, host_blocks::wait_until_done(stream));
+  report_deferred();
+}
+
+// The program may reuse its memory when the call returns, unless it is page-locked and the copy asynchronous:
+// the bytes have been sent, queued or staged by then.
 void to_device(uint64_t destination, const void* source, uint64_t size, CUstream stream, Order order) {
   if (size == 0) return;
   require(source);
   memory::require_device(destination, size);
+  if (const auto place = direct_place(source, size))
+    return direct(wire::Direction::to_device, destination, *place, size, stream, order);
   await_writers(source, stream, order);
+  if (staging::serves(size))
+    return staging::to_device(destination, {static_cast<const std::byte*>(source), size}, stream);
   const uint64_t stream_id = id_of(stream);
   const auto* bytes = static_cast<const std::byte*>(source);
   for (uint64_t done = 0; done < size;) {
@@ -64,29 +114,15 @@ void to_host(void* destination, uint64_t source, uint64_t size, CUstream stream,
   require(destination);
   memory::require_device(source, size);
   require_results(stream);
-  const uint64_t stream_id = id_of(stream);
+  if (const auto place = direct_place(destination, size))
+    return direct(wire::Direction::to_host, source, *place, size, stream, order);
+  const std::span bytes(static_cast<std::byte*>(destination), size);
   const drained::Work work = drained::of(stream);
-  auto* bytes = static_cast<std::byte*>(destination);
-  std::deque<Pending> in_flight;
-  uint64_t last = 0;
-  CUresult result = CUDA_SUCCESS;
-  const auto finish_first = [&] {
-    connection().transport().await(in_flight.front());
-    if (result == CUDA_SUCCESS) result = in_flight.front().result;
-    in_flight.pop_front();
-  };
-  for (uint64_t done = 0; done < size && result == CUDA_SUCCESS;) {
-    const uint64_t step = std::min(size - done, wire::kDownloadChunk);
-    if (in_flight.size() == kChunksInFlight) finish_first();
-    request_chunk(in_flight.emplace_back(), bytes + done,
-                  {source + done, step, stream_id, static_cast<uint8_t>(order)});
-    last = in_flight.back().sequence;
-    done += step;
-  }
-  while (!in_flight.empty()) finish_first();
-  contexts::note_fault(current_context(), result);
-  require(result == CUDA_SUCCESS, result);
-  drained::note(work, last);
+  const staging::Arrival arrival = staging::serves(size) ? staging::to_host(bytes, source, stream)
+                                                         : request_all(bytes, source, stream, order);
+  contexts::note_fault(current_context(), arrival.result);
+  require(arrival.result == CUDA_SUCCESS, arrival.result);
+  drained::note(work, arrival.sequence);
   if (mirrors::any.load(std::memory_order_relaxed)) [[unlikely]]
     mirrors::after(Opcode::CopyToHost);
   report_deferred();

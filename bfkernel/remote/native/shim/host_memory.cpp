@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shim/host_memory.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -15,9 +16,11 @@ namespace shim::host_memory {
 namespace {
 
 constexpr size_t kPage = 4096;
+constexpr size_t kLeastBlock = size_t{64} << 10;  // what is smaller is not worth a mapping of its own
 
 std::mutex mutex;
 std::map<uint64_t, Block>& blocks = *new std::map<uint64_t, Block>;
+std::atomic<unsigned> host_blocks_there{0};
 uint64_t last_buffer_id = uint64_t{1} << 48;  // apart from those of device memory
 
 auto holder(uint64_t address) {
@@ -43,9 +46,25 @@ Block remove(const void* pointer, bool registered, CUresult otherwise) {
   return block;
 }
 
-void* allocate(size_t size, bool shared) {
-  if (shared) return reinterpret_cast<void*>(shared_memory::allocate(size, memory::Origin::host));
-  return std::aligned_alloc(kPage, (size + kPage - 1) / kPage * kPage);
+size_t whole_pages(size_t size) { return (size + kPage - 1) / kPage * kPage; }
+
+host_blocks::Allocation allocate(size_t size, bool shared) {
+  if (shared) return {reinterpret_cast<void*>(shared_memory::allocate(size, memory::Origin::host))};
+  if (size >= kLeastBlock) {
+    if (const auto allocation = host_blocks::allocate(whole_pages(size)); allocation.memory) {
+      ++host_blocks_there;
+      return allocation;
+    }
+  }
+  return {std::aligned_alloc(kPage, whole_pages(size))};
+}
+
+void release(const Block& block) {
+  void* memory = reinterpret_cast<void*>(block.address);
+  mirrors::drop(block.address);
+  if (block.host_block == 0) return std::free(memory);
+  --host_blocks_there;
+  host_blocks::release({memory, block.host_block}, whole_pages(block.size));
 }
 
 }  // namespace
@@ -54,6 +73,16 @@ std::optional<Block> find(uint64_t address) {
   const std::lock_guard lock(mutex);
   const auto found = holder(address);
   return found == blocks.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<host_blocks::Place> place(uint64_t address, uint64_t size) {
+  if (host_blocks_there.load(std::memory_order_relaxed) == 0) return std::nullopt;
+  const std::lock_guard lock(mutex);
+  const auto found = holder(address);
+  if (found == blocks.end() || found->second.host_block == 0) return std::nullopt;
+  const uint64_t offset = address - found->first;
+  if (size > found->second.size - offset) return std::nullopt;
+  return host_blocks::Place{found->second.host_block, offset};
 }
 
 }  // namespace shim::host_memory
@@ -66,12 +95,14 @@ CUresult cuMemHostAlloc(void** pp, size_t bytesize, unsigned int Flags) {
   ContextObject* context = contexts::home();
   capture::check_unsafe();
   const bool shared = (Flags & CU_MEMHOSTALLOC_DEVICEMAP) != 0;
-  *pp = host_memory::allocate(bytesize, shared);
+  const host_blocks::Allocation allocation = host_memory::allocate(bytesize, shared);
+  *pp = allocation.memory;
   require(*pp != nullptr, CUDA_ERROR_OUT_OF_MEMORY);
   host_memory::add({.address = reinterpret_cast<uint64_t>(*pp),
                     .size = bytesize,
                     .flags = Flags,
                     .shared = shared,
+                    .host_block = allocation.block,
                     .context = context});
   return CUDA_SUCCESS;
 }
@@ -85,8 +116,7 @@ CUresult cuMemFreeHost(void* p) {
     shared_memory::release(block.address, memory::Origin::host);  // unless it ended with its context
     return CUDA_SUCCESS;
   }
-  mirrors::drop(block.address);
-  std::free(p);
+  host_memory::release(block);
   return CUDA_SUCCESS;
 }
 

@@ -35,10 +35,9 @@ wire::Fd reach(const wire::json::Value& local) {
 }
 
 wire::Segment receive_segment(int line) {
-  wire::Letter letter = wire::receive_letter(line, kPatience);
+  const wire::Letter letter = wire::receive_letter(line, kPatience);
   if (!letter.descriptor) throw wire::Malformed("the GPU server sent no shared memory");
-  wire::Segment segment(std::move(letter.descriptor));
-  segment.close_file();
+  wire::Segment segment(letter.descriptor.get());
   segment.keep_from_children();
   return segment;
 }

@@ -2,17 +2,15 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
 
 #include "wire/ring.h"
-#include "wire/socket.h"
+#include "wire/sealed_file.h"
 
 namespace wire {
 
 // Memory that a program and its worker share: two rings for frames, and staging for the bytes of large
-// copies. The worker makes it, as a memfd whose size is sealed, so that nobody can take pages away from under
-// the other side.
+// copies. The worker makes the file.
 class Segment {
  public:
   static constexpr std::size_t kToWorker = 1 << 20;    // bytes of the ring
@@ -24,16 +22,10 @@ class Segment {
   static constexpr std::size_t kDownloads = 4 << 20;
 
   // Throws std::system_error where the system has no such memory.
-  static Segment create();
-  // What came from the other side. Throws Malformed for what is no such memory, std::system_error.
-  explicit Segment(Fd file);
-  ~Segment();
-  Segment(Segment&& other) noexcept;
-  Segment& operator=(Segment&&) = delete;
+  static Fd make_file();
+  // Throws Malformed for what is no such file, std::system_error.
+  explicit Segment(int file);
 
-  int file() const { return file_.get(); }
-  // It is mapped: nobody needs the descriptor any more.
-  void close_file() { file_.reset(); }
   // In the child of a fork it is not there: what the parent says may not be disturbed.
   void keep_from_children();
 
@@ -47,8 +39,7 @@ class Segment {
   std::span<std::byte> downloads() const;
 
  private:
-  Fd file_;
-  std::byte* memory_ = nullptr;
+  Mapping mapping_;
 };
 
 }  // namespace wire

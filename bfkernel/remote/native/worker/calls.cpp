@@ -19,6 +19,7 @@ Call call_of(std::uint16_t opcode) {
     add_pool_calls(all);
     add_array_calls(all);
     add_copy_calls(all);
+    add_host_block_calls(all);
     add_module_calls(all);
     add_link_calls(all);
     add_launch_calls(all);

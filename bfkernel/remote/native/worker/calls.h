@@ -91,6 +91,7 @@ void add_memory_calls(CallTable& table);
 void add_pool_calls(CallTable& table);
 void add_array_calls(CallTable& table);
 void add_copy_calls(CallTable& table);
+void add_host_block_calls(CallTable& table);
 void add_module_calls(CallTable& table);
 void add_link_calls(CallTable& table);
 void add_launch_calls(CallTable& table);

@@ -8,7 +8,7 @@
 #include "worker/calls.h"
 #include "worker/copy_sides.h"
 #include "worker/graphs.h"
-#include "worker/ready.h"
+#include "worker/reached.h"
 
 namespace worker {
 namespace {
@@ -49,50 +49,22 @@ void copy_to_device(Session& session, const wire::FrameHeader& request) {
   session.answer(request, upload(session, destination, stream, size));
 }
 
-// A copy to the host on its way: a buffer, and the event after which its bytes are there.
-struct Download {
-  std::unique_ptr<PinnedMemory> buffer;
-  CUevent done = nullptr;
-};
-
-void finish_download(Session& session, const wire::FrameHeader& request, Download& download,
-                     std::size_t size) {
-  const DriverTable& driver = session.driver();
-  const CUresult result = call(driver.cuEventSynchronize, download.done);
-  session.drain_stdout();
-  if (result == CUDA_SUCCESS) {
-    session.answer(request, result, {wire::Bytes(download.buffer->data(), size)});
-  } else {
-    session.answer(request, result);
-  }
-}
-
-// Submits the copy with `submit`, waits for it and answers, on a lane where it takes its time.
+// Submits the copy with `submit` and answers with its bytes when it is done.
 template <class Submit>
 void download(Session& session, const wire::FrameHeader& request, std::size_t size, CUstream stream,
               Submit submit) {
-  const DriverTable& driver = session.driver();
-  const auto download = std::make_shared<Download>();
-  const auto give_back = [&session, download, events = session.current().events] {
-    events->give(download->done);
-    session.downloads().give(std::move(download->buffer));
-  };
-  download->buffer = session.downloads().take(size);
-  download->done = session.current().events->take();
-  CUresult result = submit(download->buffer->data());
-  if (result == CUDA_SUCCESS) result = call(driver.cuEventRecord, download->done, stream);
-  if (result != CUDA_SUCCESS) {
-    give_back();
+  const std::shared_ptr<PinnedMemory> buffer = session.downloads().lend(size);
+  const CUresult submitted = submit(buffer->data());
+  if (submitted != CUDA_SUCCESS) {
     session.drain_stdout();
-    return session.answer(request, result);
+    return session.answer(request, submitted);
   }
-  if (soon_ready(session, [&] { return call(driver.cuEventQuery, download->done); })) {
-    finish_download(session, request, *download, size);
-    return give_back();
-  }
-  session.detach(request, [&session, request, size, download, give_back] {
-    finish_download(session, request, *download, size);
-    give_back();
+  when_reached(session, request, stream, [&session, request, buffer, size](CUresult result) {
+    if (result == CUDA_SUCCESS) {
+      session.answer(request, result, {wire::Bytes(buffer->data(), size)});
+    } else {
+      session.answer(request, result);
+    }
   });
 }
 

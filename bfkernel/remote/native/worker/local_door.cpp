@@ -64,12 +64,11 @@ wire::Segment LocalDoor::admit() {
     } catch (const std::system_error&) {
       continue;  // somebody else
     }
-    wire::Segment segment = wire::Segment::create();
-    if (!wire::send_letter(caller.get(), "segment", segment.file())) break;
-    segment.close_file();
+    const wire::Fd file = wire::Segment::make_file();
+    if (!wire::send_letter(caller.get(), "segment", file.get())) break;
     listening_.reset();
     line_ = std::move(caller);
-    return segment;
+    return wire::Segment(file.get());
   }
   throw wire::Malformed("the client said that it is on this machine, and did not come for its shared memory");
 }

@@ -41,6 +41,11 @@ std::vector<CUdevice> leased_devices(const DriverTable& driver, std::size_t want
 
 constexpr auto kGreetingTimeout = std::chrono::seconds(30);
 
+// What a client on this machine may have page-locked: it is this machine's memory.
+std::uint64_t most_host_bytes() {
+  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) / 2;
+}
+
 // Looking at a lease is no use of it: an idle one stays idle under the eyes of a monitor.
 bool is_use(std::uint16_t opcode) {
   return opcode != static_cast<std::uint16_t>(wire::Opcode::LeaseReport) &&
@@ -57,6 +62,7 @@ Session::Session(const Options& options, const DriverTable& driver, Ledger& ledg
       devices_(leased_devices(driver, options.limits.size())),
       backing_(driver, devices_),
       nvml_(driver),
+      host_blocks_(driver, most_host_bytes()),
       arrays_(ledger),
       downloads_(driver),
       host_functions_([this] { connection_->close(); }),
@@ -106,6 +112,7 @@ void Session::greet() {
 std::unique_ptr<wire::Channel> Session::open_channel(bool shared) {
   if (!shared) return std::make_unique<wire::SocketChannel>(options_.socket_fd, Connection::kSilence);
   segment_.emplace(local_door_.admit());
+  host_blocks_.add_staging(*segment_);
   auto channel = std::make_unique<wire::SharedChannel>(*segment_, wire::SharedChannel::Side::worker,
                                                        options_.socket_fd, Connection::kSilence);
   close_at_hangup(*channel);

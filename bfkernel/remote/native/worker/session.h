@@ -27,6 +27,7 @@
 #include "worker/device_resources.h"
 #include "worker/driver.h"
 #include "worker/handles.h"
+#include "worker/host_blocks.h"
 #include "worker/host_functions.h"
 #include "worker/lanes.h"
 #include "worker/ledger.h"
@@ -169,6 +170,9 @@ class Session {
   Graphs& graphs() { return *graphs_; }
   Reclaimer& reclaimer() { return *reclaimer_; }
   DownloadBuffers& downloads() { return downloads_; }
+  HostBlocks& host_blocks() { return host_blocks_; }
+  // Over which descriptors of a client on this machine come; -1 where it is on another.
+  int local_line() const { return local_door_.line(); }
   Nvml& nvml() { return nvml_; }
   CardMemory& card() { return card_; }
   Sharing& sharing() { return sharing_; }
@@ -208,6 +212,7 @@ class Session {
   Window window_;
   LocalDoor local_door_{options_.shared_memory};
   std::optional<wire::Segment> segment_;  // of a client on this machine
+  HostBlocks host_blocks_;
   std::unique_ptr<Memory> memory_;
   std::unique_ptr<Connection> connection_;
   Handles handles_;

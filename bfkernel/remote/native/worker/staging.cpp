@@ -11,25 +11,30 @@
 
 namespace worker {
 
-PinnedMemory::PinnedMemory(const DriverTable& driver, std::size_t size, unsigned ended_contexts)
-    : driver_(driver), size_(size) {
-  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) throw std::bad_alloc();
-  data_ = static_cast<std::byte*>(memory);
-  pinned_at_ = ended_contexts;
-  call(driver_.cuMemHostRegister_v2, data_, size_, CU_MEMHOSTREGISTER_PORTABLE);
-}
-
-PinnedMemory::~PinnedMemory() {
-  call(driver_.cuMemHostUnregister, data_);
-  munmap(data_, size_);
+Registration::~Registration() {
+  if (memory_ != nullptr) call(driver_.cuMemHostUnregister, memory_);
 }
 
 // What is still registered the driver refuses to register, and nothing is lost.
-void PinnedMemory::pin(unsigned ended_contexts) {
-  if (pinned_at_ == ended_contexts) return;
-  pinned_at_ = ended_contexts;
-  call(driver_.cuMemHostRegister_v2, data_, size_, CU_MEMHOSTREGISTER_PORTABLE);
+void Registration::renew(std::span<std::byte> memory, unsigned ended_contexts) {
+  if (memory_ != nullptr && made_at_ == ended_contexts) return;
+  memory_ = memory.data();
+  made_at_ = ended_contexts;
+  call(driver_.cuMemHostRegister_v2, memory_, memory.size(), CU_MEMHOSTREGISTER_PORTABLE);
+}
+
+PinnedMemory::PinnedMemory(const DriverTable& driver, std::size_t size, unsigned ended_contexts)
+    : size_(size) {
+  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  data_ = static_cast<std::byte*>(memory);
+  registration_.emplace(driver);
+  pin(ended_contexts);
+}
+
+PinnedMemory::~PinnedMemory() {
+  registration_.reset();
+  munmap(data_, size_);
 }
 
 UploadPieces::~UploadPieces() {
@@ -139,6 +144,11 @@ DownloadBuffers::Kept* DownloadBuffers::kept_for(std::size_t size) {
   const auto found =
       std::find_if(kept_.begin(), kept_.end(), [size](const Kept& kept) { return size <= kept.size; });
   return found == kept_.end() ? nullptr : &*found;
+}
+
+std::shared_ptr<PinnedMemory> DownloadBuffers::lend(std::size_t size) {
+  return {take(size).release(),
+          [this](PinnedMemory* buffer) { give(std::unique_ptr<PinnedMemory>(buffer)); }};
 }
 
 std::unique_ptr<PinnedMemory> DownloadBuffers::take(std::size_t size) {

@@ -9,6 +9,8 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "wire/frame.h"
@@ -16,9 +18,25 @@
 
 namespace worker {
 
-// Host memory that the GPU copies from and to without the driver's own detour: pinned where the driver pins.
-// It is the worker's own and only registered with the driver, so that it outlives the context in which that
-// happened: a lane may still be sending from it.
+// That the driver knows host memory, so that the GPU copies from and to it without the driver's own detour:
+// pinned where the driver pins. The memory is somebody else's, and outlives the context in which it was
+// registered.
+class Registration {
+ public:
+  explicit Registration(const DriverTable& driver) : driver_(driver) {}
+  ~Registration();
+  Registration(const Registration&) = delete;
+  Registration& operator=(const Registration&) = delete;
+  // Registers `memory`, the same at each call, where that was not done since the latest end of a context.
+  void renew(std::span<std::byte> memory, unsigned ended_contexts);
+
+ private:
+  const DriverTable& driver_;
+  std::byte* memory_ = nullptr;
+  unsigned made_at_ = 0;
+};
+
+// Registered host memory of the worker's own: a lane may still be sending from it after its context's end.
 class PinnedMemory {
  public:
   // Throws std::bad_alloc.
@@ -27,15 +45,14 @@ class PinnedMemory {
   PinnedMemory(const PinnedMemory&) = delete;
   PinnedMemory& operator=(const PinnedMemory&) = delete;
   // Registers it with the driver once more where that was done before the latest end of a context.
-  void pin(unsigned ended_contexts);
+  void pin(unsigned ended_contexts) { registration_->renew({data_, size_}, ended_contexts); }
   std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }
 
  private:
-  const DriverTable& driver_;
   std::byte* data_ = nullptr;
   const std::size_t size_;
-  unsigned pinned_at_ = 0;
+  std::optional<Registration> registration_;
 };
 
 // The way of bytes from the socket to the device, for one context: pieces of pinned memory that are filled
@@ -114,11 +131,12 @@ class DownloadBuffers {
  public:
   explicit DownloadBuffers(const DriverTable& driver) : driver_(driver) {}
 
-  // A buffer of at least `size` bytes. Waits for one to come back when the client has many copies in flight.
-  std::unique_ptr<PinnedMemory> take(std::size_t size);
-  void give(std::unique_ptr<PinnedMemory> buffer);
+  // A buffer of at least `size` bytes, which comes back when its last holder lets go of it. Waits for one
+  // when the client has many copies in flight.
+  std::shared_ptr<PinnedMemory> lend(std::size_t size);
   // A context has ended, and perhaps the registration of these buffers with it.
   void note_ended_context() { ++ended_contexts_; }
+  unsigned ended_contexts() const { return ended_contexts_; }
 
  private:
   struct Kept {
@@ -130,6 +148,8 @@ class DownloadBuffers {
     std::vector<std::unique_ptr<PinnedMemory>> idle{};
   };
   Kept* kept_for(std::size_t size);
+  std::unique_ptr<PinnedMemory> take(std::size_t size);
+  void give(std::unique_ptr<PinnedMemory> buffer);
 
   const DriverTable& driver_;
   std::mutex mutex_;
