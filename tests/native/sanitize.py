@@ -14,10 +14,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CPP_TESTS = (
+    "wire_shared_test",
     "worker_units_test",
     "worker_process_test",
     "worker_calls_test",
     "worker_code_cache_test",
+    "worker_shared_test",
     "shim_fatbin_test",
     "fuzz_frames",
 )

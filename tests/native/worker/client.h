@@ -12,6 +12,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,7 +24,9 @@
 #include "wire/greeting.h"
 #include "wire/handles.h"
 #include "wire/messages.h"
+#include "wire/shared_channel.h"
 #include "wire/socket.h"
+#include "wire/unix_socket.h"
 
 namespace test {
 
@@ -58,6 +62,7 @@ class Client {
     close(ends[1]);
     close(log_[1]);
     socket_ = ends[0];
+    channel_ = std::make_unique<wire::SocketChannel>(socket_, 10s);
   }
   ~Client() {
     hang_up();
@@ -68,21 +73,53 @@ class Client {
 
   wire::json::Value hear() { return wire::receive_greeting(socket_, 10s); }
   void say(const char* window) { wire::send_greeting(socket_, {{"window", window}}, 10s); }
-  void greet() {
+  // The window that is offered, and the whole offer.
+  wire::json::Value hear_window() {
     const auto offer = hear();
     CHECK(offer["ok"].truth());
     base = wire::parse_hex(offer["window_base"].text());
     size = wire::parse_hex(offer["window_size"].text());
+    return offer;
+  }
+  void greet() {
+    hear_window();
     say("mapped");
+  }
+  // Greets, and goes on through shared memory.
+  void greet_shared() {
+    const auto offer = hear_window();
+    line = wire::connect_locally(offer["local"]["socket"].text());
+    CHECK(static_cast<bool>(line));
+    CHECK(wire::send_letter(line.get(), offer["local"]["key"].text()));
+    take_segment();
+  }
+  void say_shared() {
+    wire::send_greeting(socket_, {{"window", "mapped"}, {"transport", "shared"}}, 10s);
+  }
+  void take_segment() {
+    say_shared();
+    segment.emplace(wire::receive_letter(line.get(), 10s).descriptor.get());
+    channel_ =
+        std::make_unique<wire::SharedChannel>(*segment, wire::SharedChannel::Side::client, socket_, 10s);
   }
   // Greets and makes the primary context of device 0 current.
   void start() {
     greet();
+    retain();
+  }
+  void start_shared() {
+    greet_shared();
+    retain();
+  }
+  void retain() {
     CHECK_EQUAL(call(wire::PrimaryRetain{kContext, 0, 0}).header.result, 0u);
     context = kContext;
   }
 
-  void send_raw(const void* data, std::size_t bytes) { wire::write_all(socket_, data, bytes); }
+  void send_raw(const void* data, std::size_t bytes) {
+    iovec part{const_cast<void*>(data), bytes};
+    channel_->write(std::span(&part, 1));
+  }
   template <class Payload>
   std::uint32_t send(wire::Opcode opcode, bool waiting, const Payload& encode) {
     return send_flagged(opcode, waiting ? wire::kFlagWaiting : std::uint16_t{0}, encode);
@@ -112,10 +149,9 @@ class Client {
   }
   Reply receive() {
     Reply reply;
-    CHECK(readable(10s));
-    CHECK(wire::read_exact(socket_, &reply.header, sizeof reply.header));
+    take(&reply.header, sizeof reply.header);
     reply.payload.resize(reply.header.size);
-    if (reply.header.size != 0) CHECK(wire::read_exact(socket_, reply.payload.data(), reply.payload.size()));
+    take(reply.payload.data(), reply.payload.size());
     return reply;
   }
   template <class M>
@@ -167,11 +203,10 @@ class Client {
     if (socket_ >= 0) close(socket_);
     socket_ = -1;
   }
-  // The worker's exit status, or minus the signal that ended it; fails when it has not ended after five
-  // seconds.
-  int wait_for_end() {
+  // The worker's exit status, or minus the signal that ended it; fails when it has not ended in time.
+  int wait_for_end(std::chrono::seconds limit = 5s) {
     if (ended_) return status_;
-    for (int i = 0; i < 500; ++i, usleep(10000)) {
+    for (int i = 0; i < limit / 10ms; ++i, usleep(10000)) {
       int status = 0;
       if (waitpid(worker_, &status, WNOHANG) != worker_) continue;
       ended_ = true;
@@ -190,8 +225,20 @@ class Client {
   static constexpr std::uint64_t kContext = 5000;
   std::uint64_t context = 0;
   std::uint64_t base = 0, size = 0;
+  wire::Fd line;  // to a worker with which memory is shared
+  std::optional<wire::Segment> segment;
 
  private:
+  void take(void* data, std::size_t bytes) {
+    auto* at = static_cast<std::byte*>(data);
+    while (bytes > 0) {
+      const std::optional<std::size_t> got = channel_->read(at, bytes);
+      CHECK(got.has_value() && *got > 0);
+      at += *got;
+      bytes -= *got;
+    }
+  }
+
   [[noreturn]] static void exec(int socket, int ledger, unsigned slot,
                                 const std::vector<std::uint64_t>& limits,
                                 const std::vector<std::string>& more) {
@@ -217,6 +264,7 @@ class Client {
 
   pid_t worker_ = 0;
   int socket_ = -1;
+  std::unique_ptr<wire::Channel> channel_;
   int log_[2] = {-1, -1};
   std::uint32_t sequence_ = 0;
   bool ended_ = false;

@@ -399,7 +399,7 @@ TEST(connection_reads_frames_in_pieces) {
         pair.send(all.data() + at, std::min(piece, all.size() - at));
       pair.end();
     });
-    worker::Connection connection(pair.ours, kUnheard);
+    worker::Connection connection(std::make_unique<wire::SocketChannel>(pair.ours), kUnheard);
     wire::FrameHeader header;
     for (std::uint16_t way = 0; way < 3; ++way) {
       for (const std::size_t size : sizes) {
@@ -428,7 +428,7 @@ TEST(connection_refuses_what_is_no_frame) {
     Pair pair;
     const wire::FrameHeader huge{.size = UINT32_MAX};
     pair.send(&huge, sizeof huge);
-    worker::Connection connection(pair.ours, kUnheard);
+    worker::Connection connection(std::make_unique<wire::SocketChannel>(pair.ours), kUnheard);
     wire::FrameHeader header;
     CHECK_THROWS(wire::Malformed, connection.next(header));
   }
@@ -437,7 +437,7 @@ TEST(connection_refuses_what_is_no_frame) {
     const auto bytes = frame(1, 100);
     pair.send(bytes.data(), cut);
     pair.end();
-    worker::Connection connection(pair.ours, kUnheard);
+    worker::Connection connection(std::make_unique<wire::SocketChannel>(pair.ours), kUnheard);
     wire::FrameHeader header;
     CHECK_THROWS(wire::Malformed, (connection.next(header), connection.rest()));
   }
