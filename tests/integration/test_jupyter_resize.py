@@ -86,3 +86,5 @@ def test_a_program_that_computes_loses_its_memory_and_its_restart_has_the_new_si
     with jupyter.client(kernel) as cells:
         cells.run(ALLOCATE)
         assert "of 409 MiB held" in cells.run("%gpu")
+        whole = cells.run("%gpu resize 1 --yes")
+        assert whole.startswith("GPU 1: granted"), "what the program holds is free when it has ended"

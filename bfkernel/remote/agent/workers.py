@@ -25,7 +25,7 @@ from bfkernel.remote.agent.ledger import SLOTS, Ledger
 from bfkernel.remote.agent.sharing import relay
 from bfkernel.remote.grants import Grant
 from bfkernel.remote.logs import event
-from bfkernel.remote.messages import EndedConnection, ReportedLease
+from bfkernel.remote.messages import EndedConnection, ReportedLease, ReportedShare
 
 log = logging.getLogger("agent")
 
@@ -167,6 +167,9 @@ class Workers:
                 ReportedLease(
                     id=lease.grant.lease,
                     workers=len(lease.running),
+                    shares=[
+                        ReportedShare(gpu=p.gpu, memory_mib=p.memory_mib) for p in lease.grant.placements
+                    ],
                     held_mib=use.held_mib,
                     last_call_at=use.last_call_at,
                 )

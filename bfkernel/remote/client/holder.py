@@ -32,6 +32,8 @@ LAST_RETRY_S = 5.0
 LOOK_AGAIN_S = 0.5
 # How long a change of size waits for the pool's answer before it says that there is none yet.
 CHANGE_WAIT_S = 5.0
+# How long it then waits for its turn: programs of the share that was given back have up to 0.5 s to end.
+FREED_WAIT_S = 1.0
 LIVE_STATES = frozenset({"requesting", "queued", "granted"})
 _FILE_STATES = {
     "queued": "queued",
@@ -241,6 +243,7 @@ class LeaseHolder:
             self._next_size = request.size
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._next_size is None and self._answered(), CHANGE_WAIT_S)
+            self._changed.wait_for(lambda: self.current.state != "queued", FREED_WAIT_S)
         return f"{self.current.size}: {self.current.state}, {self.current.message}"
 
     def _await_next(self) -> None:

@@ -12,6 +12,7 @@ from bfkernel.remote.messages.agents import (
     ReportAnswer,
     ReportedGpu,
     ReportedLease,
+    ReportedShare,
     ReportQuery,
 )
 from bfkernel.remote.messages.base import MAX_WAIT_S, WaitQuery, first_fault
@@ -71,6 +72,7 @@ __all__ = [
     "ReportQuery",
     "ReportedGpu",
     "ReportedLease",
+    "ReportedShare",
     "Sample",
     "ServerList",
     "ServerMessage",

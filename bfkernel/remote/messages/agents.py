@@ -31,14 +31,23 @@ class ReportedGpu(Message):
     memory_used_mib: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
-class ReportedLease(Message):
-    """What the workers of one lease do. ``held_mib`` has one entry a GPU, in the lease's order.
+class ReportedShare(Message):
+    """What the workers of a lease may hold of a GPU."""
 
-    ``last_call_at``: when a worker was last at work, by the agent's clock; a kernel that runs is work.
+    gpu: Name
+    memory_mib: Mib
+
+
+class ReportedLease(Message):
+    """What the workers of one lease do.
+
+    ``shares`` and ``held_mib`` have one entry a GPU, in the lease's order. ``last_call_at``: when a worker
+    was last at work, by the agent's clock; a kernel that runs is work.
     """
 
     id: Name
     workers: int = Field(ge=0)
+    shares: list[ReportedShare] = Field(default=[], max_length=MAX_GPUS_PER_LEASE)
     held_mib: list[Seconds] = Field(default=[], max_length=MAX_GPUS_PER_LEASE)
     last_call_at: Seconds | None = None
 

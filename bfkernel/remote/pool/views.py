@@ -132,7 +132,8 @@ def _place_in_queue(pool: PoolService, lease: Lease, position: int, eta_s: float
     if not any(server.present for server in pool.core.servers.values()):
         return f"{place}; no GPU server is connected"
     if not pool.core.servable(lease):
-        return f"{place}; no GPU server that can serve it is connected"
+        which = "takes new leases" if pool.core.connected(lease) else "is connected"
+        return f"{place}; no GPU server that can serve it {which}"
     return place if eta_s is None else f"{place}, about {format_duration(eta_s)}"
 
 

@@ -58,17 +58,19 @@ def used_by_ended(core: PoolCore, leases: Iterable[Lease], now: float) -> list[U
 
 
 def check_cards(core: PoolCore) -> None:
-    """Never more than a card is worth; what is booked is what leases and draining shares have."""
+    """Leases never have more than a card is worth; what is booked is what they and draining shares have."""
     booked: Counter[tuple[str, str]] = Counter()
     for lease in core.leases.values():
         booked.update({(lease.server or "", p.gpu): p.memory_mib for p in lease.placements})
+    of_leases = booked.copy()
     for draining in core._live.bookings.draining.values():
         for p in draining.placements:
             booked[draining.server, p.gpu] += p.memory_mib
     free: defaultdict[int, list[tuple[int, int, str, str]]] = defaultdict(list)
     for server in core.servers.values():
         for card in server.cards.values():
-            assert card.leased_mib == booked[server.name, card.gpu.id]
+            assert card.booked_mib == booked[server.name, card.gpu.id]
+            assert of_leases[server.name, card.gpu.id] <= card.gpu.memory_mib
             assert 0 <= card.leased_mib <= card.gpu.memory_mib
             if server.accepts:
                 place = (card.free_mib, card.gpu.index, server.name, card.gpu.id)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -33,11 +33,15 @@ def report_of(
     instance: str = "a",
     model: str = "Test GPU",
     last_call_at: float | None = None,
+    leases: Mapping[str, Lease] | None = None,
     **facts: Any,
 ) -> ServerReport:
-    """An agent's report; ``uses`` are the workers of leases."""
+    """An agent's report; ``uses`` are the workers of leases, ``leases`` what the agent knows these by."""
     gpus = [Gpu(server, f"GPU-{i}", i, model, mib) for i, mib in enumerate(cards)]
-    workers = [LeaseUse(lease, count, [1.0], last_call_at) for lease, count in (uses or {}).items()]
+    workers = [
+        LeaseUse(name, count, [1.0], last_call_at, leases[name].placements if leases else ())
+        for name, count in (uses or {}).items()
+    ]
     return ServerReport(server, instance, f"{server}:1", gpus, workers, **facts)
 
 
@@ -52,7 +56,7 @@ class Story:
     def __init__(self, policy: Policy | None = None) -> None:
         self.core = PoolCore(policy)
         self.now = MONDAY_8
-        self.count = 0
+        self.asked: dict[str, Lease] = {}
 
     # -- holders ----------------------------------------------------------------------------------------
 
@@ -65,11 +69,12 @@ class Story:
         user: str = "ada",
         **request: Any,
     ) -> Lease:
-        self.count += 1
         need = Need(Share(fraction, mib), gpus, parse_filters(filters))
         name = request.pop("name", "")
         holder = Holder("command", name)
-        return self.core.request(self.now, Request(f"l{self.count}", user, need, holder, **request))
+        name = f"l{len(self.asked) + 1}"
+        lease = self.asked[name] = self.core.request(self.now, Request(name, user, need, holder, **request))
+        return lease
 
     def release(self, *leases: Lease) -> None:
         for lease in leases:
@@ -78,7 +83,8 @@ class Story:
     # -- servers ----------------------------------------------------------------------------------------
 
     def server(self, name: str = "gpu1", *cards: int, instance: str = "a", **uses: int) -> list[str]:
-        return self.core.report(self.now, report_of(name, cards or (CARD_MIB,), uses, instance))
+        report = report_of(name, cards or (CARD_MIB,), uses, instance, leases=self.asked)
+        return self.core.report(self.now, report)
 
     def report(self, name: str = "gpu1", *cards: int, **facts: Any) -> list[str]:
         return self.core.report(self.now, report_of(name, cards or (CARD_MIB,), **facts))
@@ -127,9 +133,9 @@ def restarted(old: PoolCore, now: float, **stored: Any) -> PoolCore:
         lease.notice, lease.idle_until, lease.passed = "", None, 0
         lease.proof_at, lease.workers, lease.held_mib, lease.last_call_at = 0.0, 0, [], None
     for server in old.servers.values():
-        server.present, server.left, server.clearing = True, False, False
+        server.present, server.left = True, False
         for card in server.cards.values():
-            card.leased_mib = 0
+            card.booked_mib = 0
     core = PoolCore(old.policy)
     core.set_quotas(now, old.quotas)
     leases = sorted(old.leases.values(), key=lambda lease: lease.sequence)

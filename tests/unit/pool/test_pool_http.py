@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from bfkernel.remote.grants import verify_grant
-from bfkernel.remote.messages import AgentReport, LeaseMessage, ReportedGpu, ReportedLease
+from bfkernel.remote.messages import AgentReport, LeaseMessage, ReportedGpu, ReportedLease, ReportedShare
 from bfkernel.remote.pool.server import PoolOptions, PoolServer
 from bfkernel.remote.pool.store import Store
 
@@ -32,8 +32,10 @@ class Api:
         self.http = httpx.AsyncClient(base_url=pool.url, trust_env=False, timeout=20)
 
     async def report(
-        self, name: str = "gpu1", wait_s: float = 0, mib: int = 1000, **workers: int
+        self, wait_s: float = 0, mib: int = 1000, shares_mib: int = 0, **workers: int
     ) -> httpx.Response:
+        """Report as the agent of gpu1, whose leases with workers have so much of its GPU each."""
+        shares = [ReportedShare(gpu="GPU-0", memory_mib=shares_mib)] if shares_mib else []
         report = AgentReport(
             instance="a",
             address="127.0.0.1:9",
@@ -41,7 +43,8 @@ class Api:
             driver="test",
             gpus=[ReportedGpu(id="GPU-0", index=0, name="Test GPU", memory_mib=mib, emulated=True)],
             leases=[
-                ReportedLease(id=k, workers=n, held_mib=[2.5], last_call_at=5.0) for k, n in workers.items()
+                ReportedLease(id=k, workers=n, shares=shares, held_mib=[2.5], last_call_at=5.0)
+                for k, n in workers.items()
             ],
         )
         path = "/api/v1/agents/gpu1/report"
@@ -198,6 +201,25 @@ async def test_reports_make_a_lease_active_and_say_what_is_over(api: Api) -> Non
     assert (gpu["leased_mib"], gpu["free_mib"], gpu["held_mib"], gpu["leases"]) == (500, 500, 2.5, 1)
     server = (await api.http.get("/api/v1/servers")).json()["servers"][0]
     assert (server["name"], server["state"], server["workers"]) == ("gpu1", "ready", 2)
+
+
+async def test_workers_of_an_ended_lease_take_what_their_agent_says(api: Api) -> None:
+    await api.report()
+    lease = await api.asked(memory_mib=400)
+    await api.http.delete(f"{LEASES}/{lease['id']}")
+    await api.report(shares_mib=400, **{lease["id"]: 1})
+    assert (await api.asked(memory_mib=600))["state"] == "granted"
+    waiting = await api.asked(memory_mib=100)
+    assert (waiting["state"], waiting["message"]) == ("queued", "position 1 of 1 in the queue")
+
+
+async def test_a_queued_lease_says_what_is_the_matter_with_the_servers(api: Api) -> None:
+    waiting = await api.asked(fraction=0.5)
+    assert waiting["message"] == "position 1 of 1 in the queue; no GPU server is connected"
+    await api.report()
+    await api.http.post("/api/v1/servers/gpu1/cordon")
+    waiting = await api.asked(fraction=0.5)
+    assert waiting["message"].endswith("; no GPU server that can serve it takes new leases")
 
 
 async def test_an_agent_that_waits_hears_at_once_of_an_ended_lease(api: Api) -> None:

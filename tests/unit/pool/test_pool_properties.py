@@ -141,20 +141,30 @@ class PoolMachine(RuleBasedStateMachine):
     # -- agents -----------------------------------------------------------------------------------------
 
     @precondition(lambda self: any(lease.state.holds for lease in self.core.leases.values()))
-    @rule(pick=picks, count=st.integers(0, 2), calls=st.booleans())
-    def work(self, pick: int, count: int, calls: bool) -> None:
+    @rule(
+        pick=picks, count=st.integers(0, 2), calls=st.booleans(), heard=st.sampled_from([True, True, False])
+    )
+    def work(self, pick: int, count: int, calls: bool, heard: bool) -> None:
         lease = self.pick([i for i, held in self.core.leases.items() if held.state.holds], pick)
         self.workers[lease.server or ""][lease.id] = count
         if calls:
             self.called_at = self.now
-        self.report(lease.server or "")
+        if heard:
+            self.report(lease.server or "")
 
     @rule(name=st.sampled_from(sorted(SERVERS)))
     def report(self, name: str) -> None:
-        report = report_of(name, SERVERS[name], self.workers[name], last_call_at=self.called_at)
+        self.report_cards(name, SERVERS[name])
+
+    def report_cards(self, name: str, cards: tuple[int, ...]) -> None:
+        draining = self.core._live.bookings.draining
+        before = set(draining)
+        report = report_of(name, cards, self.workers[name], last_call_at=self.called_at, leases=self.all)
         for over in self.core.report(self.now, report):
             assert over not in self.core.leases
             del self.workers[name][over]
+        if set(draining) - before:
+            self.kept = None  # workers that nobody knew of take room from everybody
         self.settle()
 
     @rule(name=st.sampled_from(sorted(SERVERS)))
@@ -169,10 +179,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(["s2", "s3"]), gone=st.sampled_from([True, False, False, False]))
     def gpu_goes_and_comes(self, name: str, gone: bool) -> None:
-        cards = SERVERS[name][:-1] if gone else SERVERS[name]
-        for over in self.core.report(self.now, report_of(name, cards, self.workers[name])):
-            self.workers[name].pop(over)
-        self.settle()
+        self.report_cards(name, SERVERS[name][:-1] if gone else SERVERS[name])
 
     # -- admins -----------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from pool_story import HOUR, Story
+from pool_story import CARD_MIB, HOUR, Story
 
 from bfkernel.remote.pool.core import NameTakenError, Policy
 from bfkernel.remote.records import LeaseState
@@ -25,6 +25,45 @@ def test_a_share_is_booked_until_its_workers_have_ended(one_card: Story) -> None
     assert waiting.state is QUEUED
     assert one_card.server() == []
     assert waiting.state is GRANTED
+
+
+def test_workers_that_are_heard_of_late_take_no_more_than_their_share(one_card: Story) -> None:
+    """A share given back right after its program has started, as by a change of size."""
+    lease = one_card.ask(0.25)
+    one_card.release(lease)
+    assert one_card.server(**{lease.id: 1}) == [lease.id]
+    assert one_card.free() == [CARD_MIB * 3 // 4]
+    other, whole = one_card.ask(0.5), one_card.ask(1.0)
+    assert (other.state, whole.state) == (GRANTED, QUEUED)
+    one_card.release(other)
+    assert whole.state is QUEUED
+    one_card.server()
+    assert whole.state is GRANTED
+
+
+def test_a_share_granted_anew_before_its_workers_are_heard_of_is_booked_twice(one_card: Story) -> None:
+    first = one_card.ask(1.0)
+    one_card.release(first)
+    second = one_card.ask(1.0)
+    one_card.server(**{first.id: 1})
+    (card,) = one_card.core.servers["gpu1"].cards.values()
+    assert (second.state, card.free_mib, card.leased_mib) == (GRANTED, -CARD_MIB, CARD_MIB)
+    one_card.release(second)
+    third = one_card.ask(0.5)
+    assert third.state is QUEUED
+    one_card.server()
+    assert (third.state, one_card.free()) == (GRANTED, [CARD_MIB // 2])
+
+
+def test_an_agent_that_starts_again_with_fewer_gpus_takes_no_lease_for_its_old_workers(story: Story) -> None:
+    story.server("gpu1", 1000, 1000)
+    first = story.ask(mib=1000)
+    story.release(first)
+    second = story.ask(mib=1000)
+    story.server("gpu1", 1000, 1000, **{first.id: 1})
+    story.core.agent_left("gpu1", "a")
+    story.server("gpu1", 1000, instance="b")
+    assert (second.state, story.free()) == (GRANTED, [0])
 
 
 def test_an_agent_that_starts_again_keeps_its_leases(one_card: Story) -> None:

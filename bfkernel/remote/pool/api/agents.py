@@ -11,13 +11,14 @@ from bfkernel.remote.messages import (
     AgentReport,
     OverLease,
     ReportAnswer,
+    ReportedLease,
     ReportQuery,
 )
 from bfkernel.remote.pool.api.handler import ApiHandler, ProblemError
 from bfkernel.remote.pool.api.operations import operation
 from bfkernel.remote.pool.auth import Role
 from bfkernel.remote.pool.core import GpuUse, LeaseUse, NameTakenError, ServerReport
-from bfkernel.remote.records import Gpu
+from bfkernel.remote.records import Gpu, Placement
 
 log = logging.getLogger("pool.http")
 
@@ -75,7 +76,7 @@ def _server_report(name: str, message: AgentReport) -> ServerReport:
         instance=message.instance,
         address=message.address,
         gpus=[Gpu(name, g.id, g.index, g.name, g.memory_mib, g.emulated) for g in message.gpus],
-        uses=[LeaseUse(use.id, use.workers, use.held_mib, use.last_call_at) for use in message.leases],
+        uses=[_lease_use(use) for use in message.leases],
         ended=[connection.lease for connection in message.ended],
         driver=message.driver,
         version=message.version,
@@ -84,3 +85,8 @@ def _server_report(name: str, message: AgentReport) -> ServerReport:
         compute=message.compute,
         gpu_uses={g.id: GpuUse(g.busy, g.memory_used_mib) for g in message.gpus},
     )
+
+
+def _lease_use(use: ReportedLease) -> LeaseUse:
+    placements = tuple(Placement(share.gpu, share.memory_mib) for share in use.shares)
+    return LeaseUse(use.id, use.workers, use.held_mib, use.last_call_at, placements)

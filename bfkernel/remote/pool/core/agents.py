@@ -11,7 +11,7 @@ from bfkernel.remote.pool.core.fleet import Fleet
 from bfkernel.remote.pool.core.live import LiveLeases
 from bfkernel.remote.pool.core.servers import Card, Server
 from bfkernel.remote.pool.core.transitions import transition
-from bfkernel.remote.records import Gpu, Lease, LeaseState
+from bfkernel.remote.records import Gpu, Lease, LeaseState, Placement
 from bfkernel.remote.units import format_duration
 
 
@@ -27,6 +27,8 @@ class LeaseUse:
     workers: int
     held_mib: Sequence[float] = ()
     last_call_at: float | None = None
+    #: what its workers may hold of the server's GPUs
+    placements: tuple[Placement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Agents:
             NameTakenError: another agent of this name is running; nothing was changed.
         """
         server = self._accept_server(now, report)
+        used = {use.lease: use for use in report.uses if use.workers > 0}
+        self._live.bookings.drained(server, used)
         self._accept_inventory(now, server, report.gpus)
         for gpu_id, card in server.cards.items():
             use = report.gpu_uses.get(gpu_id, GpuUse())
@@ -87,7 +91,7 @@ class Agents:
             # A connection may have come and gone between two reports.
             if lease := self._live.bookings.on(server.name).get(lease_id):
                 self._connect(now, lease)
-        return self._accept_uses(now, server, report.uses)
+        return self._accept_uses(now, server, used)
 
     def left(self, name: str, instance: str) -> None:
         """Note that an agent closed its connection."""
@@ -135,7 +139,7 @@ class Agents:
             return
         self._live.server_changed(server.name)
         before = server.cards
-        cards = {gpu.id: Card(gpu, before[gpu.id].leased_mib if gpu.id in before else 0) for gpu in gpus}
+        cards = {gpu.id: Card(gpu, before[gpu.id].booked_mib if gpu.id in before else 0) for gpu in gpus}
         self._fleet.update(server, cards=cards)
         for lease in list(self._live.bookings.on(server.name).values()):
             if any(p.gpu not in cards or cards[p.gpu].free_mib < 0 for p in lease.placements):
@@ -143,17 +147,13 @@ class Agents:
                 self._end(now, lease, "revoke", "gpu-gone", message)
         self._live.bookings.drained(server, self._live.bookings.still_possible(server))
 
-    def _accept_uses(self, now: float, server: Server, uses: Sequence[LeaseUse]) -> list[str]:
-        used = {use.lease: use for use in uses if use.workers > 0}
+    def _accept_uses(self, now: float, server: Server, used: Mapping[str, LeaseUse]) -> list[str]:
         mine = self._live.bookings.on(server.name)
         for lease in mine.values():
             self._accept_use(now, lease, used.get(lease.id))
-        self._live.bookings.drained(server, used)
         over = [lease_id for lease_id in used if lease_id not in mine]
-        clearing = any(lease_id not in self._live.bookings.draining for lease_id in over)
-        if clearing is not server.clearing:
-            self._fleet.update(server, clearing=clearing)
-            self._live.queue.moves += 1
+        for lease_id in over:
+            self._live.bookings.drain(lease_id, server, used[lease_id].placements)
         return over
 
     def _accept_use(self, now: float, lease: Lease, use: LeaseUse | None) -> None:

@@ -2,7 +2,9 @@
 """Which leases have which shares of which servers.
 
 A share stays booked after its lease has ended for as long as its server reports workers of it ("draining"),
-so that the memory is really free when the next lease gets it.
+so that the memory is really free when the next lease gets it. A server may report workers of a lease only
+after it has ended, when they had just started or the server was out of reach: its share is booked again until
+they have ended, also where it has been granted anew meanwhile.
 """
 
 from __future__ import annotations
@@ -49,6 +51,13 @@ class Bookings:
             self.draining[lease.id] = Draining(server.name, lease.placements)
         else:
             self._fleet.give_back(server, lease.placements)
+
+    def drain(self, lease_id: str, server: Server, placements: Collection[Placement]) -> None:
+        """Book what workers of a lease that is over may hold, unless it is booked."""
+        there = tuple(p for p in placements if p.gpu in server.cards)
+        if there and lease_id not in self.draining:
+            self.draining[lease_id] = Draining(server.name, there)
+            self._fleet.take(server, there)
 
     def drained(self, server: Server, still_working: Collection[str]) -> None:
         """Give back what drained on ``server``: all but the leases that still have workers."""

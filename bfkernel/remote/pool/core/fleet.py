@@ -38,6 +38,7 @@ class Fleet:
         self._free: dict[int, list[FreeCard]] = {}
         self._able: dict[Need, list[AbleServer]] = {}
         self._ever: dict[Need, bool] = {}
+        self._connected: dict[Need, bool] = {}
         self._least: dict[Need, tuple[int, int]] = {}
 
     def accepting(self) -> Iterator[Server]:
@@ -48,9 +49,16 @@ class Fleet:
         """Whether some server of the pool could serve ``need`` if nobody else were on it."""
         if need not in self._ever:
             self._forget_answers(_MOST_NEEDS)
-            enough = (sum(1 for _ in s.cards_for(need)) >= need.gpu_count for s in self.servers.values())
-            self._ever[need] = any(enough)
+            self._ever[need] = any(server.could_serve(need) for server in self.servers.values())
         return self._ever[need]
+
+    def connected(self, need: Need) -> bool:
+        """Whether a server that could serve ``need`` is connected, though it may be out of service."""
+        if need not in self._connected:
+            self._forget_answers(_MOST_NEEDS)
+            present = (server for server in self.servers.values() if server.present)
+            self._connected[need] = any(server.could_serve(need) for server in present)
+        return self._connected[need]
 
     def able(self, need: Need) -> list[AbleServer]:
         """Return the servers that take leases now and could serve ``need`` if nobody else were on them."""
@@ -118,7 +126,7 @@ class Fleet:
         self._forget_answers()
 
     def _forget_answers(self, above: int = 0) -> None:
-        for answers in (self._able, self._ever, self._least):
+        for answers in (self._able, self._ever, self._connected, self._least):
             if len(answers) > above:
                 answers.clear()
 
@@ -126,7 +134,7 @@ class Fleet:
         card = server.cards[gpu]
         if server.accepts:
             self._remove(server, card)
-        card.leased_mib += memory_mib
+        card.booked_mib += memory_mib
         server.bookings += 1
         if server.accepts:
             self._insert(server, card)

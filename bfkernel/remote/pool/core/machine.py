@@ -254,6 +254,10 @@ class PoolCore:
         """Whether some server that takes leases now could serve this queued lease, if it were empty."""
         return self.fleet.servable(lease.need)
 
+    def connected(self, lease: Lease) -> bool:
+        """Whether a server that could serve this queued lease is connected, though maybe out of service."""
+        return self.fleet.connected(lease.need)
+
     def eta_s(self, now: float, lease: Lease) -> float | None:
         """Return the seconds until a queued lease is granted, about; None when that is unknown."""
         if not self.servable(lease):

@@ -12,18 +12,25 @@ from bfkernel.remote.records import Gpu, Need
 
 @dataclass
 class Card:
-    """One GPU with the MiB that leases have of it."""
+    """One GPU and what is booked of it."""
 
     gpu: Gpu
-    leased_mib: int = 0
+    #: MiB of leases, and of shares whose leases are over and whose workers have not ended yet; more than the
+    #: card has while such a share has been granted anew
+    booked_mib: int = 0
     #: share of the time in which it computed, 0 to 1, and MiB in use, as its driver told; None if it does not
     busy: float | None = None
     used_mib: float | None = None
 
     @property
+    def leased_mib(self) -> int:
+        """MiB that are not free."""
+        return min(self.booked_mib, self.gpu.memory_mib)
+
+    @property
     def free_mib(self) -> int:
-        """MiB that no lease has."""
-        return self.gpu.memory_mib - self.leased_mib
+        """MiB that may be granted; less than 0 is what must become free before anything may."""
+        return self.gpu.memory_mib - self.booked_mib
 
 
 @dataclass
@@ -37,8 +44,6 @@ class Server:
     instance: str
     seen_at: float
     present: bool = True
-    #: it runs workers of leases that are over and that nothing is booked for: they must end first
-    clearing: bool = False
     #: its agent has closed its connection and not reported since
     left: bool = False
     driver: str = ""
@@ -58,7 +63,7 @@ class Server:
     @property
     def accepts(self) -> bool:
         """Whether it may take new leases."""
-        return self.present and not self.cordoned and not self.clearing
+        return self.present and not self.cordoned
 
     def facts(self, card: Card) -> CardFacts:
         """Return what filters ask of one of its cards."""
@@ -71,3 +76,7 @@ class Server:
             size = card.gpu.memory_mib
             if 1 <= need.share.memory_on(size) <= size and need.allows(self.facts(card)):
                 yield card
+
+    def could_serve(self, need: Need) -> bool:
+        """Whether it has the cards that ``need`` asks for, if nobody else were on them."""
+        return sum(1 for _ in self.cards_for(need)) >= need.gpu_count
