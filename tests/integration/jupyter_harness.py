@@ -47,6 +47,8 @@ class Jupyter:
                 "--ServerApp.allow_root=True",
                 f"--ServerApp.root_dir={root}",
                 f"--IdentityProvider.token={TOKEN}",
+                # Tests look at a lease as soon as its kernel has started, also on a busy machine.
+                "--FractionalGPUProvisioner.answer_wait_s=20",
                 *options,
             ],
             env,

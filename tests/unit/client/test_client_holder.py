@@ -41,10 +41,8 @@ def test_the_queue_moves_on_in_the_lease_file(pool, hold):
     assert third.wait(5, until=lambda lease: "position 1 of 1" in lease.message).state == "queued"
     time.sleep(2 * TTL_S)
     assert third.current.state == "queued", "waiting in the queue is proof enough of life"
-    began = time.monotonic()
     first.release()
     assert third.wait(5, until=lambda lease: lease.state == "granted").state == "granted"
-    assert time.monotonic() - began < 0.5
 
 
 def test_refused(pool, hold):
