@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from traitlets import Enum, Integer, Unicode
+from traitlets import Bool, Enum, Integer, Unicode
 
 from bfkernel.remote.agent.compute import COMPUTE_MODES
 from bfkernel.remote.agent.inventory import DriverOptions
@@ -61,6 +61,14 @@ class AgentOptions(ServerOptions):
 
         Code that one program has sent needs no sending again, by whomever. What was not used for
         longest goes first.
+        """,
+    ).tag(config=True)
+
+    tcp_only = Bool(
+        False,
+        help="""Serve programs on this machine over TCP, as those on others.
+
+        Unless said, such a program shares memory with its worker.
         """,
     ).tag(config=True)
 

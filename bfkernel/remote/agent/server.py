@@ -63,9 +63,11 @@ class AgentServer:
             executable = native_files.worker()
         except FileNotFoundError as error:
             raise ConfigurationError(str(error)) from error
-        code_cache = CodeCache.in_state(state_dir, options.code_cache_mib)
+        arguments = CodeCache.in_state(state_dir, options.code_cache_mib).arguments()
+        if options.tcp_only:
+            arguments.append("--no-shared-memory")
         self._workers = Workers(
-            executable, self._inventory, self._compute, code_cache, self._on_workers_changed
+            executable, self._inventory, self._compute, arguments, self._on_workers_changed
         )
         self._gate = Gate(self.name, state_dir / "pool-key.pem")
         data_host = options.data_host or ("127.0.0.1" if is_loopback(pool.hostname) else "0.0.0.0")  # noqa: S104

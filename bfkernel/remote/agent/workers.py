@@ -13,11 +13,10 @@ import secrets
 import signal
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bfkernel.remote.agent.code_cache import CodeCache
 from bfkernel.remote.agent.compute import Compute, compute_environment
 from bfkernel.remote.agent.greeting import RefusalCode, RefusalError
 from bfkernel.remote.agent.inventory import Inventory
@@ -83,14 +82,14 @@ class Workers:
         executable: Path,
         inventory: Inventory,
         compute: Compute,
-        code_cache: CodeCache,
+        arguments: Sequence[str],
         on_change: Callable[[], None],
     ) -> None:
-        """``on_change`` is called whenever a worker has started or ended."""
+        """``arguments`` go to every worker; ``on_change`` is called whenever one has started or ended."""
         self._executable = executable
         self._inventory = inventory
         self._compute = compute
-        self._code_cache = code_cache
+        self._arguments = arguments
         self._card_mib = {gpu.id: gpu.memory_mib for gpu in inventory.gpus}
         self._on_change = on_change
         self._leases: dict[str, LeaseWorkers] = {}
@@ -207,7 +206,7 @@ class Workers:
                 str(workers_end.fileno()),
             ),
             *("--slot", str(slot), "--driver", self._inventory.library, "--lease", grant.lease),
-            *self._code_cache.arguments(),
+            *self._arguments,
         ]
         for placement in grant.placements:
             arguments += ["--limit", str(placement.memory_mib << 20)]

@@ -37,12 +37,12 @@ def shim_dir() -> Path:
 
 
 @contextmanager
-def serve(state_dir: Path, **env: str) -> Iterator[tuple[str, int]]:
+def serve(state_dir: Path, *options: str, **env: str) -> Iterator[tuple[str, int]]:
     """URL and process of a pool with three small emulated GPUs."""
     installed(native_files.worker)
     installed(native_files.softgpu)
     command = [*BFKERNEL, "serve", "--port=0", "--data-port=0", "--driver=softgpu", "--softgpus=3"]
-    command += ["--softgpu-memory=2GiB", f"--state-dir={state_dir}"]
+    command += ["--softgpu-memory=2GiB", f"--state-dir={state_dir}", *options]
     with subprocess.Popen(command, env={**os.environ, **env}, stdout=subprocess.PIPE, text=True) as pool:
         assert pool.stdout
         line = pool.stdout.readline()

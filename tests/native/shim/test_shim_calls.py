@@ -28,13 +28,7 @@ def counted(leased: Run, program: str, *arguments: str) -> tuple[int, int]:
 @pytest.mark.parametrize(
     "program",
     [
-        "copies.py",
         "copies_3d.py",
-        "copies_behind_kernels.py",
-        "synchronisations.py",
-        "threads.py",
-        "forks.py",
-        "faults.py",
         "memory.py",
         "allocations.py",
         "plain_calls.py",
@@ -52,12 +46,6 @@ def counted(leased: Run, program: str, *arguments: str) -> tuple[int, int]:
 def test_program(leased: Run, program: str) -> None:
     result = leased(program)
     assert (result.stdout, result.returncode) == ("ok\n", 0), result.stderr
-
-
-def test_a_worker_that_dies_is_an_error_within_a_second(leased: Run) -> None:
-    result = leased("worker_death.py")
-    assert (result.stdout, result.returncode) == ("ok\n", 0), result.stderr
-    assert result.stderr.count("connection to the GPU server is lost") == 1
 
 
 def test_news_of_the_lease_is_told_once_at_the_next_call(leased: Run) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bfkernel.remote.agent.code_cache import CodeCache
 from bfkernel.remote.agent.inventory import Inventory
 from bfkernel.remote.agent.workers import Workers
 from bfkernel.remote.grants import Grant
@@ -24,7 +23,7 @@ async def test_a_report_says_what_the_workers_of_a_lease_may_hold(tmp_path: Path
     worker.chmod(0o700)
     gpus = tuple(Gpu("gpu1", f"GPU-{index}", index, "Test GPU", 1000, True) for index in range(2))
     inventory = Inventory("driver.so", "test", "", "", {}, gpus)
-    workers = Workers(worker, inventory, "timeslice", CodeCache(tmp_path, 1), lambda: None)
+    workers = Workers(worker, inventory, "timeslice", [], lambda: None)
     here, there = socket.socketpair()
     with here, there:
         workers.start(Grant("l1", "ada", "gpu1", (Placement("GPU-1", 300),), 0.0), here)

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -174,6 +175,7 @@ void Transport::sender() {
 
 void Transport::await(Pending& pending) {
   std::unique_lock lock(reply_mutex_);
+  pending.awaited = true;
   while (!pending.done) {
     if (leading_) {
       pending.wake.wait(lock);
@@ -207,7 +209,8 @@ void Transport::lead(std::unique_lock<std::mutex>& lock) {
 
 // Somebody who waits takes over: to lead, or to find out that the connection is gone. Under reply_mutex_.
 void Transport::wake_next() {
-  if (!pending_.empty()) pending_.begin()->second->wake.notify_one();
+  const auto next = std::ranges::find_if(pending_, [](const auto& entry) { return entry.second->awaited; });
+  if (next != pending_.end()) next->second->wake.notify_one();
 }
 
 void Transport::read_frame() {

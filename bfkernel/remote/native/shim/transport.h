@@ -38,6 +38,7 @@ struct Pending {
   std::vector<std::byte> payload;
   CUresult result = CUDA_SUCCESS;
   bool done = false;
+  bool awaited = false;  // a thread is in await() for it
   uint64_t sequence = 0;
   std::condition_variable wake;
 };
