@@ -23,6 +23,7 @@
 #include "wire/array_messages.h"
 #include "wire/green_messages.h"
 #include "wire/greeting.h"
+#include "wire/host_block_messages.h"
 #include "wire/messages.h"
 #include "wire/socket.h"
 #include "wire/stream_messages.h"
@@ -206,6 +207,14 @@ void write_seeds(const std::filesystem::path& folder) {
       .call(wire::MemFree{kWindow})
       .call(wire::MemInfo{})
       .write(folder, "memory");
+  Seed()
+      .call(wire::MemAlloc{1000})
+      .call(wire::HostBlockOpen{7300, 4096})
+      .call(wire::HostBlockCopy{wire::Direction::to_device, kWindow, 0, wire::kUploadsBlock, 64, 100})
+      .call(wire::HostBlockCopy{wire::Direction::to_host, kWindow, 0, 7300, 0, 100})
+      .call(wire::HostBlockCopiesDone{0})
+      .call(wire::HostBlockClose{7300})
+      .write(folder, "host_blocks");
   wire::Copy3D copy;
   copy.direction = wire::Direction::to_device;
   copy.width_bytes = 4, copy.height = 3, copy.depth = 2;

@@ -93,9 +93,7 @@ class Client {
     CHECK(wire::send_letter(line.get(), offer["local"]["key"].text()));
     take_segment();
   }
-  void say_shared() {
-    wire::send_greeting(socket_, {{"window", "mapped"}, {"transport", "shared"}}, 10s);
-  }
+  void say_shared() { wire::send_greeting(socket_, {{"window", "mapped"}, {"transport", "shared"}}, 10s); }
   void take_segment() {
     say_shared();
     segment.emplace(wire::receive_letter(line.get(), 10s).descriptor.get());

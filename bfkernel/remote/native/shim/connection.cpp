@@ -103,9 +103,8 @@ Connection* make() {
     Agreement agreed = agree(fd.get(), wanted);
     std::unique_ptr<wire::Channel> channel = open_channel(agreed, fd.get());
     auto* made = new Connection(
-        std::make_unique<Transport>(
-            std::move(fd), std::move(channel),
-            [file](const Transport::Ending& ending) { report_end(file, ending); }),
+        std::make_unique<Transport>(std::move(fd), std::move(channel),
+                                    [file](const Transport::Ending& ending) { report_end(file, ending); }),
         std::move(agreed));
     news::follow(file, made->transport());
     return made;

@@ -68,8 +68,8 @@ static void await_writers(const void* source, CUstream stream, Order order) {
   if (order == Order::async && host_memory::find(address_of(source))) api::cuStreamSynchronize(stream);
 }
 
-// Where the GPU can have the program's page-locked memory itself. Not beside a mirror of it, which the program
-// sees changed after calls that wait; nor while a stream captures, when no event may be asked about.
+// Where the GPU can have the program's page-locked memory itself. Not beside a mirror of it, which the
+// program sees changed after calls that wait; nor while a stream captures, when no event may be asked about.
 static std::optional<host_blocks::Place> direct_place(const void* host, uint64_t size) {
   const auto place = host_memory::place(address_of(host), size);
   const bool apart = mirrors::any.load(std::memory_order_relaxed) || capture::in_flight();

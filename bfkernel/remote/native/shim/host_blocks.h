@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Memory that this process and its worker, on the same machine, have both mapped, and that the driver knows as
-// page-locked: staging.h, and what a program allocates page-locked. The GPU copies to and from it by itself,
-// when the stream comes to the copy, as it does natively.
+// Memory that this process and its worker, on the same machine, have both mapped, and that the driver knows
+// as page-locked: staging.h, and what a program allocates page-locked. The GPU copies to and from it by
+// itself, when the stream comes to the copy, as it does natively.
 #pragma once
 
 #include <cstdint>

@@ -23,7 +23,8 @@ Transports wanted() {
   if (word.empty() || word == "auto") return Transports::any;
   if (word == "tcp") return Transports::tcp;
   if (word == "shared") return Transports::shared;
-  throw std::runtime_error("BFKERNEL_TRANSPORT is '" + std::string(word) + "'; set it to auto, tcp or shared");
+  throw std::runtime_error("BFKERNEL_TRANSPORT is '" + std::string(word) +
+                           "'; set it to auto, tcp or shared");
 }
 
 wire::Fd reach(const wire::json::Value& local) {

@@ -52,8 +52,7 @@ class Transport {
   };
   // `socket` is where both sides met: its end is the end of the connection, whatever the channel. `tell` is
   // called once, by the first call that finds the connection ended.
-  Transport(wire::Fd socket, std::unique_ptr<wire::Channel> channel,
-            std::function<void(const Ending&)> tell);
+  Transport(wire::Fd socket, std::unique_ptr<wire::Channel> channel, std::function<void(const Ending&)> tell);
   ~Transport();
 
   // `frame` begins with a FrameHeader, whose sequence is filled in here. `tail` is the end of the payload and
@@ -114,7 +113,7 @@ class Transport {
   std::mutex queue_mutex_;
   std::condition_variable queue_filled_;
   std::vector<std::byte> queue_;
-  std::vector<std::byte> writing_;     // under write_mutex_
+  std::vector<std::byte> writing_;  // under write_mutex_
   // Set under queue_mutex_, or where nothing queues under write_mutex_; the lower half travels.
   std::atomic<uint64_t> sequence_{0};
   bool sender_sleeps_ = false;

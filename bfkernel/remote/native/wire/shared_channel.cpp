@@ -18,8 +18,7 @@ RingReader reader(const Segment::Ring& ring) { return {ring.state, ring.bytes}; 
 
 }  // namespace
 
-SharedChannel::SharedChannel(const Segment& segment, Side side, int socket,
-                             std::chrono::milliseconds silence)
+SharedChannel::SharedChannel(const Segment& segment, Side side, int socket, std::chrono::milliseconds silence)
     : out_(writer(side == Side::client ? segment.to_worker() : segment.to_client())),
       in_(reader(side == Side::client ? segment.to_client() : segment.to_worker())),
       socket_(socket),

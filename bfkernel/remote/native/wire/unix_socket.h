@@ -14,7 +14,8 @@ struct Letter {
   Fd descriptor;     // none came where it is empty
 };
 
-// One whole message, of 4096 bytes at most. Throws std::system_error, also where `limit` passes (zero: never).
+// One whole message, of 4096 bytes at most. Throws std::system_error, also where `limit` passes (zero:
+// never).
 Letter receive_letter(int fd, std::chrono::milliseconds limit = {});
 
 // False where the other side cannot be told.

@@ -44,18 +44,13 @@ void check(const Options& options) {
 }  // namespace
 
 Options parse_options(int argc, char** argv) {
-  static const option known[] = {{"socket-fd", required_argument, nullptr, 's'},
-                                 {"ledger-fd", required_argument, nullptr, 'l'},
-                                 {"control-fd", required_argument, nullptr, 'c'},
-                                 {"slot", required_argument, nullptr, 'k'},
-                                 {"driver", required_argument, nullptr, 'd'},
-                                 {"lease", required_argument, nullptr, 'i'},
-                                 {"limit", required_argument, nullptr, 'm'},
-                                 {"code-cache", required_argument, nullptr, 'f'},
-                                 {"code-cache-size", required_argument, nullptr, 'z'},
-                                 {"window-size", required_argument, nullptr, 'w'},
-                                 {"no-shared-memory", no_argument, nullptr, 'n'},
-                                 {nullptr, 0, nullptr, 0}};
+  static const option known[] = {
+      {"socket-fd", required_argument, nullptr, 's'},       {"ledger-fd", required_argument, nullptr, 'l'},
+      {"control-fd", required_argument, nullptr, 'c'},      {"slot", required_argument, nullptr, 'k'},
+      {"driver", required_argument, nullptr, 'd'},          {"lease", required_argument, nullptr, 'i'},
+      {"limit", required_argument, nullptr, 'm'},           {"code-cache", required_argument, nullptr, 'f'},
+      {"code-cache-size", required_argument, nullptr, 'z'}, {"window-size", required_argument, nullptr, 'w'},
+      {"no-shared-memory", no_argument, nullptr, 'n'},      {nullptr, 0, nullptr, 0}};
   Options options;
   opterr = 0;
   optind = 1;

@@ -43,7 +43,8 @@ constexpr auto kGreetingTimeout = std::chrono::seconds(30);
 
 // What a client on this machine may have page-locked: it is this machine's memory.
 std::uint64_t most_host_bytes() {
-  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) / 2;
+  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+         static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) / 2;
 }
 
 // Looking at a lease is no use of it: an idle one stays idle under the eyes of a monitor.
