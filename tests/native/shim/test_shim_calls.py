@@ -32,6 +32,7 @@ def counted(leased: Run, program: str, *arguments: str) -> tuple[int, int]:
         "memory.py",
         "allocations.py",
         "plain_calls.py",
+        "polls.py",
         "graphs.py",
         "conditions.py",
         "captures.py",
@@ -106,3 +107,10 @@ def test_a_number_that_is_looked_at_costs_one_round_trip(leased: Run) -> None:
 def test_allocations_cost_no_round_trip(leased: Run, what: str, trips: int) -> None:
     _, waiting = counted(leased, "allocations.py", what, "500")
     assert 500 * trips <= waiting < 500 * trips + 30
+
+
+@pytest.mark.parametrize("what", ["pending", "done"])
+def test_polling_sends_nothing(leased: Run, what: str) -> None:
+    posted, waiting = counted(leased, "polls.py", what, "1000000")
+    assert posted < 20
+    assert waiting < 20

@@ -33,6 +33,7 @@ struct ContextObject : Object {
   std::atomic<unsigned> ends{0};              // how often it has ended: a primary context lives again
   std::atomic<CUresult> fault{CUDA_SUCCESS};  // what broke the context: from then on all it answers
   LaunchLimits limits{};
+  Watch watch;  // of its default stream
 };
 
 namespace contexts {

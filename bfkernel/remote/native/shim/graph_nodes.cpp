@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "shim/devices.h"
+#include "shim/events.h"
 #include "shim/host_functions.h"
 #include "shim/host_slots.h"
 #include "shim/launch.h"
@@ -65,6 +66,7 @@ void Outgoing::set(const CUgraphNodeParams& params) {
       return;
     case CU_GRAPH_NODE_TYPE_EVENT_RECORD:
       node_.event = id_of(params.eventRecord.event);
+      events::note_foreign(params.eventRecord.event);
       return;
     case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
       return set(params.alloc);

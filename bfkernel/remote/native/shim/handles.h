@@ -15,6 +15,7 @@
 
 #include "shim/cuda_api.h"
 #include "shim/failure.h"
+#include "shim/watch.h"
 #include "wire/handles.h"
 
 namespace shim {
@@ -33,8 +34,17 @@ inline constexpr uint64_t kObjectTag = 0x6C656E72656B6662;  // "bfkernel"
 struct StreamObject : Object {  // its context may be a green one
   unsigned flags = 0;
   int priority = 0;
+  Watch watch;
+  void renew() { watch.renew(); }
 };
-struct EventObject : Object {};
+struct EventObject : Object {  // events.h
+  Watch watch;
+  Recording recording;  // under the watch's mutex
+  void renew() {
+    watch.renew();
+    recording = {};
+  }
+};
 struct ArrayObject;
 struct MipmappedObject;
 struct PoolObject : Object {
@@ -149,6 +159,7 @@ H create() {
   object->tag = kObjectTag;
   object->id = next_id();
   object->context = std::is_same_v<H, CUstream> ? current_context() : home_context();
+  if constexpr (requires { object->renew(); }) object->renew();
   object->kind = Traits<H>::kind;
   return reinterpret_cast<H>(object);
 }
@@ -167,6 +178,8 @@ uint64_t id_of(H handle) {
 }
 uint64_t id_of(CUstream stream);
 uint64_t id_of(CUcontext context);
+// Of the stream as the calling thread, which has a context, means it.
+Watch& watch_of(CUstream stream);
 
 // The context that an object belongs to, where the calling thread has none.
 template <class H>

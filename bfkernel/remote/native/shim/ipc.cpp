@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Memory and events of another process of the same lease (cuIpc*).
 #include "shim/api.h"
+#include "shim/events.h"
 #include "shim/memory.h"
 #include "shim/request.h"
 #include "wire/ipc_messages.h"
@@ -59,6 +60,7 @@ CUresult cuIpcCloseMemHandle(CUdeviceptr dptr) {
 CUresult cuIpcGetEventHandle(CUipcEventHandle* pHandle, CUevent event) {
   require(pHandle);
   const auto reply = call(wire::IpcGetEvent{id_of(event)}, Context::current);
+  events::note_foreign(event);
   std::memcpy(pHandle->reserved, &reply.handle, sizeof reply.handle);
   return CUDA_SUCCESS;
 }
@@ -70,6 +72,7 @@ CUresult cuIpcOpenEventHandle(CUevent* phEvent, CUipcEventHandle handle) {
   const CUevent event = create<CUevent>();
   try {
     call_plain(wire::IpcOpenEvent{id_of(event), name}, Context::current);
+    events::note_foreign(event);
   } catch (const Failure&) {
     release(event);
     throw;

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "shim/events.h"
 #include "shim/handles.h"
 #include "wire/launch_attributes.h"
 
@@ -21,6 +22,7 @@ wire::LaunchAttribute to_wire(CUlaunchAttributeID id, const CUlaunchAttributeVal
       break;
     case wire::AttributeValue::event: {
       const uint64_t event = id_of(value.launchCompletionEvent.event);
+      events::note_foreign(value.launchCompletionEvent.event);
       std::memcpy(out.value.data(), &event, sizeof event);
     }
   }

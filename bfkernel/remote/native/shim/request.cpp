@@ -37,15 +37,16 @@ std::span<std::byte> Request::seal(size_t tail) {
   return buffer_;
 }
 
-void Request::post(wire::Bytes tail) {
+uint64_t Request::post(wire::Bytes tail) {
   const std::span<std::byte> frame = seal(tail.size());
-  connection().transport().post(frame, tail);
+  return connection().transport().post(frame, tail);
 }
 
 void Request::send(Pending& pending) {
   const std::span<std::byte> frame = seal(0);
   const bool asks = slabs::resting.load(std::memory_order_relaxed) != 0;
-  const uint16_t flags = wire::kFlagWaiting | (asks ? wire::kFlagIdle : 0);
+  const uint16_t flags =
+      wire::kFlagWaiting | (asks ? wire::kFlagIdle : 0) | (pending.watch ? wire::kFlagWatch : 0);
   std::memcpy(frame.data() + offsetof(wire::FrameHeader, flags), &flags, sizeof flags);
   connection().transport().send(frame, pending);
 }

@@ -68,8 +68,8 @@ class Request {
   // Throws Failure where the call needs a context, and that is none, has ended, or is broken.
   void require_usable() const;
 
-  // Sent; errors come later.
-  void post(wire::Bytes tail = {});
+  // Sent; errors come later. Returns its number, as Transport counts.
+  uint64_t post(wire::Bytes tail = {});
   // Sent and answered. Throws Failure for an error, and for an earlier asynchronous one.
   Reply wait(Deferred deferred = Deferred::report);
   // The same, but hands out the result: for replies that carry something on failure too.

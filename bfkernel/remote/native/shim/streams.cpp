@@ -50,6 +50,11 @@ ContextObject* context_of(CUstream stream) {
   return means_thread_stream(stream) || is_legacy(stream) ? current_context() : object_of(stream)->context;
 }
 
+Watch& watch_of(CUstream stream) {
+  if (means_thread_stream(stream)) return object_of(thread_stream())->watch;
+  return is_legacy(stream) ? current_context()->watch : object_of(stream)->watch;
+}
+
 namespace api {
 
 CUresult cuStreamDestroy_v2(CUstream hStream) {

@@ -74,7 +74,7 @@ void Transport::refuse() {
   throw Failure{CUDA_ERROR_DEVICE_UNAVAILABLE};
 }
 
-void Transport::post(std::span<std::byte> frame, wire::Bytes tail) {
+uint64_t Transport::post(std::span<std::byte> frame, wire::Bytes tail) {
   check_alive();
   log::count(false, frame.size() + tail.size());
   if (!queues_ || tail.size() >= kBulk) return write_now(frame, tail, nullptr);
@@ -83,7 +83,7 @@ void Transport::post(std::span<std::byte> frame, wire::Bytes tail) {
     lock.unlock();
     return write_now(frame, tail, nullptr);
   }
-  number(frame);
+  const uint64_t sequence = number(frame);
   queue_.insert(queue_.end(), frame.begin(), frame.end());
   queue_.insert(queue_.end(), tail.begin(), tail.end());
   if (sender_sleeps_) {
@@ -91,6 +91,7 @@ void Transport::post(std::span<std::byte> frame, wire::Bytes tail) {
     lock.unlock();
     queue_filled_.notify_one();
   }
+  return sequence;
 }
 
 uint64_t Transport::sent() {
@@ -113,24 +114,25 @@ uint64_t Transport::number(std::span<std::byte> frame) {
   return next;
 }
 
-// The frame comes after all that is queued, and is registered where it waits for a reply.
-void Transport::take_queue(std::span<std::byte> frame, Pending* pending) {
+// The frame comes after all that is queued, and is registered where it waits for a reply. Returns its number.
+uint64_t Transport::take_queue(std::span<std::byte> frame, Pending* pending) {
   std::unique_lock queue_lock(queue_mutex_, std::defer_lock);
   if (queues_) {
     queue_lock.lock();
     writing_.swap(queue_);
   }
   const uint64_t sequence = number(frame);
-  if (!pending) return;
+  if (!pending) return sequence;
   pending->sequence = sequence;
   const std::lock_guard reply_lock(reply_mutex_);
   pending_.emplace(on_wire(sequence), pending);
+  return sequence;
 }
 
 // Writes the queue and this frame.
-void Transport::write_now(std::span<std::byte> frame, wire::Bytes tail, Pending* pending) {
+uint64_t Transport::write_now(std::span<std::byte> frame, wire::Bytes tail, Pending* pending) {
   const std::lock_guard write_lock(write_mutex_);
-  take_queue(frame, pending);
+  const uint64_t sequence = take_queue(frame, pending);
   std::array<iovec, 3> parts{iovec{writing_.data(), writing_.size()}, iovec{frame.data(), frame.size()},
                              iovec{const_cast<std::byte*>(tail.data()), tail.size()}};
   try {
@@ -140,6 +142,7 @@ void Transport::write_now(std::span<std::byte> frame, wire::Bytes tail, Pending*
   }
   writing_.clear();
   if (!pending) check_alive();
+  return sequence;
 }
 
 void Transport::sender() {
@@ -192,6 +195,22 @@ void Transport::await(Pending& pending) {
   if (!leading_) wake_next();
 }
 
+void Transport::take_in() {
+  check_alive();
+  {
+    std::unique_lock lock(reply_mutex_);
+    bool led = false;
+    for (; !leading_ && !dead_ && something_arrived(); led = true) lead(lock);
+    if (led && !leading_) wake_next();
+  }
+  check_alive();
+}
+
+// Under reply_mutex_, while nobody leads.
+bool Transport::something_arrived() const {
+  return input_begin_ != input_end_ || channel_->arrived();
+}
+
 void Transport::lead(std::unique_lock<std::mutex>& lock) {
   leading_ = true;
   lock.unlock();
@@ -220,6 +239,7 @@ void Transport::read_frame() {
   if (header.opcode == wire::kOpcodeStdout) return print(header.size);
   if (header.opcode == wire::kOpcodeHostWrite) return write_host(header.size);
   if (header.opcode == wire::kOpcodeFarewell) return hear_farewell(header.size);
+  if (header.opcode == wire::kOpcodeReady) return hear_report(header);
   deliver(header);
 }
 
@@ -261,9 +281,10 @@ void Transport::deliver(const wire::FrameHeader& header) {
     if (found == pending_.end()) throw wire::Malformed("the server answered what nobody asked");
     pending = found->second;
   }
-  if (const auto error = static_cast<uint32_t>(header.context)) {
-    uint32_t none = 0;
-    deferred_.compare_exchange_strong(none, error);
+  note_deferred(header);
+  if ((header.flags & wire::kFlagWatch) != 0 && pending->watch) {
+    queries_.emplace(header.sequence, Query{pending->watch, pending->sequence});
+    pending->watch->begin(pending->sequence);
   }
   if ((header.flags & wire::kFlagIdle) != 0 && pending->sequence > idle_through_)
     idle_through_ = pending->sequence;
@@ -281,6 +302,20 @@ void Transport::deliver(const wire::FrameHeader& header) {
   pending->result = static_cast<CUresult>(header.result);
   pending->done = true;
   pending->wake.notify_one();
+}
+
+void Transport::note_deferred(const wire::FrameHeader& header) {
+  uint32_t none = 0;
+  if (const auto error = static_cast<uint32_t>(header.context))
+    deferred_.compare_exchange_strong(none, error);
+}
+
+// The answer to a query has changed. Where it is an error, the next query asks for it.
+void Transport::hear_report(const wire::FrameHeader& header) {
+  const auto query = queries_.extract(header.sequence);
+  if (query.empty() || header.size != 0) throw wire::Malformed("the server reported what nobody asked");
+  note_deferred(header);
+  query.mapped().watch->end(query.mapped().sequence, header.result == CUDA_SUCCESS);
 }
 
 // Device printf. Through stdio, so that it keeps its place among what the program itself prints.

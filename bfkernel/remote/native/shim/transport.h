@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "shim/cuda_api.h"
+#include "shim/watch.h"
 #include "wire/channel.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
@@ -41,6 +42,7 @@ struct Pending {
   bool awaited = false;  // a thread is in await() for it
   uint64_t sequence = 0;
   std::condition_variable wake;
+  Watch* watch = nullptr;  // of a query: what its report, if one follows, is noted in
 };
 
 class Transport {
@@ -56,13 +58,17 @@ class Transport {
   ~Transport();
 
   // `frame` begins with a FrameHeader, whose sequence is filled in here. `tail` is the end of the payload and
-  // may be the program's own memory: it is not touched after the call. Throws Failure when the connection is
-  // gone.
-  void post(std::span<std::byte> frame, wire::Bytes tail = {});
+  // may be the program's own memory: it is not touched after the call. Returns the request's number. Throws
+  // Failure when the connection is gone.
+  uint64_t post(std::span<std::byte> frame, wire::Bytes tail = {});
 
   // Sends and registers `pending`; await() then returns when its reply is there.
   void send(std::span<std::byte> frame, Pending& pending);
   void await(Pending& pending);
+
+  // Takes what has arrived, unless another thread reads just now. Waits for nothing but the rest of a frame.
+  // Throws Failure when the connection is gone.
+  void take_in();
 
   // The number of the latest request; they are counted from 1. Throws Failure when the connection is gone.
   uint64_t sent();
@@ -85,17 +91,20 @@ class Transport {
   void sender();
   void start_sender();
   uint64_t number(std::span<std::byte> frame);
-  void take_queue(std::span<std::byte> frame, Pending* pending);
-  void write_now(std::span<std::byte> frame, wire::Bytes tail, Pending* pending);
+  uint64_t take_queue(std::span<std::byte> frame, Pending* pending);
+  uint64_t write_now(std::span<std::byte> frame, wire::Bytes tail, Pending* pending);
   void lead(std::unique_lock<std::mutex>& lock);
   void wake_next();
   void read_frame();
   size_t read_some(std::byte* data, size_t size);
   void read_bytes(void* data, size_t size);
   void deliver(const wire::FrameHeader& header);
+  void note_deferred(const wire::FrameHeader& header);
   void print(uint32_t size);
   void write_host(uint32_t size);
   void hear_farewell(uint32_t size);
+  bool something_arrived() const;
+  void hear_report(const wire::FrameHeader& header);
   void read_to_end(std::unique_lock<std::mutex>& lock, bool readable);
   void check_alive();
   [[noreturn]] void refuse();
@@ -128,6 +137,11 @@ class Transport {
   std::vector<std::byte> input_;  // the leader's
   size_t input_begin_ = 0;
   size_t input_end_ = 0;
+  struct Query {
+    Watch* watch;
+    uint64_t sequence;
+  };
+  std::map<uint32_t, Query> queries_;  // whose reports are to come; the leader's
 
   std::thread sender_thread_;
 };

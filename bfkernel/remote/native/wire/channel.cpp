@@ -19,6 +19,8 @@ std::optional<std::size_t> SocketChannel::read(void* data, std::size_t size) {
   return read_in_time(fd_, data, size);
 }
 
+bool SocketChannel::arrived() const { return wire::readable(fd_); }
+
 void SocketChannel::close() { shutdown(fd_, SHUT_RDWR); }
 
 }  // namespace wire

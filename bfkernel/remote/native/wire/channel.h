@@ -30,6 +30,9 @@ class Channel {
   // True where read() would not wait, as far as that is known without asking the system.
   virtual bool readable() const { return false; }
 
+  // The same, asking the system where need be.
+  virtual bool arrived() const { return readable(); }
+
   // True where a write costs about as much as a copy in memory, so that gathering several gains nothing.
   virtual bool writes_are_cheap() const { return false; }
 
@@ -47,6 +50,7 @@ class SocketChannel : public Channel {
 
   void write(std::span<iovec> parts) override;
   std::optional<std::size_t> read(void* data, std::size_t size) override;
+  bool arrived() const override;
   void close() override;
 
  protected:

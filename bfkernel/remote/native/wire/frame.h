@@ -21,11 +21,16 @@ inline constexpr uint64_t kDownloadChunk = uint64_t{1} << 20;
 inline constexpr uint16_t kFlagWaiting = 1;
 // Request: whether the GPUs are idle is asked as well. Reply: they are, so that all that came before is done.
 inline constexpr uint16_t kFlagIdle = 2;
+// Request: whether an event or stream is done is asked, and if it is not, the sender wants to hear of it.
+// Reply: it is not, and a frame of kOpcodeReady will tell.
+inline constexpr uint16_t kFlagWatch = 4;
 inline constexpr uint16_t kOpcodeStdout = 1;  // worker → client, unasked: bytes that the device printed
 inline constexpr uint16_t kOpcodeHostWrite =
     2;  // worker → client, unasked: a HostWrite, what a graph copied to the client's memory
 inline constexpr uint16_t kOpcodeFarewell =
     3;  // worker → client, unasked and last: why the worker ends, a sentence in UTF-8
+inline constexpr uint16_t kOpcodeReady =
+    4;  // worker → client, unasked: what the query of this sequence number asked about is done, or has failed
 inline constexpr uint32_t kMostFarewell = 4096;  // bytes
 
 struct FrameHeader {

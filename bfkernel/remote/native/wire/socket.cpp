@@ -148,4 +148,9 @@ std::optional<size_t> read_in_time(int fd, void* data, size_t size) {
   }
 }
 
+bool readable(int fd) {
+  pollfd poll_fd{fd, POLLIN, 0};
+  return poll(&poll_fd, 1, 0) > 0;
+}
+
 }  // namespace wire

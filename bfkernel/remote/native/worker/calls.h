@@ -66,6 +66,10 @@ struct Serve<Handler> {
   }
 };
 
+// Whether an event or a stream (null: the default one) of the current context is done. Where it is, the
+// driver is also asked to wait for it: that is when it prints what the device printed.
+CUresult query_and_finish(Session& session, wire::Kind kind, void* handle);
+
 // A context of the client's that the driver is about to make. Throws Malformed for an id that is taken.
 std::unique_ptr<Context> new_context(Session& session, std::uint64_t id, std::int32_t device);
 

@@ -115,7 +115,7 @@ void Session::end_context(std::uint64_t id) {
 // as it can be.
 void Session::wait_for_gpu() {
   // A stream that captures must not be waited for, or its capture would be over.
-  std::unique_lock quiet(graphs_->quiet());
+  std::shared_lock quiet(graphs_->quiet());
   while (graphs_->capturing()) {
     quiet.unlock();
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -138,7 +138,7 @@ bool Session::gpu_is_idle() {
 bool Session::all_is_done() {
   // A stream that captures must not be asked, nor the default stream beside it.
   if (graphs_->capturing()) return false;
-  const std::unique_lock quiet(graphs_->quiet(), std::try_to_lock);
+  const std::shared_lock quiet(graphs_->quiet(), std::try_to_lock);
   if (!quiet || graphs_->capturing()) return false;
   const std::unique_lock no_endings(endings_mutex_, std::try_to_lock);
   if (!no_endings) return false;
@@ -156,6 +156,24 @@ bool Session::all_is_done() {
   }
   call(driver_.cuCtxSetCurrent, before);
   return done;
+}
+
+std::optional<CUresult> Session::ask(const Watcher::Watch& watch) {
+  const std::shared_lock quiet(graphs_->quiet(), std::try_to_lock);
+  if (!quiet || graphs_->capturing()) return std::nullopt;
+  const std::unique_lock no_endings(endings_mutex_, std::try_to_lock);
+  if (!no_endings) return std::nullopt;
+  const Context* context = find_context(watch.context);
+  if (context == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
+  call(driver_.cuCtxSetCurrent, context->handle);
+  CUresult result = CUDA_ERROR_INVALID_HANDLE;
+  if (watch.kind == wire::Kind::stream && watch.id == wire::kNullHandle) {
+    result = query_and_finish(*this, watch.kind, nullptr);
+  } else {
+    handles_.use(watch.kind, watch.id,
+                 [&](void* handle) { result = query_and_finish(*this, watch.kind, handle); });
+  }
+  return result;
 }
 
 bool Session::gpu_is_at_work() {

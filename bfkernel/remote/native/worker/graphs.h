@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <shared_mutex>
 #include <unordered_map>
 #include <vector>
 
@@ -117,9 +118,9 @@ class Graphs {
   bool is_captured_into(std::uint64_t graph) const;
   // Any thread.
   bool capturing() const { return captures_.load(std::memory_order_relaxed) != 0; }
-  // Held while a capture begins, and while somebody beside the session's thread waits for all that the GPU
-  // does: such a wait would end a capture that begins meanwhile.
-  std::mutex& quiet() { return quiet_; }
+  // Held while a capture begins; shared by those who, beside the session's thread, wait for the GPU or ask
+  // whether it is done: that would end a capture that begins meanwhile.
+  std::shared_mutex& quiet() { return quiet_; }
   // The graph that a stream, which need not be the one where the capture began, captures into; 0: none.
   std::uint64_t captured_by(CUstream stream);
 
@@ -141,7 +142,7 @@ class Graphs {
   std::map<std::uint64_t, Memory> left_allocated_;
   std::map<unsigned, Use> uses_;
   std::map<std::uint64_t, Capture> in_flight_;
-  std::mutex quiet_;
+  std::shared_mutex quiet_;
 };
 
 }  // namespace worker

@@ -16,6 +16,12 @@ Handles::Entry Handles::entry(wire::Kind kind, std::uint64_t id) const {
   return found != entries_.end() && found->second.kind == kind ? found->second : Entry{};
 }
 
+void Handles::use(wire::Kind kind, std::uint64_t id, const std::function<void(void*)>& action) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(id);
+  if (found != entries_.end() && found->second.kind == kind) action(found->second.handle);
+}
+
 void* Handles::drop(wire::Kind kind, std::uint64_t id) {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(id);

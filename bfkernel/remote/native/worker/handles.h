@@ -29,6 +29,8 @@ class Handles {
   void* find(wire::Kind kind, std::uint64_t id) const;
   // The whole entry, of kind none where there is no such object.
   Entry entry(wire::Kind kind, std::uint64_t id) const;
+  // Calls `action` with the handle, which does not end meanwhile, if there is one.
+  void use(wire::Kind kind, std::uint64_t id, const std::function<void(void*)>& action) const;
   // As find(), and the id ends.
   void* drop(wire::Kind kind, std::uint64_t id);
   // Ends every id for which `ends` holds.

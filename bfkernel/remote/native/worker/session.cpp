@@ -221,15 +221,42 @@ void Session::answer(const Request& request, CUresult result, std::initializer_l
     if (result != CUDA_SUCCESS) deferred_.compare_exchange_strong(none, result);
     return;
   }
-  // What the answer may tell the client to be over has brought its results.
-  if (graphs_->slots().owes()) graphs_->slots().deliver(*connection_);
+  deliver_results();
   const bool idle = (request.flags & wire::kFlagIdle) != 0 && result == CUDA_SUCCESS && all_is_done();
-  const wire::FrameHeader reply{.opcode = request.opcode,
-                                .flags = idle ? wire::kFlagIdle : std::uint16_t{0},
-                                .sequence = request.sequence,
-                                .result = result,
-                                .context = deferred_.exchange(CUDA_SUCCESS)};
-  connection_->send(reply, payload);
+  reply(request, result, idle ? wire::kFlagIdle : std::uint16_t{0}, payload);
+}
+
+void Session::reply(const Request& request, CUresult result, std::uint16_t flags,
+                    std::span<const wire::Bytes> payload) {
+  const wire::FrameHeader header{.opcode = request.opcode,
+                                 .flags = flags,
+                                 .sequence = request.sequence,
+                                 .result = result,
+                                 .context = deferred_.exchange(CUDA_SUCCESS)};
+  connection_->send(header, payload);
+}
+
+// What an answer may tell the client to be over has brought its results.
+void Session::deliver_results() {
+  if (graphs_->slots().owes()) graphs_->slots().deliver(*connection_);
+}
+
+void Session::watch(const Request& request, const Watcher::Watch& watch) {
+  const bool watched = (request.flags & wire::kFlagWaiting) != 0 && watcher_.has_room();
+  if (!watched) return answer(request, CUDA_ERROR_NOT_READY);
+  deliver_results();
+  reply(request, CUDA_ERROR_NOT_READY, wire::kFlagWatch, {});
+  watcher_.add(watch);
+}
+
+void Session::report(const Watcher::Watch& watch, CUresult result) {
+  try {
+    if (result == CUDA_SUCCESS) drain_stdout();
+    deliver_results();
+    reply({.opcode = wire::kOpcodeReady, .sequence = watch.sequence}, result, 0, {});
+  } catch (const std::exception& error) {
+    fail(error);
+  }
 }
 
 void Session::aside(const Request& request, std::function<CUresult()> work) {

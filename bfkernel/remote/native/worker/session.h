@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -39,6 +40,7 @@
 #include "worker/sharing.h"
 #include "worker/staging.h"
 #include "worker/stdout_capture.h"
+#include "worker/watcher.h"
 #include "worker/window.h"
 
 namespace worker {
@@ -112,6 +114,9 @@ class Session {
   using Request = wire::FrameHeader;
   // Ends a call: sends the reply of a waiting one, keeps the error of a posted one. Any thread.
   void answer(const Request& request, CUresult result, std::initializer_list<wire::Bytes> payload = {});
+  // Answers a query that what it asks about is not done, and tells by itself when it is, if there is room for
+  // that.
+  void watch(const Request& request, const Watcher::Watch& watch);
   // Runs `work` beside the session's thread, in the current context, and answers with what it returns.
   void aside(const Request& request, std::function<CUresult()> work);
   // Runs `work` beside the session's thread, in the current context; it answers itself.
@@ -187,6 +192,11 @@ class Session {
   void end_code(std::uint64_t id);
   void execute(const Request& request);
   void execute_generated(const Request& request);
+  void reply(const Request& request, CUresult result, std::uint16_t flags,
+             std::span<const wire::Bytes> payload);
+  void deliver_results();
+  std::optional<CUresult> ask(const Watcher::Watch& watch);
+  void report(const Watcher::Watch& watch, CUresult result);
   void bind(std::uint64_t context);
   void wait_for_gpu();
   bool at_work(const std::vector<void*>& streams, bool detached);
@@ -239,6 +249,8 @@ class Session {
   // Last, since what runs there uses everything above.
   std::unique_ptr<Reclaimer> reclaimer_;
   Lanes lanes_{[this](const std::exception& error) { fail(error); }};
+  Watcher watcher_{[this](const Watcher::Watch& watch) { return ask(watch); },
+                   [this](const Watcher::Watch& watch, CUresult result) { report(watch, result); }};
 };
 
 }  // namespace worker

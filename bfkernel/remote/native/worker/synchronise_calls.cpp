@@ -4,6 +4,19 @@
 #include "worker/ready.h"
 
 namespace worker {
+
+CUresult query_and_finish(Session& session, wire::Kind kind, void* handle) {
+  const DriverTable& driver = session.driver();
+  if (kind == wire::Kind::event) {
+    const auto event = static_cast<CUevent>(handle);
+    const CUresult result = call(driver.cuEventQuery, event);
+    return result == CUDA_SUCCESS ? call(driver.cuEventSynchronize, event) : result;
+  }
+  const auto stream = static_cast<CUstream>(handle);
+  const CUresult result = call(driver.cuStreamQuery, stream);
+  return result == CUDA_SUCCESS ? call(driver.cuStreamSynchronize, stream) : result;
+}
+
 namespace {
 
 template <class Handle>
@@ -43,6 +56,20 @@ void event_synchronise(Session& session, const wire::FrameHeader& request) {
       [&driver, event] { return call(driver.cuEventSynchronize, event); });
 }
 
+// The question whether that would wait.
+template <wire::Kind kind, class Handle>
+void query(Session& session, const wire::FrameHeader& request) {
+  wire::Decoder in(session.connection().rest());
+  const auto id = in.take<std::uint64_t>();
+  in.end();
+  const CUresult result = query_and_finish(session, kind, session.handle<Handle>(kind, id));
+  if (result == CUDA_SUCCESS) session.drain_stdout();
+  if (result != CUDA_ERROR_NOT_READY || (request.flags & wire::kFlagWatch) == 0)
+    return session.answer(request, result);
+  session.watch(
+      request, {kind, id == wire::kLegacyStream ? wire::kNullHandle : id, request.context, request.sequence});
+}
+
 void context_synchronise(Session& session, const wire::FrameHeader& request) {
   wire::Decoder(session.connection().rest()).end();
   session.current();
@@ -59,6 +86,8 @@ void add_synchronise_calls(CallTable& table) {
   table.set(wire::Opcode::cuStreamSynchronize, &stream_synchronise);
   table.set(wire::Opcode::cuEventSynchronize, &event_synchronise);
   table.set(wire::Opcode::cuCtxSynchronize, &context_synchronise);
+  table.set(wire::Opcode::cuStreamQuery, &query<wire::Kind::stream, CUstream>);
+  table.set(wire::Opcode::cuEventQuery, &query<wire::Kind::event, CUevent>);
 }
 
 }  // namespace worker
