@@ -247,16 +247,6 @@ void write_seeds(const std::filesystem::path& folder) {
       .call(clusters)
       .write(folder, "attributes");
   Seed()
-      .call(wire::PoolCreate{8000, 0, 0})
-      .call(wire::MemAllocAsync{3000, 0, 8000})
-      .call(wire::MemFreeAsync{kWindow, 0})
-      .call(wire::MemAllocAsync{3000, 0, 8000})
-      .call(wire::PoolGetAttribute{8000, 7})
-      .call(wire::PoolSetAttribute{8000, 4, 9})
-      .call(wire::PoolTrim{8000, 0})
-      .call(wire::PoolDestroy{8000})
-      .write(folder, "pools");
-  Seed()
       .call(wire::MemCreate{9000, 4 << 20, 0})
       .call(wire::MemMap{kUpper, 4 << 20, 0, 9000})
       .call(wire::MemSetAccess{kUpper, 4 << 20, 0, 3})

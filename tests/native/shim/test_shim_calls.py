@@ -33,6 +33,7 @@ def counted(leased: Run, program: str, *arguments: str) -> tuple[int, int]:
         "allocations.py",
         "plain_calls.py",
         "polls.py",
+        "pools.py",
         "graphs.py",
         "conditions.py",
         "captures.py",
@@ -113,4 +114,10 @@ def test_allocations_cost_no_round_trip(leased: Run, what: str, trips: int) -> N
 def test_polling_sends_nothing(leased: Run, what: str) -> None:
     posted, waiting = counted(leased, "polls.py", what, "1000000")
     assert posted < 20
+    assert waiting < 20
+
+
+@pytest.mark.parametrize("size", [4096, 1 << 20, 64 << 20])
+def test_allocations_in_stream_order_cost_no_round_trip(leased: Run, size: int) -> None:
+    _, waiting = counted(leased, "pools.py", str(size), "500")
     assert waiting < 20

@@ -396,34 +396,6 @@ TEST(a_client_cannot_have_everything_watched) {
   CHECK_EQUAL(count, 1024);
 }
 
-TEST(pools_allocate_in_stream_order) {
-  One one(32 * MiB);
-  one.client.start();
-  one.client.load(kModule, "kernels");
-  CHECK_EQUAL(one.client.call(wire::PoolCreate{8000, 0, 20 * MiB}).header.result, 0u);
-  const auto allocate = [&](std::uint64_t bytes) {
-    return one.client.call(wire::MemAllocAsync{bytes, 0, 8000});
-  };
-  const std::uint64_t at = allocate(18 * MiB).as<wire::MemAllocAsync::Reply>().address;
-  CHECK_EQUAL(allocate(4 * MiB).header.result, CUDA_ERROR_OUT_OF_MEMORY);
-  const auto used = [&] {
-    return one.client.call(wire::PoolGetAttribute{8000, CU_MEMPOOL_ATTR_USED_MEM_CURRENT})
-        .as<wire::PoolGetAttribute::Reply>()
-        .value;
-  };
-  CHECK_EQUAL(used(), 18 * MiB);
-  one.client.launch(kSleep, 0, 200'000);
-  const auto start = std::chrono::steady_clock::now();
-  one.client.post(wire::MemFreeAsync{at, 0});
-  CHECK_EQUAL(used(), 0u);
-  // The same stream gets the same memory again at once, though its kernel still runs.
-  const auto again = allocate(18 * MiB);
-  CHECK_EQUAL(again.header.result, 0u);
-  CHECK(ms_since(start) < 150);
-  one.client.post(wire::MemFreeAsync{at, 0});
-  CHECK_EQUAL(one.client.call(wire::MemAllocAsync{4 * MiB, 0, 8001}).header.result, CUDA_ERROR_INVALID_VALUE);
-}
-
 TEST(the_client_maps_its_own_memory) {
   One one(32 * MiB);
   one.client.start();
@@ -450,6 +422,19 @@ TEST(a_context_takes_its_memory_with_it) {
   CHECK_EQUAL(one.client.call(wire::MemAlloc{1}).header.result, CUDA_ERROR_INVALID_CONTEXT);
   CHECK_EQUAL(one.client.call(wire::PrimaryRetain{Client::kContext, 0, 0}).header.result, 0u);
   CHECK(one.client.allocate(30 * MiB) != 0);
+}
+
+TEST(memory_of_another_device_counts_there) {
+  setenv("NULLDRIVER_GPUS", "2", 1);
+  LedgerFile ledger({16 * MiB, 32 * MiB});
+  Client client(ledger, 0, {16 * MiB, 32 * MiB});
+  unsetenv("NULLDRIVER_GPUS");
+  client.start();
+  CHECK_EQUAL(client.call(wire::MemAlloc{20 * MiB, 1}).header.result, 0u);
+  CHECK_EQUAL(client.call(wire::MemAlloc{20 * MiB, 1}).header.result, CUDA_ERROR_OUT_OF_MEMORY);
+  CHECK_EQUAL(client.call(wire::MemAlloc{20 * MiB, 0}).header.result, CUDA_ERROR_OUT_OF_MEMORY);
+  CHECK_EQUAL(client.call(wire::MemAlloc{MiB, 2}).header.result, CUDA_ERROR_INVALID_DEVICE);
+  CHECK_EQUAL(client.info().free_bytes, 16 * MiB);
 }
 
 TEST(several_gpus_have_limits_of_their_own) {

@@ -202,7 +202,7 @@ struct Fixture {
 
   std::uint64_t allocate(std::uint64_t size, unsigned device = 0) {
     std::uint64_t address = 0;
-    return memory.allocate(device, size, {.context = 5}, &address) == CUDA_SUCCESS ? address : 0;
+    return memory.allocate(device, size, 5, &address) == CUDA_SUCCESS ? address : 0;
   }
   bool free(std::uint64_t address) {
     worker::Memory::Block block{};
@@ -299,18 +299,15 @@ TEST(memory_survives_a_card_that_is_full) {
   CHECK(f.allocate(8 * MiB) != 0);
 }
 
-TEST(memory_counts_pools_and_ends_with_the_context) {
+TEST(memory_ends_with_its_context) {
   Fixture f(8 * MiB);
   std::uint64_t address = 0;
-  CHECK_EQUAL(f.memory.allocate(0, 1000, {.context = 5, .pool = 77}, &address), CUDA_SUCCESS);
-  CHECK_EQUAL(f.memory.pool_use(77).used, 1024u);
+  CHECK_EQUAL(f.memory.allocate(0, 1000, 5, &address), CUDA_SUCCESS);
   CHECK(f.allocate(3 * MiB) != 0);
   f.memory.end_context(6);
   CHECK(f.memory.contains(address, 1));
   f.memory.end_context(5);
   CHECK(!f.memory.contains(address, 1));
-  CHECK_EQUAL(f.memory.pool_use(77).used, 0u);
-  CHECK_EQUAL(f.memory.pool_use(77).high, 1024u);
   f.memory.release_slack();
   CHECK_EQUAL(f.numbers.bytes(), 0u);
 }

@@ -48,7 +48,9 @@ struct EventObject : Object {  // events.h
 struct ArrayObject;
 struct MipmappedObject;
 struct PoolObject : Object {
-  int device = 0;  // lease ordinal
+  int device = 0;         // lease ordinal
+  uint64_t max_size = 0;  // bytes; 0: what the lease has
+  void renew() { max_size = 0; }
 };
 
 // Handle type → object type, kind, and the error for a handle that is none.

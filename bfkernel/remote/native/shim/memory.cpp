@@ -9,6 +9,7 @@
 
 #include "shim/api.h"
 #include "shim/capture.h"
+#include "shim/pool_figures.h"
 #include "shim/request.h"
 #include "shim/shared_memory.h"
 #include "shim/slabs.h"
@@ -96,25 +97,22 @@ void require_device(uint64_t address, uint64_t size) {
   throw Failure{CUDA_ERROR_INVALID_VALUE};
 }
 
-void free_plain(const Allocation& allocation) {
+void free(const Allocation& allocation, std::optional<uint64_t> stream) {
+  if (allocation.origin == Origin::graph) {
+    // The graph has this memory again at its next launch; the worker says when it is no more.
+    Request request(Opcode::MemFree, Context::any);
+    request.in_context(allocation.context);
+    request.fields(wire::MemFree{allocation.address});
+    request.post();
+    return;
+  }
   if (!remove(allocation.address)) return;
   if (allocation.named) post(wire::IpcForgetMemory{allocation.address});
-  slabs::give(allocation.context, allocation.address);
+  if (allocation.origin == Origin::pooled)
+    pool_figures::give(allocation.memory, allocation.context, allocation.size);
+  slabs::give(allocation.context, allocation.device, allocation.address, stream);
 }
 
-namespace {
-
-void free(const Allocation& allocation) {
-  if (allocation.origin == Origin::plain) return free_plain(allocation);
-  // A graph that allocates this memory has it again at its next launch; the worker says when it is no more.
-  if (allocation.origin != Origin::graph) remove(allocation.address);
-  Request request(Opcode::MemFree, Context::any);
-  request.in_context(allocation.context);
-  request.fields(wire::MemFree{allocation.address});
-  request.post();
-}
-
-}  // namespace
 }  // namespace shim::memory
 
 namespace shim::api {

@@ -29,7 +29,8 @@ struct Allocation {
   ContextObject* context = nullptr;
   int device = 0;  // GPU of the lease
   CUmemoryPool pool = nullptr;
-  uint64_t memory = 0;  // mapped: the handle of cuMemCreate; managed, host: where the worker's block begins
+  // mapped: the handle of cuMemCreate; managed, host: where the worker's block begins; pooled: the pool's id
+  uint64_t memory = 0;
   uint64_t buffer_id = 0;
   bool sync_memops = false;
   bool named = false;             // other processes of the lease may open it (cuIpc*)
@@ -54,8 +55,8 @@ std::optional<Allocation> find(uint64_t address);
 void set_sync_memops(uint64_t address, bool on);
 void set_named(uint64_t address);
 
-// Ends memory of cuMemAlloc's, which is what the allocation must be.
-void free_plain(const Allocation& allocation);
+// Ends memory of which is_freed_by_address() holds, in the order of a stream (by its id) or in none.
+void free(const Allocation& allocation, std::optional<uint64_t> stream = std::nullopt);
 
 // True where the address is device memory, or would be: nothing of the host lies in the window.
 bool is_device(uint64_t address);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Stream-ordered memory and its pools. The worker keeps the pools, within the lease's limit; here are their
-// handles.
+// Stream-ordered memory and its pools. Memory comes from the same grants as cuMemAlloc's (slabs.h).
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -8,8 +7,11 @@
 #include "shim/api.h"
 #include "shim/capture.h"
 #include "shim/devices.h"
+#include "shim/drained.h"
 #include "shim/memory.h"
+#include "shim/pool_figures.h"
 #include "shim/request.h"
+#include "shim/slabs.h"
 #include "wire/graph_messages.h"
 
 namespace shim {
@@ -24,7 +26,6 @@ CUmemoryPool default_pool(int device) {
   CUmemoryPool& pool = defaults[device];
   if (!pool) {
     pool = create<CUmemoryPool>();
-    object_of(pool)->id = wire::default_pool_id(device);
     object_of(pool)->device = device;
   }
   return pool;
@@ -69,19 +70,28 @@ void allocate_in_graph(CUdeviceptr* dptr, size_t bytesize, int device, CUstream 
 CUresult allocate(CUdeviceptr* dptr, size_t bytesize, CUmemoryPool pool, CUstream stream) {
   require(dptr);
   require(bytesize > 0, CUDA_ERROR_INVALID_VALUE);
-  const PoolObject* from = object_of(pool);
+  const PoolObject& from = *object_of(pool);
   if (capture::in_flight() && capture::is_capturing(stream)) [[unlikely]] {
-    allocate_in_graph(dptr, bytesize, from->device, stream);
+    allocate_in_graph(dptr, bytesize, from.device, stream);
     return CUDA_SUCCESS;
   }
-  *dptr =
-      call(wire::MemAllocAsync{bytesize, id_of(stream), from->id}, Context::current, Deferred::keep).address;
+  ContextObject* context = contexts::home();
+  contexts::require_usable(contexts::current());
+  const uint64_t order = drained::of(stream).stream;
+  pool_figures::take(from, context, bytesize);
+  try {
+    *dptr = slabs::take_in_order(context, from.device, bytesize, order);
+  } catch (const Failure&) {
+    pool_figures::give(from.id, context, bytesize);
+    throw;
+  }
   memory::add({.address = *dptr,
                .size = bytesize,
                .origin = memory::Origin::pooled,
-               .context = contexts::home(),
-               .device = from->device,
-               .pool = pool});
+               .context = context,
+               .device = from.device,
+               .pool = pool,
+               .memory = from.id});
   return CUDA_SUCCESS;
 }
 
@@ -103,21 +113,16 @@ CUresult cuMemAllocFromPoolAsync(CUdeviceptr* dptr, size_t bytesize, CUmemoryPoo
 
 CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
   if (dptr == 0) return CUDA_SUCCESS;
+  contexts::require_usable(contexts::current());
   const auto allocation = memory::find(dptr);
   require(allocation && allocation->address == dptr && memory::is_freed_by_address(*allocation),
           CUDA_ERROR_INVALID_VALUE);
-  const uint64_t stream = id_of(hStream);
   if (capture::in_flight() && capture::is_capturing(hStream)) [[unlikely]] {
     require(allocation->origin == memory::Origin::graph, CUDA_ERROR_INVALID_VALUE);
-    post(wire::CaptureFree{stream, dptr}, Context::current);
+    post(wire::CaptureFree{id_of(hStream), dptr}, Context::current);
     return CUDA_SUCCESS;
   }
-  if (allocation->origin == memory::Origin::plain) {
-    memory::free_plain(*allocation);
-    return CUDA_SUCCESS;
-  }
-  if (allocation->origin != memory::Origin::graph) memory::remove(dptr);
-  post(wire::MemFreeAsync{dptr, stream}, Context::current);
+  memory::free(*allocation, drained::of(hStream).stream);
   return CUDA_SUCCESS;
 }
 
@@ -131,7 +136,7 @@ CUresult cuMemPoolCreate(CUmemoryPool* pool, const CUmemPoolProps* poolProps) {
   const int device = devices::lease_ordinal(poolProps->location.id);
   CUmemoryPool made = create<CUmemoryPool>();
   object_of(made)->device = device;
-  call_plain(wire::PoolCreate{id_of(made), device, poolProps->maxSize}, Context::any, Deferred::keep);
+  object_of(made)->max_size = poolProps->maxSize;
   *pool = made;
   return CUDA_SUCCESS;
 }
@@ -143,13 +148,14 @@ CUresult cuMemPoolDestroy(CUmemoryPool pool) {
     const std::lock_guard lock(mutex);
     if (chosen[object->device] == pool) chosen.erase(object->device);
   }
-  post(wire::PoolDestroy{object->id});
+  pool_figures::forget(object->id);  // what was allocated outlives it
   release(pool);
   return CUDA_SUCCESS;
 }
 
 CUresult cuMemPoolTrimTo(CUmemoryPool pool, size_t minBytesToKeep) {
-  post(wire::PoolTrim{id_of(pool), minBytesToKeep});
+  object_of(pool);
+  slabs::give_back_empty();
   return CUDA_SUCCESS;
 }
 
@@ -157,13 +163,13 @@ CUresult cuMemPoolSetAttribute(CUmemoryPool pool, CUmemPool_attribute attr, void
   require(value);
   uint64_t number = 0;
   std::memcpy(&number, value, is_flag(attr) ? sizeof(int) : sizeof number);
-  call_plain(wire::PoolSetAttribute{id_of(pool), static_cast<uint32_t>(attr), number});
+  pool_figures::set(*object_of(pool), attr, number);
   return CUDA_SUCCESS;
 }
 
 CUresult cuMemPoolGetAttribute(CUmemoryPool pool, CUmemPool_attribute attr, void* value) {
   require(value);
-  const uint64_t number = call(wire::PoolGetAttribute{id_of(pool), static_cast<uint32_t>(attr)}).value;
+  const uint64_t number = pool_figures::get(*object_of(pool), attr);
   std::memcpy(value, &number, is_flag(attr) ? sizeof(int) : sizeof number);
   return CUDA_SUCCESS;
 }

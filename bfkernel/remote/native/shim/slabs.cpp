@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <list>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -35,7 +36,8 @@ struct Block {
 struct Resting {
   uint64_t address;
   uint64_t size;
-  uint64_t freed_at;  // the latest request that may be using it
+  uint64_t freed_at;                 // the latest request that may be using it
+  std::optional<uint64_t> freed_in;  // the stream in whose order that was
 };
 struct Grant {
   uint64_t size = 0;
@@ -44,13 +46,18 @@ struct Grant {
   Clock::time_point empty_since{};
 };
 
-// What one context was granted.
+// Where grants are: the device is another than the context's own for a pool of another device.
+using Place = std::pair<ContextObject*, int>;
+using Rests = std::list<Resting>;  // in the order in which they were freed
+
+// What one context was granted on one device.
 struct Room {
   std::map<uint64_t, Grant> grants;              // by address
   std::map<uint64_t, Block> blocks;              // by address
   wire::Packer small;                            // in the slabs
   std::set<std::pair<uint64_t, uint64_t>> kept;  // size and address of grants for one block, without it
-  std::deque<Resting> resting;                   // in the order in which they were freed
+  Rests resting;
+  std::map<std::pair<uint64_t, uint64_t>, std::deque<Rests::iterator>> in_order;  // by stream and size
   uint64_t resting_bytes = 0;
 
   Grant& grant_of(uint64_t address) { return std::prev(grants.upper_bound(address))->second; }
@@ -58,7 +65,7 @@ struct Room {
 
 // Never destroyed: other threads may still call while the process ends.
 std::mutex& mutex = *new std::mutex;
-std::map<ContextObject*, Room>& rooms = *new std::map<ContextObject*, Room>;
+std::map<Place, Room>& rooms = *new std::map<Place, Room>;
 std::condition_variable& emptied = *new std::condition_variable;
 bool keeper_runs = false;
 bool keeper_sleeps = false;    // until told that a grant is empty
@@ -74,9 +81,9 @@ struct Wanted {
   std::optional<uint64_t> slab;
 };
 
-Wanted wanted(const ContextObject* context, uint64_t bytes) {
+Wanted wanted(const Place& place, uint64_t bytes) {
   require(bytes <= UINT64_MAX / 2, CUDA_ERROR_OUT_OF_MEMORY);
-  const uint64_t slab = devices::info(context->visible_device).granularity_recommended;
+  const uint64_t slab = devices::info(devices::visible_ordinal(place.second)).granularity_recommended;
   const uint64_t size = round_up(bytes, kAlignment);
   if (size < slab) return {size, slab};
   return {round_up(size, slab), std::nullopt};
@@ -92,10 +99,28 @@ void release(Room& room, const Resting& block) {
     room.kept.emplace(block.size, block.address);
 }
 
-void end_rest(Room& room, const Resting& block) {
-  release(room, block);
-  room.resting_bytes -= block.size;
+void begin_rest(Room& room, const Resting& block) {
+  room.resting.push_back(block);
+  if (block.freed_in) room.in_order[{*block.freed_in, block.size}].push_back(std::prev(room.resting.end()));
+  room.resting_bytes += block.size;
+  ++resting;
+}
+
+// Returns what comes after it in the room's list.
+Rests::iterator take_out(Room& room, Rests::iterator block) {
+  if (block->freed_in) {
+    const auto same = room.in_order.find({*block->freed_in, block->size});
+    std::erase(same->second, block);
+    if (same->second.empty()) room.in_order.erase(same);
+  }
+  room.resting_bytes -= block->size;
   --resting;
+  return room.resting.erase(block);
+}
+
+Rests::iterator end_rest(Room& room, Rests::iterator block) {
+  release(room, *block);
+  return take_out(room, block);
 }
 
 uint64_t hand_out(Room& room, uint64_t address, uint64_t size) {
@@ -104,10 +129,22 @@ uint64_t hand_out(Room& room, uint64_t address, uint64_t size) {
   return address;
 }
 
+// What the stream's own order freed: to what follows in the stream it is free at once.
+std::optional<uint64_t> find_in_order(Room& room, uint64_t size, uint64_t stream) {
+  const auto same = room.in_order.find({stream, size});
+  if (same == room.in_order.end()) return std::nullopt;
+  const Rests::iterator block = same->second.back();
+  const uint64_t address = block->address;
+  take_out(room, block);
+  hand_out(room, address, size);
+  room.blocks[address].taken_at = 0;  // though nothing was sent since, it may be in use
+  return address;
+}
+
 std::optional<uint64_t> find(Room& room, const Wanted& wanted) {
   const uint64_t through = std::max(transport().idle_through(), settled_through);
-  for (; !room.resting.empty() && room.resting.front().freed_at <= through; room.resting.pop_front())
-    end_rest(room, room.resting.front());
+  while (!room.resting.empty() && room.resting.front().freed_at <= through)
+    end_rest(room, room.resting.begin());
   if (wanted.slab) {
     const auto address = room.small.take(wanted.size);
     return address ? std::optional(hand_out(room, *address, wanted.size)) : std::nullopt;
@@ -122,11 +159,8 @@ std::optional<uint64_t> find(Room& room, const Wanted& wanted) {
 // Grants that have been without a block since `before` go back. What rests in them, the worker lets rest.
 void give_back(ContextObject* context, Room& room, Clock::time_point before) {
   const auto goes = [&](const Grant& grant) { return grant.blocks == 0 && grant.empty_since <= before; };
-  std::erase_if(room.resting, [&](const Resting& block) {
-    if (!goes(room.grant_of(block.address))) return false;
-    end_rest(room, block);
-    return true;
-  });
+  for (auto block = room.resting.begin(); block != room.resting.end();)
+    block = goes(room.grant_of(block->address)) ? end_rest(room, block) : std::next(block);
   std::erase_if(room.grants, [&](const auto& entry) {
     const auto& [address, grant] = entry;
     if (!goes(grant)) return false;
@@ -142,7 +176,7 @@ void give_back(ContextObject* context, Room& room, Clock::time_point before) {
 
 std::optional<Clock::time_point> empty_longest() {
   std::optional<Clock::time_point> since;
-  for (const auto& [context, room] : rooms)
+  for (const auto& [place, room] : rooms)
     for (const auto& [address, grant] : room.grants)
       if (grant.blocks == 0) since = std::min(grant.empty_since, since.value_or(grant.empty_since));
   return since;
@@ -160,7 +194,7 @@ void* keep(void*) {
     }
     emptied.wait_until(lock, *since + kKept);
     try {
-      for (auto& [context, room] : rooms) give_back(context, room, Clock::now() - kKept);
+      for (auto& [place, room] : rooms) give_back(place.first, room, Clock::now() - kKept);
     } catch (const Failure&) {
       return nullptr;  // the connection has ended
     }
@@ -169,18 +203,24 @@ void* keep(void*) {
 
 // ---- not under the mutex
 
-std::optional<uint64_t> find(ContextObject* context, const Wanted& wanted) {
+std::optional<uint64_t> find(const Place& place, const Wanted& wanted,
+                             std::optional<uint64_t> stream = std::nullopt) {
   const std::lock_guard lock(mutex);
-  return find(rooms[context], wanted);
+  Room& room = rooms[place];
+  if (stream) {
+    if (const auto found = find_in_order(room, wanted.size, *stream)) return found;
+  }
+  return find(room, wanted);
 }
 
-uint64_t ask(ContextObject* context, const Wanted& wanted) {
-  const unsigned ends = context->ends;
+uint64_t ask(const Place& place, const Wanted& wanted) {
+  const unsigned ends = place.first->ends;
   const uint64_t size = wanted.slab.value_or(wanted.size);
-  const uint64_t address = call(wire::MemAlloc{size}, Context::current, Deferred::keep).address;
+  const wire::MemAlloc message{size, place.second};
+  const uint64_t address = call(message, Context::current, Deferred::keep).address;
   const std::lock_guard lock(mutex);
-  require(context->ends == ends, CUDA_ERROR_CONTEXT_IS_DESTROYED);
-  Room& room = rooms[context];
+  require(place.first->ends == ends, CUDA_ERROR_CONTEXT_IS_DESTROYED);
+  Room& room = rooms[place];
   room.grants[address] = {.size = size, .slab = wanted.slab.has_value()};
   if (!wanted.slab) return hand_out(room, address, size);
   room.small.add_region(address, size);
@@ -196,23 +236,35 @@ void end_all_rests() {
   settled_through = std::max(settled_through, sent);
 }
 
-bool rests_too_much(ContextObject* context) {
+bool rests_too_much(const Place& place) {
   const std::lock_guard lock(mutex);
-  return rooms[context].resting_bytes > kMostResting;
+  return rooms[place].resting_bytes > kMostResting;
 }
 
-void give_back_all() {
-  const std::lock_guard lock(mutex);
-  for (auto& [context, room] : rooms) give_back(context, room, Clock::now());
+uint64_t take_at(const Place& place, uint64_t bytes, std::optional<uint64_t> stream) {
+  const Wanted block = wanted(place, bytes);
+  if (!stream && rests_too_much(place)) end_all_rests();
+  if (const auto found = find(place, block, stream)) return *found;
+  try {
+    return ask(place, block);
+  } catch (const Failure& failure) {
+    if (failure.result != CUDA_ERROR_OUT_OF_MEMORY) throw;
+  }
+  end_all_rests();
+  if (const auto found = find(place, block)) return *found;
+  give_back_empty();
+  // No slab: the worker may have a hole of its own that is large enough.
+  return ask(place, {block.size, std::nullopt});
 }
 
 const bool registered = [] {
   contexts::on_end([](ContextObject* context) {
     const std::lock_guard lock(mutex);
-    const auto room = rooms.find(context);
-    if (room == rooms.end()) return;
-    resting -= room->second.resting.size();
-    rooms.erase(room);
+    std::erase_if(rooms, [context](const auto& entry) {
+      if (entry.first.first != context) return false;
+      resting -= entry.second.resting.size();
+      return true;
+    });
   });
   return true;
 }();
@@ -220,52 +272,47 @@ const bool registered = [] {
 }  // namespace
 
 uint64_t take(ContextObject* context, uint64_t bytes) {
-  const Wanted block = wanted(context, bytes);
-  if (rests_too_much(context)) end_all_rests();
-  if (const auto found = find(context, block)) return *found;
-  try {
-    return ask(context, block);
-  } catch (const Failure& failure) {
-    if (failure.result != CUDA_ERROR_OUT_OF_MEMORY) throw;
-  }
-  end_all_rests();
-  if (const auto found = find(context, block)) return *found;
-  give_back_all();
-  // No slab: the worker may have a hole of its own that is large enough.
-  return ask(context, {block.size, std::nullopt});
+  return take_at({context, context->device}, bytes, std::nullopt);
 }
 
-void give(ContextObject* context, uint64_t address) {
+uint64_t take_in_order(ContextObject* context, int device, uint64_t bytes, uint64_t stream) {
+  return take_at({context, device}, bytes, stream);
+}
+
+void give(ContextObject* context, int device, uint64_t address, std::optional<uint64_t> stream) {
   const uint64_t sent = transport().sent();
   const std::lock_guard lock(mutex);
-  Room& room = rooms[context];
+  Room& room = rooms[{context, device}];
   const auto found = room.blocks.find(address);
   if (found == room.blocks.end()) return;  // ended with its context
   const Block block = found->second;
   room.blocks.erase(found);
   Grant& grant = room.grant_of(address);
   --grant.blocks;
-  const Resting freed{address, block.size, sent};
+  const Resting freed{address, block.size, sent, stream};
   if (block.taken_at == sent) {
     release(room, freed);
   } else {
-    room.resting.push_back(freed);
-    room.resting_bytes += freed.size;
-    ++resting;
+    begin_rest(room, freed);
   }
   if (grant.blocks > 0) return;
-  if (grant.size > kLargestKept) return give_back(context, room, grant.empty_since = {});
+  // What a stream's order frees, the same stream mostly takes again, however large it is.
+  if (grant.size > kLargestKept && !stream) return give_back(context, room, grant.empty_since = {});
   grant.empty_since = Clock::now();
   if (!keeper_runs) keeper_runs = start_background(keep, nullptr);
-  if (!std::exchange(keeper_sleeps, false)) return;
-  emptied.notify_one();
+  if (std::exchange(keeper_sleeps, false)) emptied.notify_one();
+}
+
+void give_back_empty() {
+  const std::lock_guard lock(mutex);
+  for (auto& [place, room] : rooms) give_back(place.first, room, Clock::now());
 }
 
 uint64_t unused(int device) {
   const std::lock_guard lock(mutex);
   uint64_t bytes = 0;
-  for (auto& [context, room] : rooms) {
-    if (context->device != device) continue;
+  for (auto& [place, room] : rooms) {
+    if (place.second != device) continue;
     bytes += room.small.free_bytes() + room.resting_bytes;
     for (const auto& [size, address] : room.kept) bytes += size;
   }

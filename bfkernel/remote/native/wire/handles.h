@@ -41,9 +41,6 @@ inline constexpr uint64_t kLegacyStream = 1;
 // Ids below this one have a fixed meaning; the client counts up from here.
 inline constexpr uint64_t kFirstClientId = 4096;
 
-// The default memory pool of a device: it exists without being created.
-constexpr uint64_t default_pool_id(int device) { return 16 + static_cast<uint64_t>(device); }
-
 // Functions and kernels are named by the module or library that holds them: index counts from 0 in the order
 // of the table that the load returned (LoadReply::kernels), then on by FunctionLookup.
 inline constexpr int kEntryIndexBits = 20;

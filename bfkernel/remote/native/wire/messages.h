@@ -169,12 +169,13 @@ struct HostCall {
   BFKERNEL_FIELDS(token, status, again)
 };
 
-// ---- memory. The device is that of the frame's context.
+// ---- memory. The device is that of the frame's context, where nothing else is said.
 
 struct MemAlloc {
   BFKERNEL_MESSAGE(MemAlloc);
   uint64_t size = 0;
-  BFKERNEL_FIELDS(size)
+  int32_t device = -1;  // of the lease; -1: the context's
+  BFKERNEL_FIELDS(size, device)
   struct Reply {
     uint64_t address = 0;
     BFKERNEL_FIELDS(address)
@@ -194,59 +195,6 @@ struct MemInfo {
     uint64_t total_bytes = 0;
     BFKERNEL_FIELDS(free_bytes, total_bytes)
   };
-};
-
-struct PoolCreate {
-  BFKERNEL_MESSAGE(PoolCreate);
-  uint64_t pool = 0;
-  int32_t device = 0;
-  uint64_t max_size = 0;  // 0: the lease's limit
-  BFKERNEL_FIELDS(pool, device, max_size)
-};
-struct PoolDestroy {
-  BFKERNEL_MESSAGE(PoolDestroy);
-  uint64_t pool = 0;
-  BFKERNEL_FIELDS(pool)
-};
-struct PoolSetAttribute {
-  BFKERNEL_MESSAGE(PoolSetAttribute);
-  uint64_t pool = 0;
-  uint32_t attribute = 0;  // CUmemPool_attribute
-  uint64_t value = 0;
-  BFKERNEL_FIELDS(pool, attribute, value)
-};
-struct PoolGetAttribute {
-  BFKERNEL_MESSAGE(PoolGetAttribute);
-  uint64_t pool = 0;
-  uint32_t attribute = 0;
-  BFKERNEL_FIELDS(pool, attribute)
-  struct Reply {
-    uint64_t value = 0;
-    BFKERNEL_FIELDS(value)
-  };
-};
-struct PoolTrim {
-  BFKERNEL_MESSAGE(PoolTrim);
-  uint64_t pool = 0;
-  uint64_t keep_bytes = 0;
-  BFKERNEL_FIELDS(pool, keep_bytes)
-};
-struct MemAllocAsync {
-  BFKERNEL_MESSAGE(MemAllocAsync);
-  uint64_t size = 0;
-  uint64_t stream = 0;
-  uint64_t pool = 0;  // 0: the default pool of the context's device
-  BFKERNEL_FIELDS(size, stream, pool)
-  struct Reply {
-    uint64_t address = 0;
-    BFKERNEL_FIELDS(address)
-  };
-};
-struct MemFreeAsync {
-  BFKERNEL_MESSAGE(MemFreeAsync);
-  uint64_t address = 0;
-  uint64_t stream = 0;
-  BFKERNEL_FIELDS(address, stream)
 };
 
 // Virtual memory management: the client hands out addresses of the window's upper half itself.

@@ -16,7 +16,6 @@ Call call_of(std::uint16_t opcode) {
     add_report_calls(all);
     add_context_calls(all);
     add_memory_calls(all);
-    add_pool_calls(all);
     add_array_calls(all);
     add_copy_calls(all);
     add_host_block_calls(all);

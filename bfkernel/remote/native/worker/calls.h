@@ -92,7 +92,6 @@ void add_snapshot_calls(CallTable& table);
 void add_report_calls(CallTable& table);
 void add_context_calls(CallTable& table);
 void add_memory_calls(CallTable& table);
-void add_pool_calls(CallTable& table);
 void add_array_calls(CallTable& table);
 void add_copy_calls(CallTable& table);
 void add_host_block_calls(CallTable& table);

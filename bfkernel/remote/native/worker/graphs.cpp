@@ -156,11 +156,11 @@ Graphs::Holdings Graphs::holdings(std::uint64_t id) {
 Graphs::Memory Graphs::allocate(unsigned device, std::uint64_t size) {
   worker::Memory& memory = session_.memory();
   std::uint64_t address = 0;
-  CUresult result = memory.allocate(device, size, {}, &address);
+  CUresult result = memory.allocate(device, size, 0, &address);
   // What was freed may still rest. It is waited for only where that takes no time.
   if (result == CUDA_ERROR_OUT_OF_MEMORY && session_.reclaimer().pending() && session_.gpu_is_idle()) {
     session_.reclaimer().flush();
-    result = memory.allocate(device, size, {}, &address);
+    result = memory.allocate(device, size, 0, &address);
   }
   if (result != CUDA_SUCCESS) throw CudaError{result};
   const auto end = [this](Allocation* last) {
@@ -171,7 +171,7 @@ Graphs::Memory Graphs::allocate(unsigned device, std::uint64_t size) {
     slots_.memory_ended(allocation->address);
     worker::Memory::Block block{};
     if (session_.memory().retire(allocation->address, &block))
-      session_.reclaimer().add(allocation->address, block, std::nullopt);
+      session_.reclaimer().add(allocation->address, block);
   };
   const Memory made(new Allocation{address, size, device}, end);
   memory_[address] = made;

@@ -41,7 +41,8 @@ std::uint64_t Memory::footprint(std::uint64_t size) const {
   return is_small(size) ? size : whole_chunks(size);
 }
 
-CUresult Memory::allocate(unsigned device, std::uint64_t size, const Owner& owner, std::uint64_t* address) {
+CUresult Memory::allocate(unsigned device, std::uint64_t size, std::uint64_t context,
+                          std::uint64_t* address) {
   if (size == 0) return CUDA_ERROR_INVALID_VALUE;
   // Also keeps the roundings below from overflowing.
   if (size > ledger_.limit(device)) return CUDA_ERROR_OUT_OF_MEMORY;
@@ -49,16 +50,8 @@ CUresult Memory::allocate(unsigned device, std::uint64_t size, const Owner& owne
   const std::lock_guard lock(mutex_);
   const CUresult result =
       is_small(size) ? allocate_small(device, size, address) : allocate_big(device, size, address);
-  if (result == CUDA_SUCCESS) enter(*address, {size, device, owner});
+  if (result == CUDA_SUCCESS) live_.emplace(*address, Block{size, device, context});
   return result;
-}
-
-void Memory::enter(std::uint64_t address, const Block& block) {
-  live_.emplace(address, block);
-  if (block.owner.pool == 0) return;
-  PoolUse& pool = pools_[block.owner.pool];
-  pool.used += block.size;
-  pool.high = std::max(pool.high, pool.used);
 }
 
 CUresult Memory::allocate_small(unsigned device, std::uint64_t size, std::uint64_t* address) {
@@ -133,8 +126,6 @@ bool Memory::retire(std::uint64_t address, Block* block) {
   if (found == live_.end()) return false;
   *block = found->second;
   devices_[block->device].retired += footprint(block->size);
-  if (const auto pool = pools_.find(block->owner.pool); pool != pools_.end())
-    pool->second.used -= block->size;
   live_.erase(found);
   return true;
 }
@@ -144,19 +135,13 @@ void Memory::end_context(std::uint64_t context) {
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [address, block] : live_) {
-      if (block.owner.context == context) ended.emplace_back(address, block);
+      if (block.context == context) ended.emplace_back(address, block);
     }
     std::erase_if(foreign_, [context](const auto& item) { return item.second.context == context; });
   }
   for (auto& [address, block] : ended) {
     if (retire(address, &block)) reclaim(address, block);
   }
-}
-
-void Memory::revive(std::uint64_t address, const Block& block) {
-  const std::lock_guard lock(mutex_);
-  devices_[block.device].retired -= footprint(block.size);
-  enter(address, block);
 }
 
 void Memory::reclaim(std::uint64_t address, const Block& block) {
@@ -324,22 +309,6 @@ Memory::Usage Memory::usage(unsigned device) const {
   // Room inside our own chunks and what waits to be reclaimed is free to this client.
   const std::uint64_t ours = gpu.small.free_bytes() + gpu.retired;
   return {std::min(limit, limit - held + ours), limit};
-}
-
-Memory::PoolUse Memory::pool_use(std::uint64_t pool) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = pools_.find(pool);
-  return found != pools_.end() ? found->second : PoolUse{};
-}
-
-void Memory::reset_pool_high(std::uint64_t pool) {
-  const std::lock_guard lock(mutex_);
-  if (const auto found = pools_.find(pool); found != pools_.end()) found->second.high = found->second.used;
-}
-
-void Memory::forget_pool(std::uint64_t pool) {
-  const std::lock_guard lock(mutex_);
-  pools_.erase(pool);
 }
 
 bool Memory::others_hold(unsigned device) const { return ledger_.held_by_all(device) > ledger_.held(device); }

@@ -46,19 +46,10 @@ class Memory {
     std::uint64_t free_bytes;
     std::uint64_t total_bytes;
   };
-  struct Owner {
-    std::uint64_t context = 0;  // the block ends with it
-    std::uint64_t pool = 0;     // the block counts as its; 0: none
-    bool operator==(const Owner&) const = default;
-  };
   struct Block {
     std::uint64_t size;  // as it was asked for, rounded up to kAlignment
     unsigned device;
-    Owner owner;
-  };
-  struct PoolUse {
-    std::uint64_t used = 0;  // bytes
-    std::uint64_t high = 0;
+    std::uint64_t context;  // with which it ends; 0: none
   };
   static constexpr std::uint64_t kAlignment = 512;  // bytes; what cudaMalloc's callers rely on
   static std::uint64_t rounded(std::uint64_t size) {
@@ -73,15 +64,13 @@ class Memory {
   Memory& operator=(const Memory&) = delete;
 
   // OUT_OF_MEMORY past the limit of the lease.
-  CUresult allocate(unsigned device, std::uint64_t size, const Owner& owner, std::uint64_t* address);
+  CUresult allocate(unsigned device, std::uint64_t size, std::uint64_t context, std::uint64_t* address);
   // Takes the block away from the client: false where `address` is not the start of a live one.
   bool retire(std::uint64_t address, Block* block);
   // Ends a retired block: its room may be used again.
   void reclaim(std::uint64_t address, const Block& block);
   // Ends all live blocks of a context that is gone, and what its modules had.
   void end_context(std::uint64_t context);
-  // A retired block goes to the client again, at the same address: for allocations in stream order.
-  void revive(std::uint64_t address, const Block& block);
   // Returns empty chunks that were kept for the next small block.
   void release_slack();
   bool has_slack() const;
@@ -120,9 +109,6 @@ class Memory {
   bool in_client_half(std::uint64_t address, std::uint64_t size) const;
 
   Usage usage(unsigned device) const;
-  PoolUse pool_use(std::uint64_t pool) const;
-  void reset_pool_high(std::uint64_t pool);
-  void forget_pool(std::uint64_t pool);
   bool others_hold(unsigned device) const;
 
  private:
@@ -156,7 +142,6 @@ class Memory {
     std::uint64_t retired = 0;                      // bytes
   };
 
-  void enter(std::uint64_t address, const Block& block);
   std::map<std::uint64_t, Block>::const_iterator holder(std::uint64_t address, std::uint64_t length) const;
   bool is_small(std::uint64_t size) const { return size < granularity_; }
   std::uint64_t whole_chunks(std::uint64_t size) const;
@@ -181,7 +166,6 @@ class Memory {
   std::vector<Device> devices_;
   std::map<std::uint64_t, Block> live_;
   std::map<std::uint64_t, std::uint64_t> big_;  // address → handle
-  std::map<std::uint64_t, PoolUse> pools_;
   std::map<std::uint64_t, Created> created_;
   std::map<std::uint64_t, Mapping> mappings_;
   std::map<std::uint64_t, Foreign> foreign_;    // by address

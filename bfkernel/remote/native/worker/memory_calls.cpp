@@ -36,10 +36,21 @@ bool may_help(Session& session, unsigned device) {
 
 }  // namespace
 
-void allocate(Session& session, const wire::FrameHeader& request, unsigned device, std::uint64_t size,
-              const Memory::Owner& owner) {
-  const auto attempt = [&session, device, size, owner](std::uint64_t* address) {
-    return session.memory().allocate(device, size, owner, address);
+void allocate_by(Session& session, const wire::FrameHeader& request, unsigned device,
+                 const std::function<CUresult()>& attempt) {
+  const CUresult result = attempt();
+  if (result != CUDA_ERROR_OUT_OF_MEMORY || !may_help(session, device))
+    return session.answer(request, result);
+  session.aside(request, [&session, device, attempt] { return persist(session, device, attempt); });
+}
+
+namespace {
+
+void mem_alloc(Session& session, const wire::FrameHeader& request, const wire::MemAlloc& message) {
+  const Context& context = session.current();
+  const unsigned device = message.device >= 0 ? session.ordinal(message.device) : context.device;
+  const auto attempt = [&session, device, size = message.size, home = context.home](std::uint64_t* address) {
+    return session.memory().allocate(device, size, home, address);
   };
   const auto reply = [&session, request](CUresult result, std::uint64_t address) {
     if (result != CUDA_SUCCESS) return session.answer(request, result);
@@ -55,21 +66,6 @@ void allocate(Session& session, const wire::FrameHeader& request, unsigned devic
   });
 }
 
-void allocate_by(Session& session, const wire::FrameHeader& request, unsigned device,
-                 const std::function<CUresult()>& attempt) {
-  const CUresult result = attempt();
-  if (result != CUDA_ERROR_OUT_OF_MEMORY || !may_help(session, device))
-    return session.answer(request, result);
-  session.aside(request, [&session, device, attempt] { return persist(session, device, attempt); });
-}
-
-namespace {
-
-void mem_alloc(Session& session, const wire::FrameHeader& request, const wire::MemAlloc& message) {
-  const Context& context = session.current();
-  allocate(session, request, context.device, message.size, {.context = context.home});
-}
-
 CUresult mem_free(Session& session, const wire::MemFree& message) {
   if (message.address == 0 || session.graphs().free(message.address)) return CUDA_SUCCESS;
   Memory::Block block{};
@@ -78,7 +74,7 @@ CUresult mem_free(Session& session, const wire::MemFree& message) {
     session.memory().reclaim(message.address, block);
     if (block.size < session.granularity()) session.reclaimer().watch_slack();
   } else {
-    session.reclaimer().add(message.address, block, std::nullopt);
+    session.reclaimer().add(message.address, block);
   }
   return CUDA_SUCCESS;
 }

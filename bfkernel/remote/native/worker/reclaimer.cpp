@@ -32,27 +32,11 @@ void Reclaimer::start() {
   thread_ = std::thread([this] { loop(); });
 }
 
-void Reclaimer::add(std::uint64_t address, const Memory::Block& block, std::optional<std::uint64_t> stream) {
+void Reclaimer::add(std::uint64_t address, const Memory::Block& block) {
   const std::lock_guard lock(mutex_);
-  resting_.push_back({address, block, stream});
+  resting_.push_back({address, block});
   ++added_;
   if (resting_.size() == 1) changed_.notify_all();
-}
-
-std::optional<std::uint64_t> Reclaimer::take_back(unsigned device, std::uint64_t size,
-                                                  const Memory::Owner& owner, std::uint64_t stream) {
-  size = Memory::rounded(size);
-  const std::lock_guard lock(mutex_);
-  const auto found = std::find_if(resting_.begin(), resting_.end(), [&](const Rest& rest) {
-    return rest.stream == stream && rest.block.device == device && rest.block.size == size &&
-           rest.block.owner == owner;
-  });
-  if (found == resting_.end()) return std::nullopt;
-  const std::uint64_t address = found->address;
-  memory_.revive(address, found->block);
-  resting_.erase(found);
-  ++settled_;
-  return address;
 }
 
 void Reclaimer::flush() {

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <vector>
 
@@ -27,12 +26,8 @@ class Reclaimer {
   // Starts the thread that does the waiting.
   void start();
 
-  // Takes a retired block. `stream` is the client's id of the stream in whose order it was freed, if any.
-  void add(std::uint64_t address, const Memory::Block& block, std::optional<std::uint64_t> stream);
-  // A block of this size and owner that was freed in the same stream's order: to work that follows in that
-  // stream it is free at once, whatever the GPU is doing. It is live again.
-  std::optional<std::uint64_t> take_back(unsigned device, std::uint64_t size, const Memory::Owner& owner,
-                                         std::uint64_t stream);
+  // Takes a retired block.
+  void add(std::uint64_t address, const Memory::Block& block);
   // Returns when everything that was added before is reclaimed.
   void flush();
   // True while something waits to be reclaimed.
@@ -44,7 +39,6 @@ class Reclaimer {
   struct Rest {
     std::uint64_t address;
     Memory::Block block;
-    std::optional<std::uint64_t> stream;
   };
   void loop();
   void reclaim_batch(std::unique_lock<std::mutex>& lock);
@@ -55,7 +49,7 @@ class Reclaimer {
   std::condition_variable changed_;
   std::vector<Rest> resting_;
   std::uint64_t added_ = 0;    // blocks ever
-  std::uint64_t settled_ = 0;  // of these reclaimed or taken back
+  std::uint64_t settled_ = 0;  // of these reclaimed
   bool hurry_ = false;
   bool slack_watched_ = false;
   bool ending_ = false;

@@ -75,13 +75,6 @@ struct Context {
   std::shared_ptr<EventPool> events;      // lanes hold it beyond the context's end
 };
 
-// One pool of cuMemPoolCreate, or a device's default pool. What it holds, Memory counts.
-struct Pool {
-  unsigned device = 0;
-  std::uint64_t max_size = 0;  // bytes; 0: the lease's limit
-  std::map<std::uint32_t, std::uint64_t> attributes;
-};
-
 class Session {
  public:
   // `capture` may be null where nothing is to be captured (tests).
@@ -184,7 +177,6 @@ class Session {
   const CodeCache& code_cache() const { return code_cache_; }
   const Window& window() const { return window_; }
   std::uint64_t granularity() const { return backing_.granularity(); }
-  std::map<std::uint64_t, Pool>& pools() { return pools_; }
   std::map<std::uint64_t, std::shared_ptr<Link>>& links() { return links_; }
 
  private:
@@ -238,7 +230,6 @@ class Session {
   std::mutex contexts_mutex_;
   std::map<std::uint64_t, std::unique_ptr<Context>> contexts_;
   Context* current_ = nullptr;
-  std::map<std::uint64_t, Pool> pools_;
   std::map<std::uint64_t, std::shared_ptr<Link>> links_;
   std::vector<std::byte> reply_;
   std::unique_ptr<Graphs> graphs_;

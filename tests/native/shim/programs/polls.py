@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Programs that ask again and again whether something is done: the worker is asked once, and tells.
 
-With "pending" or "done" and a number as arguments it makes as many queries of the one kind: the test counts their
-round trips.
+With "pending" or "done" and a number as arguments it makes as many queries of the one kind: the test counts
+their round trips.
 """
 
 from __future__ import annotations
@@ -10,34 +10,30 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from driver import Address, Handle, Size, allocate, call, cuda, fails, function, launch, new_stream, start
+from driver import (
+    Address,
+    Handle,
+    Size,
+    allocate,
+    call,
+    cuda,
+    fails,
+    function,
+    held,
+    launch,
+    new_stream,
+    start,
+)
 
 NOT_READY, ILLEGAL_ADDRESS, CAPTURED_EVENT, INVALID_HANDLE = 600, 700, 907, 400
 RELAXED, EXTERNAL = 2, 1
-HostFunction = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-kept: list[object] = []  # the driver does not keep Python's functions alive
 
 
 def new_event() -> Handle:
     out = Handle()
     call("cuEventCreate", ctypes.byref(out), 2)
     return out
-
-
-@contextmanager
-def held(stream: Handle) -> Iterator[None]:
-    """Nothing that the stream is given inside is done before the end."""
-    opened = threading.Event()
-    native = HostFunction(lambda _: opened.wait(40) and None)
-    kept.append(native)
-    call("cuLaunchHostFunc", stream, native, None)
-    try:
-        yield
-    finally:
-        opened.set()
 
 
 def recorded(stream: Handle) -> Handle:
