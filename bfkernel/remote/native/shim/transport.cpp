@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shim/transport.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -19,15 +15,9 @@
 namespace shim {
 namespace {
 
-constexpr size_t kQueueLimit =
-    size_t{8} << 20;  // beyond it the caller writes itself: the program cannot run ahead for ever
-constexpr size_t kBulk = size_t{64} << 10;  // payloads from here on are written from where they lie
 constexpr size_t kInputSize = size_t{64} << 10;
 // A socket that is closed is read to its end at once; a thread that leads may just not run.
 constexpr auto kLastWords = std::chrono::seconds(1);
-
-// How a request is named in its header and in its reply's.
-uint32_t on_wire(uint64_t sequence) { return static_cast<uint32_t>(sequence); }
 
 }  // namespace
 
@@ -35,29 +25,15 @@ Transport::Transport(wire::Fd socket, std::unique_ptr<wire::Channel> channel,
                      std::function<void(const Ending&)> tell)
     : socket_(std::move(socket)),
       channel_(std::move(channel)),
-      queues_(!channel_->writes_are_cheap()),
       tell_(std::move(tell)),
-      input_(kInputSize) {
-  if (queues_) start_sender();
-}
+      input_(kInputSize),
+      outbox_(
+          *channel_, [this](Pending& pending) { expect(pending); },
+          [this](const std::string& why) { end({.why = why}); }) {}
 
-// The program's signals are for its own threads.
-void Transport::start_sender() {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  sender_thread_ = std::thread([this] { sender(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-}
-
-Transport::~Transport() {
-  {
-    const std::lock_guard lock(queue_mutex_);
-    closing_ = true;
-  }
-  queue_filled_.notify_one();
-  if (sender_thread_.joinable()) sender_thread_.join();
+void Transport::expect(Pending& pending) {
+  const std::lock_guard lock(reply_mutex_);
+  pending_.emplace(name_on_wire(pending.sequence), &pending);
 }
 
 void Transport::check_alive() {
@@ -77,103 +53,20 @@ void Transport::refuse() {
 uint64_t Transport::post(std::span<std::byte> frame, wire::Bytes tail) {
   check_alive();
   log::count(false, frame.size() + tail.size());
-  if (!queues_ || tail.size() >= kBulk) return write_now(frame, tail, nullptr);
-  std::unique_lock lock(queue_mutex_);
-  if (queue_.size() > kQueueLimit) {
-    lock.unlock();
-    return write_now(frame, tail, nullptr);
-  }
-  const uint64_t sequence = number(frame);
-  queue_.insert(queue_.end(), frame.begin(), frame.end());
-  queue_.insert(queue_.end(), tail.begin(), tail.end());
-  if (sender_sleeps_) {
-    sender_sleeps_ = false;
-    lock.unlock();
-    queue_filled_.notify_one();
-  }
+  const uint64_t sequence = outbox_.put(frame, tail, nullptr);
+  check_alive();
   return sequence;
 }
 
 uint64_t Transport::sent() {
   check_alive();
-  return sequence_.load(std::memory_order_relaxed);
+  return outbox_.latest();
 }
 
 void Transport::send(std::span<std::byte> frame, Pending& pending) {
   check_alive();
   log::count(true, frame.size());
-  write_now(frame, {}, &pending);
-}
-
-// Gives the frame the next number. Not an increment that is atomic by itself: it would cost every call.
-uint64_t Transport::number(std::span<std::byte> frame) {
-  const uint64_t next = sequence_.load(std::memory_order_relaxed) + 1;
-  sequence_.store(next, std::memory_order_relaxed);
-  const uint32_t name = on_wire(next);
-  std::memcpy(frame.data() + offsetof(wire::FrameHeader, sequence), &name, sizeof name);
-  return next;
-}
-
-// The frame comes after all that is queued, and is registered where it waits for a reply. Returns its number.
-uint64_t Transport::take_queue(std::span<std::byte> frame, Pending* pending) {
-  std::unique_lock queue_lock(queue_mutex_, std::defer_lock);
-  if (queues_) {
-    queue_lock.lock();
-    writing_.swap(queue_);
-  }
-  const uint64_t sequence = number(frame);
-  if (!pending) return sequence;
-  pending->sequence = sequence;
-  const std::lock_guard reply_lock(reply_mutex_);
-  pending_.emplace(on_wire(sequence), pending);
-  return sequence;
-}
-
-// Writes the queue and this frame.
-uint64_t Transport::write_now(std::span<std::byte> frame, wire::Bytes tail, Pending* pending) {
-  const std::lock_guard write_lock(write_mutex_);
-  const uint64_t sequence = take_queue(frame, pending);
-  std::array<iovec, 3> parts{iovec{writing_.data(), writing_.size()}, iovec{frame.data(), frame.size()},
-                             iovec{const_cast<std::byte*>(tail.data()), tail.size()}};
-  try {
-    channel_->write(parts);
-  } catch (const std::exception& error) {
-    end({.why = error.what()});
-  }
-  writing_.clear();
-  if (!pending) check_alive();
-  return sequence;
-}
-
-void Transport::sender() {
-  pthread_setname_np(pthread_self(), "bfkernel-send");
-  std::unique_lock queue_lock(queue_mutex_);
-  while (true) {
-    if (queue_.empty()) {
-      if (closing_) return;
-      // Set at each round: a waiting call may have written what this thread was woken for.
-      sender_sleeps_ = true;
-      queue_filled_.wait(queue_lock);
-      sender_sleeps_ = false;
-      continue;
-    }
-    queue_lock.unlock();
-    {
-      const std::lock_guard write_lock(write_mutex_);
-      {
-        const std::lock_guard inner(queue_mutex_);
-        writing_.swap(queue_);
-      }
-      try {
-        iovec part{writing_.data(), writing_.size()};
-        if (!dead_) channel_->write(std::span(&part, 1));
-      } catch (const std::exception& error) {
-        end({.why = error.what()});
-      }
-      writing_.clear();
-    }
-    queue_lock.lock();
-  }
+  outbox_.put(frame, {}, &pending);
 }
 
 void Transport::await(Pending& pending) {
@@ -184,7 +77,7 @@ void Transport::await(Pending& pending) {
       pending.wake.wait(lock);
     } else if (dead_) {
       // Only without a leader: it might be writing into `pending` just now.
-      pending_.erase(on_wire(pending.sequence));
+      pending_.erase(name_on_wire(pending.sequence));
       wake_next();
       lock.unlock();
       refuse();
@@ -207,9 +100,7 @@ void Transport::take_in() {
 }
 
 // Under reply_mutex_, while nobody leads.
-bool Transport::something_arrived() const {
-  return input_begin_ != input_end_ || channel_->arrived();
-}
+bool Transport::something_arrived() const { return input_begin_ != input_end_ || channel_->arrived(); }
 
 void Transport::lead(std::unique_lock<std::mutex>& lock) {
   leading_ = true;

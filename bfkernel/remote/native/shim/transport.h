@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Frames out and replies in, for all threads of the process, over one channel.
 //
-// Out: where a write is a system call, one queue. A posted frame is appended (that is all its caller pays)
-// and a sender thread writes what has gathered; a waiting call writes the queue and its own frame at once.
-// Where a write is cheap, each frame is written at once. Whoever writes holds write_mutex_, so the server
-// reads frames in the order in which they were queued. In: the waiting threads read for each other. One of
-// them, the leader, reads frames and hands each reply to its owner; when it has its own it wakes another
-// waiting thread to lead. A lone caller so needs no second wake-up.
+// Out: outbox.h. In: the waiting threads read for each other. One of them, the leader, reads frames and hands
+// each reply to its owner; when it has its own it wakes another waiting thread to lead. A lone caller so
+// needs no second wake-up.
 //
 // The end: whoever notices it first closes the channel. What the server had sent before is still read, by
 // the leader or else by who noticed: it may say why the connection ends. Only then do calls fail.
@@ -21,10 +18,10 @@
 #include <mutex>
 #include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "shim/cuda_api.h"
+#include "shim/outbox.h"
 #include "shim/watch.h"
 #include "wire/channel.h"
 #include "wire/codec.h"
@@ -55,7 +52,6 @@ class Transport {
   // `socket` is where both sides met: its end is the end of the connection, whatever the channel. `tell` is
   // called once, by the first call that finds the connection ended.
   Transport(wire::Fd socket, std::unique_ptr<wire::Channel> channel, std::function<void(const Ending&)> tell);
-  ~Transport();
 
   // `frame` begins with a FrameHeader, whose sequence is filled in here. `tail` is the end of the payload and
   // may be the program's own memory: it is not touched after the call. Returns the request's number. Throws
@@ -88,11 +84,7 @@ class Transport {
   void abandon_after_fork();
 
  private:
-  void sender();
-  void start_sender();
-  uint64_t number(std::span<std::byte> frame);
-  uint64_t take_queue(std::span<std::byte> frame, Pending* pending);
-  uint64_t write_now(std::span<std::byte> frame, wire::Bytes tail, Pending* pending);
+  void expect(Pending& pending);
   void lead(std::unique_lock<std::mutex>& lock);
   void wake_next();
   void read_frame();
@@ -111,22 +103,11 @@ class Transport {
 
   wire::Fd socket_;
   const std::unique_ptr<wire::Channel> channel_;
-  const bool queues_;  // posted frames wait in the queue for the sender
   std::function<void(const Ending&)> tell_;
   std::once_flag told_;
   std::atomic<bool> dead_{false};  // set under reply_mutex_
   std::atomic<uint32_t> deferred_{0};
   std::atomic<uint64_t> idle_through_{0};  // set by the leader
-
-  std::mutex write_mutex_;  // held while writing to the channel; taken before queue_mutex_
-  std::mutex queue_mutex_;
-  std::condition_variable queue_filled_;
-  std::vector<std::byte> queue_;
-  std::vector<std::byte> writing_;  // under write_mutex_
-  // Set under queue_mutex_, or where nothing queues under write_mutex_; the lower half travels.
-  std::atomic<uint64_t> sequence_{0};
-  bool sender_sleeps_ = false;
-  bool closing_ = false;
 
   std::mutex reply_mutex_;
   std::map<uint32_t, Pending*> pending_;
@@ -143,7 +124,10 @@ class Transport {
   };
   std::map<uint32_t, Query> queries_;  // whose reports are to come; the leader's
 
-  std::thread sender_thread_;
+  Outbox outbox_;  // its thread uses what is above
 };
+
+// How a request is named in its header and in its reply's.
+inline uint32_t name_on_wire(uint64_t sequence) { return static_cast<uint32_t>(sequence); }
 
 }  // namespace shim

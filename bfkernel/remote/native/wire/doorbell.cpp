@@ -5,16 +5,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <thread>
-
 namespace wire {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr auto kMostPatience = std::chrono::nanoseconds(50us);
-constexpr auto kLeastPatience = std::chrono::nanoseconds(2us);
 // Of shared memory between processes, so not FUTEX_PRIVATE_FLAG.
 long futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value, const timespec* limit) {
   return syscall(SYS_futex, &word, operation, value, limit, nullptr, 0);
@@ -31,17 +24,6 @@ void Doorbell::sleep_for(std::chrono::nanoseconds limit) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
   const timespec time{seconds.count(), (limit - seconds).count()};
   futex(sleeps_, FUTEX_WAIT, 1, &time);
-}
-
-void Doorbell::it_paid(bool looking) {
-  const auto wanted = looking ? 2 * patience_ : patience_ / 2;
-  patience_ = std::clamp(wanted, std::min(kLeastPatience, most_patience()), most_patience());
-}
-
-// With one processor only who sleeps lets the other side go on.
-std::chrono::nanoseconds Doorbell::most_patience() {
-  static const auto most = std::thread::hardware_concurrency() > 1 ? kMostPatience : 0ns;
-  return most;
 }
 
 }  // namespace wire

@@ -5,14 +5,12 @@
 #include <chrono>
 #include <cstdint>
 
+#include "wire/lookout.h"
+
 namespace wire {
 
 // How one side of shared memory waits for the other: it looks for a short while, then it sleeps on a word of
 // the memory (a futex) until the other side rings.
-//
-// How long it looks is learnt: longer after each time that it paid, shorter after each that it did not. Where
-// both sides answer each other within microseconds, nobody sleeps; where one computes for long, or has to
-// wait for a processor, the other leaves it the processor at once.
 class Doorbell {
  public:
   // `sleeps`, in shared memory: 1 while somebody sleeps, or is about to. The other side may write anything
@@ -22,8 +20,7 @@ class Doorbell {
   // Returns true when `there()` holds, false when `limit` has passed. One thread at a time.
   template <class There>
   bool wait(std::chrono::milliseconds limit, There there) {
-    const Clock::time_point begin = Clock::now();
-    return look(begin, there) || sleep(begin + limit, there);
+    return lookout_.look(there) || sleep(Clock::now() + limit, there);
   }
 
   // After a change of what the other side waits for, which was written with sequential consistency.
@@ -35,24 +32,6 @@ class Doorbell {
 
  private:
   using Clock = std::chrono::steady_clock;
-
-  template <class There>
-  bool look(Clock::time_point begin, There there) {
-    constexpr int kLooks = 16;  // between two looks at the clock
-    for (;;) {
-      for (int i = 0; i < kLooks; ++i) {
-        if (there()) {
-          it_paid(true);
-          return true;
-        }
-        __builtin_ia32_pause();
-      }
-      if (Clock::now() - begin > patience_) {
-        it_paid(false);
-        return false;
-      }
-    }
-  }
 
   template <class There>
   bool sleep(Clock::time_point end, There there) {
@@ -69,11 +48,9 @@ class Doorbell {
   }
 
   void sleep_for(std::chrono::nanoseconds limit);
-  void it_paid(bool looking);
 
   std::atomic<std::uint32_t>& sleeps_;
-  std::chrono::nanoseconds patience_ = most_patience();
-  static std::chrono::nanoseconds most_patience();
+  Lookout lookout_;
 };
 
 }  // namespace wire
