@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 NATIVE_SOURCES := CMakeLists.txt $(shell find bfkernel/remote/native bfkernel/remote/cuda -name '*.cpp' -o -name '*.h' -o -name '*.spec' -o -name '*.py' -o -name CMakeLists.txt -o -name '*.map' 2>/dev/null)
 CPP_FILES := $(shell git ls-files -co --exclude-standard 'bfkernel/**/*.cpp' 'bfkernel/**/*.h' 'tests/native/**/*.cpp' 'tests/native/**/*.h' 2>/dev/null)
 
-.PHONY: FORCE help demo test chaos bench-pool bench-hub test-slow test-sanitize lint format bench lab labextension clean build numba-suite test-frameworks gpu-check gpu-wheels hub test-hub
+.PHONY: FORCE help demo test chaos soak bench-pool bench-hub test-slow test-sanitize lint format bench lab labextension clean build numba-suite test-frameworks gpu-check gpu-wheels hub test-hub
 
 help:                ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -26,6 +26,10 @@ test-slow: build     ## the tests that take minutes
 
 chaos: build         ## a thousand rounds of random kills on SQLite and on PostgreSQL with two replicas; writes docs/chaos.md
 	$(BIN)/python -m tests.chaos
+
+SOAK_LAUNCHES ?= 1000000000
+soak: build          ## as many launches as a day's worth; fails where memory grows (SOAK_LAUNCHES=10000000 for a minute)
+	$(BIN)/python -m tests.soak --launches $(SOAK_LAUNCHES)
 
 test-frameworks: build $(VENV)-frameworks/.ready ## genuine CUDA runtimes and libraries, CuPy, PyTorch, JAX, TensorFlow (downloads 8 GB; 10 minutes)
 	$(BIN)/python -m pytest tests/frameworks -m frameworks

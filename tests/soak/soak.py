@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Run ``soak.c`` on a lease over the null driver, and look at the memory of both sides as it goes on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from benchmarks import driver_api
+from bfkernel.remote.cuda.find_header import cuda_include
+
+HERE = Path(__file__).resolve().parent
+MARKS = 20
+# What is made in the beginning stays (stacks, arenas, tables): growth counts from a quarter of the way on.
+SETTLED = MARKS // 4
+MOST_GROWTH_KIB = 1024
+PATIENCE_S = 20
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Memory when so many launches were made: private and a share of what is shared (PSS)."""
+
+    launches: int
+    seconds: float
+    client_kib: int
+    worker_kib: int
+
+
+def build(folder: Path) -> tuple[Path, Path]:
+    """Compile the null driver and the program into ``folder``; return their paths."""
+    driver_api.build(folder)
+    driver, program = folder / "lib" / "libcuda.so.1", folder / "soak"
+    flags = ["-O2", "-w", f"-I{cuda_include()}"]
+    command = [os.environ.get("CC", "cc"), *flags, "-o", str(program), str(HERE / "soak.c"), str(driver)]
+    subprocess.run(command, check=True)
+    return driver, program
+
+
+def samples(launches: int, folder: Path, transport: str = "auto") -> Iterator[Sample]:
+    """Yield a sample for each of ``MARKS`` parts of the way. Raises CalledProcessError for a failure."""
+    driver, program = build(folder)
+    leased = [sys.executable, "-m", "bfkernel.cli.main", "run", "-p", "0.5", "--"]
+    with driver_api.pool_on(driver) as url:
+        environment = {**os.environ, "BFKERNEL_POOL_URL": url, "BFKERNEL_TRANSPORT": transport}
+        command = [*leased, str(program), str(launches), str(MARKS)]
+        start = time.monotonic()
+        with subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as running:
+            assert running.stdin
+            assert running.stdout
+            for line in running.stdout:
+                client, worker = _client(running.pid, program), _worker(os.getpid())
+                yield Sample(int(line), time.monotonic() - start, _pss_kib(client), _pss_kib(worker))
+                running.stdin.write("\n")
+                running.stdin.flush()
+        if running.returncode:
+            raise subprocess.CalledProcessError(running.returncode, command)
+
+
+def _client(holder: int, program: Path) -> psutil.Process:
+    return _find(holder, program.name)
+
+
+def _worker(ancestor: int) -> psutil.Process:
+    return _find(ancestor, "bfkernel-worker")
+
+
+def _find(ancestor: int, name: str) -> psutil.Process:
+    family = [psutil.Process(ancestor), *psutil.Process(ancestor).children(recursive=True)]
+    (found,) = [process for process in family if process.name() == name[:15]]
+    return found
+
+
+def _pss_kib(process: psutil.Process) -> int:
+    return int(process.memory_full_info().pss) // 1024
+
+
+def growth_kib(taken: list[Sample]) -> tuple[int, int]:
+    """How much the client and the worker have grown since they had settled."""
+    first, last = taken[SETTLED - 1], taken[-1]
+    return last.client_kib - first.client_kib, last.worker_kib - first.worker_kib
