@@ -2,7 +2,8 @@
 """Build the native parts with sanitizers and run the native tests: ``python -m tests.native.sanitize``.
 
 AddressSanitizer and UndefinedBehaviorSanitizer see the C++ tests and the PTX tests, ThreadSanitizer the C++
-tests, where the worker's threads meet. Only what these tests run is built.
+tests, where the worker's threads meet, and the shim's with those of a program (``shim/stress_test.cpp``).
+Only what these tests run is built.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ CPP_TESTS = (
     "worker_code_cache_test",
     "worker_shared_test",
     "shim_fatbin_test",
+    "shim_stress_test",
     "fuzz_frames",
 )
 # Graphs and green contexts are tested over softgpu, which ThreadSanitizer would slow to minutes.
