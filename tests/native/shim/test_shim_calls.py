@@ -32,7 +32,6 @@ def counted(leased: Run, program: str, *arguments: str) -> tuple[int, int]:
         "memory.py",
         "allocations.py",
         "plain_calls.py",
-        "polls.py",
         "pools.py",
         "graphs.py",
         "conditions.py",

@@ -24,6 +24,7 @@ BOTH = pytest.mark.parametrize("transport", ["shared", "tcp"])
         "copies_behind_kernels.py",
         "synchronisations.py",
         "threads.py",
+        "polls.py",
         "forks.py",
         "faults.py",
     ],
