@@ -338,14 +338,16 @@ TEST(what_was_asked_about_is_reported_when_it_is_done) {
   One one;
   one.client.start();
   one.client.load(kModule, "kernels");
-  one.client.post_words(wire::Opcode::cuStreamCreate, {7000});
-  one.client.post_words(wire::Opcode::cuEventCreate, {7100});
+  one.client.send(wire::Opcode::cuStreamCreate, false,
+                  [](wire::Encoder& out) { out(std::uint64_t{7000}, 1u); });
+  one.client.send(wire::Opcode::cuEventCreate, false,
+                  [](wire::Encoder& out) { out(std::uint64_t{7100}, 2u); });
   one.client.launch(kSleep, 7000, 200'000);
   one.client.post_words(wire::Opcode::cuEventRecord, {7100, 7000});
   const auto ask = [&](wire::Opcode opcode, std::uint64_t id) {
     const std::uint32_t sequence = one.client.send_flagged(opcode, wire::kFlagWaiting | wire::kFlagWatch,
                                                            [&](wire::Encoder& out) { out(id); });
-    const Reply reply = one.client.receive();
+    const test::Reply reply = one.client.receive();
     CHECK_EQUAL(reply.header.sequence, sequence);
     CHECK_EQUAL(reply.header.result, CUDA_ERROR_NOT_READY);
     CHECK_EQUAL(reply.header.flags, wire::kFlagWatch);
@@ -355,7 +357,7 @@ TEST(what_was_asked_about_is_reported_when_it_is_done) {
   const std::uint32_t first = ask(wire::Opcode::cuEventQuery, 7100);
   const std::uint32_t second = ask(wire::Opcode::cuStreamQuery, 7000);
   for (const std::uint32_t asked : {first, second}) {
-    const Reply report = one.client.receive();
+    const test::Reply report = one.client.receive();
     CHECK_EQUAL(report.header.opcode, wire::kOpcodeReady);
     CHECK_EQUAL(report.header.sequence, asked);
     CHECK_EQUAL(report.header.result, 0u);
@@ -365,14 +367,14 @@ TEST(what_was_asked_about_is_reported_when_it_is_done) {
   // Whoever is done is not watched, and an event that ends is reported at once, as what it is then.
   one.client.send_flagged(wire::Opcode::cuEventQuery, wire::kFlagWaiting | wire::kFlagWatch,
                           [](wire::Encoder& out) { out(std::uint64_t{7100}); });
-  const Reply done = one.client.receive();
+  const test::Reply done = one.client.receive();
   CHECK_EQUAL(done.header.result, 0u);
   CHECK_EQUAL(done.header.flags, 0u);
   one.client.launch(kSleep, 7000, 10'000'000);
   one.client.post_words(wire::Opcode::cuEventRecord, {7100, 7000});
   const std::uint32_t third = ask(wire::Opcode::cuEventQuery, 7100);
   one.client.post_words(wire::Opcode::cuEventDestroy_v2, {7100});
-  const Reply ended = one.client.receive();
+  const test::Reply ended = one.client.receive();
   CHECK_EQUAL(ended.header.opcode, wire::kOpcodeReady);
   CHECK_EQUAL(ended.header.sequence, third);
   CHECK_EQUAL(ended.header.result, CUDA_ERROR_INVALID_HANDLE);
@@ -382,12 +384,13 @@ TEST(a_client_cannot_have_everything_watched) {
   One one;
   one.client.start();
   one.client.load(kModule, "kernels");
-  one.client.post_words(wire::Opcode::cuStreamCreate, {7000});
+  one.client.send(wire::Opcode::cuStreamCreate, false,
+                  [](wire::Encoder& out) { out(std::uint64_t{7000}, 1u); });
   one.client.launch(kSleep, 7000, 10'000'000);
   const auto watched = [&] {
     one.client.send_flagged(wire::Opcode::cuStreamQuery, wire::kFlagWaiting | wire::kFlagWatch,
                             [](wire::Encoder& out) { out(std::uint64_t{7000}); });
-    const Reply reply = one.client.receive();
+    const test::Reply reply = one.client.receive();
     CHECK_EQUAL(reply.header.result, CUDA_ERROR_NOT_READY);
     return reply.header.flags == wire::kFlagWatch;
   };

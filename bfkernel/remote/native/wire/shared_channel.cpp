@@ -7,8 +7,25 @@
 #include <cerrno>
 #include <system_error>
 
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
+
 namespace wire {
 namespace {
+
+// What this process has written happens before what it then reads, since the other side has acted on it. In
+// shared memory ThreadSanitizer cannot see that; of a socket it assumes it.
+void note_written([[maybe_unused]] SharedChannel* channel) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_release(channel);
+#endif
+}
+void note_read([[maybe_unused]] SharedChannel* channel) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_acquire(channel);
+#endif
+}
 
 // The end of the other side is told by close(). Where that cannot be, it is looked for after so long.
 constexpr auto kLookForEnd = std::chrono::milliseconds(1000);
@@ -25,6 +42,7 @@ SharedChannel::SharedChannel(const Segment& segment, Side side, int socket, std:
       silence_(silence) {}
 
 void SharedChannel::write(std::span<iovec> parts) {
+  note_written(this);
   for (const iovec& part : parts) {
     std::span left(static_cast<const std::byte*>(part.iov_base), part.iov_len);
     for (;;) {
@@ -41,7 +59,10 @@ void SharedChannel::write(std::span<iovec> parts) {
 
 std::optional<std::size_t> SharedChannel::read(void* data, std::size_t size) {
   for (;;) {
-    if (const std::size_t got = in_.take(data, size)) return got;
+    if (const std::size_t got = in_.take(data, size)) {
+      note_read(this);
+      return got;
+    }
     if (closed_.load(std::memory_order_relaxed)) return in_.take(data, size);  // what came before the end
     if (in_.wait(closed_, silence_)) continue;
     close_after_hangup();
