@@ -19,6 +19,7 @@ CPP_TESTS = (
     "worker_units_test",
     "worker_process_test",
     "worker_calls_test",
+    "worker_watch_test",
     "worker_code_cache_test",
     "worker_shared_test",
     "shim_fatbin_test",

@@ -17,12 +17,12 @@ def main() -> None:
     parser.add_argument("--launches", type=int, default=1_000_000_000)
     parser.add_argument("--transport", choices=("auto", "shared", "tcp"), default="auto")
     options = parser.parse_args()
-    print("| launches | seconds | client, PSS | worker, PSS |\n| ---: | ---: | ---: | ---: |", flush=True)
+    print("| launches | seconds | client | worker |\n| ---: | ---: | ---: | ---: |", flush=True)
     taken: list[Sample] = []
     with tempfile.TemporaryDirectory(prefix="bfkernel-soak-") as folder:
         for sample in samples(options.launches, Path(folder), options.transport):
             taken.append(sample)
-            sizes = f"{sample.client_kib / 1024:.1f} MiB | {sample.worker_kib / 1024:.1f} MiB"
+            sizes = f"{sample.client_kib:,} KiB | {sample.worker_kib:,} KiB"
             print(f"| {sample.launches:,} | {sample.seconds:.0f} | {sizes} |", flush=True)
     client, worker = growth_kib(taken)
     print(f"\nSince a quarter of the way: client {client:+} KiB, worker {worker:+} KiB.")
