@@ -15,12 +15,13 @@ def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--launches", type=int, default=1_000_000_000)
+    parser.add_argument("--step", type=int, default=1000, help="launches between other calls")
     parser.add_argument("--transport", choices=("auto", "shared", "tcp"), default="auto")
     options = parser.parse_args()
     print("| launches | seconds | client | worker |\n| ---: | ---: | ---: | ---: |", flush=True)
     taken: list[Sample] = []
     with tempfile.TemporaryDirectory(prefix="bfkernel-soak-") as folder:
-        for sample in samples(options.launches, Path(folder), options.transport):
+        for sample in samples(options.launches, options.step, Path(folder), options.transport):
             taken.append(sample)
             sizes = f"{sample.client_kib:,} KiB | {sample.worker_kib:,} KiB"
             print(f"| {sample.launches:,} | {sample.seconds:.0f} | {sizes} |", flush=True)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Launches without end, with events, copies and memory between them. Usage: soak LAUNCHES MARKS. At each mark
-// nothing is on its way: it prints the number of launches so far and waits for a line, so that memory can be looked
-// at.
+// Launches without end, with events, copies and memory between them. Usage: soak LAUNCHES STEP MARKS: how many in
+// all, how many between two looks at the rest, and how often to stop on the way. At such a mark nothing is under
+// way: it prints the number of launches so far and waits for a line, so that memory can be looked at.
 #define _GNU_SOURCE
 #include <cuda.h>
 #include <stdint.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { kBlock = 64 << 10, kStep = 1000, kStepsPerObjects = 64 };
+enum { kBlock = 64 << 10, kStepsPerObjects = 64 };
 
 // The null driver has one kernel, with these parameters.
 static const char kKernel[] =
@@ -97,16 +97,17 @@ static void mark(uint64_t launches) {
 }
 
 int main(int argc, char** argv) {
-  const uint64_t steps = strtoull(argv[1], NULL, 10) / kStep;
-  const uint64_t marks = strtoull(argv[2], NULL, 10);
+  const uint64_t each = strtoull(argv[2], NULL, 10);
+  const uint64_t steps = strtoull(argv[1], NULL, 10) / each;
+  const uint64_t marks = strtoull(argv[3], NULL, 10);
   set_up();
   for (uint64_t step = 0, marked = 0; step < steps; step++) {
-    for (int i = 0; i < kStep; i++) launch(kernel);
+    for (uint64_t i = 0; i < each; i++) launch(kernel);
     accompany();
     if (step % kStepsPerObjects == 0) make_and_end_objects();
     if ((step + 1) * marks < (marked + 1) * steps) continue;
     marked++;
-    mark((step + 1) * kStep);
+    mark((step + 1) * each);
   }
   return 0;
 }

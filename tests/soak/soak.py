@@ -44,13 +44,16 @@ def build(folder: Path) -> tuple[Path, Path]:
     return driver, program
 
 
-def samples(launches: int, folder: Path, transport: str = "auto") -> Iterator[Sample]:
-    """Yield a sample for each of ``MARKS`` parts of the way. Raises CalledProcessError for a failure."""
+def samples(launches: int, step: int, folder: Path, transport: str = "auto") -> Iterator[Sample]:
+    """Yield a sample for each of ``MARKS`` parts of the way; other calls come after each ``step`` launches.
+
+    Raises CalledProcessError for a failure.
+    """
     driver, program = build(folder)
     leased = [sys.executable, "-m", "bfkernel.cli.main", "run", "-p", "0.5", "--"]
     with driver_api.pool_on(driver) as url:
         environment = {**os.environ, "BFKERNEL_POOL_URL": url, "BFKERNEL_TRANSPORT": transport}
-        command = [*leased, str(program), str(launches), str(MARKS)]
+        command = [*leased, str(program), str(launches), str(step), str(MARKS)]
         start = time.monotonic()
         with subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
