@@ -7,12 +7,13 @@
 #include <cuda.h>
 #include <dlfcn.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { kPage = 4096, kPopulateFrom = 1 << 20, kParameters = 4 };
+enum { kPage = 4096, kPopulateFrom = 1 << 20, kMostParameters = 64 };
 static const size_t kMemory = 32ull << 30;
 
 // --- symbols: an unversioned name gives the newest function
@@ -239,6 +240,9 @@ CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t size, CUs
 CUresult cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t size) {
   return memset((void*)to, value, size), CUDA_SUCCESS;
 }
+CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t size, CUstream stream) {
+  return cuMemsetD8_v2(to, value, size);
+}
 
 // --- streams and events: everything has always been done
 
@@ -259,10 +263,35 @@ CUresult cuEventRecord(CUevent event, CUstream stream) { return CUDA_SUCCESS; }
 CUresult cuEventQuery(CUevent event) { return CUDA_SUCCESS; }
 CUresult cuEventSynchronize(CUevent event) { return CUDA_SUCCESS; }
 
-// --- code: any image holds one kernel, the benchmark's (u64, u64, u64, u32)
+// --- code: any image holds any kernel. Its name tells its parameters: "name__8_8_24" has three, of so many
+// bytes. One that does not has the benchmark's (u64, u64, u64, u32).
 
 static const CUmodule kModule = (CUmodule)0x2000;
-static const CUfunction kFunction = (CUfunction)0x3000;
+
+struct kernel {
+  unsigned parameters;
+  struct {
+    size_t offset, size;
+  } at[kMostParameters];
+};
+
+static struct kernel* kernel_of(const char* name) {
+  struct kernel* kernel = calloc(1, sizeof *kernel);
+  const char* sizes = strstr(name, "__");
+  size_t end = 0;
+  for (const char* rest = sizes ? sizes + 1 : "_8_8_8_4"; *rest == '_';) {
+    char* after;
+    const size_t size = strtoull(rest + 1, &after, 10);
+    const size_t align = size % 8 == 0 ? 8 : size % 4 == 0 ? 4 : size % 2 == 0 ? 2 : 1;
+    if (after == rest + 1 || kernel->parameters == kMostParameters) break;
+    end = (end + align - 1) & ~(align - 1);
+    kernel->at[kernel->parameters].offset = end;
+    kernel->at[kernel->parameters++].size = size;
+    end += size;
+    rest = after;
+  }
+  return kernel;
+}
 
 CUresult cuModuleGetLoadingMode(CUmoduleLoadingMode* mode) {
   return *mode = CU_MODULE_LAZY_LOADING, CUDA_SUCCESS;
@@ -274,14 +303,14 @@ CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned count,
 }
 CUresult cuModuleUnload(CUmodule module) { return CUDA_SUCCESS; }
 CUresult cuModuleGetFunction(CUfunction* function, CUmodule module, const char* name) {
-  return *function = kFunction, CUDA_SUCCESS;
+  return *function = (CUfunction)kernel_of(name), CUDA_SUCCESS;
 }
 CUresult cuLibraryLoadData(CUlibrary* library, const void* code, CUjit_option* jit_options, void** jit_values,
                            unsigned jit_count, CUlibraryOption* options, void** values, unsigned count) {
   return *library = (CUlibrary)0x2100, CUDA_SUCCESS;
 }
 CUresult cuLibraryGetKernel(CUkernel* kernel, CUlibrary library, const char* name) {
-  return *kernel = (CUkernel)kFunction, CUDA_SUCCESS;
+  return *kernel = (CUkernel)kernel_of(name), CUDA_SUCCESS;
 }
 CUresult cuLibraryGetModule(CUmodule* module, CUlibrary library) { return *module = kModule, CUDA_SUCCESS; }
 CUresult cuLibraryUnload(CUlibrary library) { return CUDA_SUCCESS; }
@@ -289,9 +318,10 @@ CUresult cuKernelGetFunction(CUfunction* function, CUkernel kernel) {
   return *function = (CUfunction)kernel, CUDA_SUCCESS;
 }
 CUresult cuFuncGetParamInfo(CUfunction function, size_t index, size_t* offset, size_t* size) {
-  if (index >= kParameters) return CUDA_ERROR_INVALID_VALUE;
-  if (offset) *offset = index * 8;
-  if (size) *size = index == kParameters - 1 ? 4 : 8;
+  const struct kernel* kernel = (const struct kernel*)function;
+  if (index >= kernel->parameters) return CUDA_ERROR_INVALID_VALUE;
+  if (offset) *offset = kernel->at[index].offset;
+  if (size) *size = kernel->at[index].size;
   return CUDA_SUCCESS;
 }
 CUresult cuKernelGetParamInfo(CUkernel kernel, size_t index, size_t* offset, size_t* size) {
@@ -299,6 +329,17 @@ CUresult cuKernelGetParamInfo(CUkernel kernel, size_t index, size_t* offset, siz
 }
 CUresult cuFuncGetAttribute(int* value, CUfunction_attribute attribute, CUfunction function) {
   return *value = 0, CUDA_SUCCESS;
+}
+CUresult cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute, int value) {
+  return CUDA_SUCCESS;
+}
+CUresult cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkernel kernel, CUdevice device) {
+  return CUDA_SUCCESS;
+}
+CUresult cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int* blocks, CUfunction function,
+                                                              int block_threads, size_t shared_bytes,
+                                                              unsigned flags) {
+  return *blocks = 1, CUDA_SUCCESS;
 }
 CUresult cuFuncLoad(CUfunction function) { return CUDA_SUCCESS; }
 CUresult cuFuncGetModule(CUmodule* module, CUfunction function) { return *module = kModule, CUDA_SUCCESS; }

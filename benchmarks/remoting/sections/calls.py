@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Driver calls and copies, straight into the null driver and over each transport; and the floors.
+
+Where one process wakes another, it matters which cores they are on: a ping-pong on one core takes half of
+what it takes on two. Left to itself, a busy machine has the one and a quiet machine the other. So for round
+trips both ends have a core each, in the floor as in the product.
+"""
+
+from __future__ import annotations
+
+from ..build import program
+from ..figures import DIRECT, FLOOR, SIZES_KIB
+from ..processes import FIRST_CORE, LAST_CORE, on_core, pin, workers
+from ..running import Environment, Figures, clients, run
+from ..stage import FloorServer, Measure, Stage
+
+TRIPS, STEPS, WIRE_MIB = 20_000, 5_000, 1024
+COPIED_BYTES = 128 << 20
+
+
+def prepare_floors(stage: Stage) -> Measure:
+    """Return what measures raw TCP and memcpy."""
+    pings = FloorServer(stage.stack, where=on_core(FIRST_CORE)).command("ping", TRIPS // stage.part)
+    way = FloorServer(stage.stack).command("way", WIRE_MIB // stage.part)
+    memcpy = [program("floors"), "memcpy"]
+    return lambda: {FLOOR: {**run(memcpy), **run(pings, where=on_core(LAST_CORE)), **run(way)}}
+
+
+def prepare_calls(stage: Stage) -> Measure:
+    """Return what measures calls."""
+    posted = [program("calls"), str(stage.part)]
+
+    def measure() -> dict[str, Figures]:
+        return {
+            name: {**run(posted, environment), **round_trips(stage, name, environment)}
+            for name, environment in stage.series().items()
+        }
+
+    return measure
+
+
+def round_trips(stage: Stage, series: str, environment: Environment) -> Figures:
+    """Measure calls that wait, with the program and its worker on a core each."""
+    with clients([program("client")], [environment]) as (client,):
+        pin(client.pid, LAST_CORE)
+        if series != DIRECT:
+            for worker in workers(stage.pool):
+                pin(worker.pid, FIRST_CORE)
+        client.tell(f"trips {TRIPS // stage.part}")
+        client.tell(f"steps {STEPS // stage.part}")
+        return {"launch_sync_us": client.answer(), "step10_us": client.answer()}
+
+
+def prepare_copies(stage: Stage) -> Measure:
+    """Return what measures copies of all sizes."""
+    sizes = [str(COPIED_BYTES // stage.part), str(SIZES_KIB[0]), str(SIZES_KIB[-1])]
+    copies = [program("copies"), *sizes]
+    return lambda: {name: run(copies, environment) for name, environment in stage.series().items()}
