@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 NATIVE_SOURCES := CMakeLists.txt $(shell find bfkernel/remote/native bfkernel/remote/cuda -name '*.cpp' -o -name '*.h' -o -name '*.spec' -o -name '*.py' -o -name CMakeLists.txt -o -name '*.map' 2>/dev/null)
 CPP_FILES := $(shell git ls-files -co --exclude-standard 'bfkernel/**/*.cpp' 'bfkernel/**/*.h' 'tests/native/**/*.cpp' 'tests/native/**/*.h' 2>/dev/null)
 
-.PHONY: FORCE help demo test chaos soak bench-pool bench-hub test-slow test-sanitize lint format bench lab labextension clean build numba-suite test-frameworks gpu-check gpu-wheels hub test-hub
+.PHONY: FORCE help demo test chaos soak bench-check bench-pool bench-hub test-slow test-sanitize lint format bench lab labextension clean build numba-suite test-frameworks gpu-check gpu-wheels hub test-hub
 
 help:                ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -59,8 +59,11 @@ format: $(VENV)/.requirements ## rewrite the sources as the linters want them
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP_FILES)
 
-bench: build         ## what a launch, a synchronisation and a copy cost, beside the raw TCP floor of the same run
-	$(BIN)/python benchmarks/driver_api.py
+bench: build         ## what it costs that the GPU is elsewhere, beside the floors of the same run; writes the tables and pictures of docs/explanation/performance.md (6 minutes; QUICK=1: 2 minutes, nothing written)
+	$(BIN)/python -m benchmarks.remoting $(if $(QUICK),--quick)
+
+bench-check: build   ## has something got slower? a quick run's ratios against benchmarks/remoting/limits.txt (2 minutes)
+	$(BIN)/python -m benchmarks.remoting --quick --check
 
 bench-pool: build    ## grants and releases a second, and latency with thousands of leases
 	$(BIN)/python benchmarks/pool.py

@@ -55,6 +55,7 @@ def machine(stage: Stage) -> dict[str, Any]:
         "processor": models[0] if models else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
+        "tcp": Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip(),
         "delays_by": made.delayed_by if made else None,
     }
 

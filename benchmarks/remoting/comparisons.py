@@ -24,6 +24,7 @@ from .figures import (
     LARGEST_KIB,
     NO_DELAY,
     TRANSPORTS,
+    WARM,
     At,
     Taken,
     cap_series,
@@ -161,6 +162,16 @@ def _of_networks() -> Iterator[Comparison]:
             yield Comparison(name, f"{text} ÷ raw TCP, at {series}", at, None, wire)
 
 
+def _of_starts(transport: str) -> Iterator[Comparison]:
+    """A start whose code the server keeps."""
+    series = f"{transport} {WARM}"
+    text = "calls that wait until the first result, the code kept by the server"
+    yield Comparison(f"start_waits.{transport}", text, At("startup", series, "waiting_calls"))
+    text = "bytes sent until the first result, 1 MiB of code kept by the server"
+    at = At("startup", series, "sent_KiB")
+    yield Comparison(f"start_sent.{transport}", text, at, _at_most(4), unit="KiB")
+
+
 def _of_clients(transport: str) -> Iterator[Comparison]:
     most = clients_series(transport, CLIENTS[-1])
     at, one = (
@@ -177,6 +188,6 @@ def comparisons(transports: Sequence[str] = tuple(TRANSPORTS)) -> list[Compariso
     """Return all comparisons of these transports."""
     made: list[Comparison] = []
     for transport in transports:
-        for part in (_of_calls, _of_copies, _of_steps, _of_clients):
+        for part in (_of_calls, _of_copies, _of_starts, _of_steps, _of_clients):
             made += part(transport)
     return [*made, *_of_networks()]

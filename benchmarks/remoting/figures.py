@@ -19,6 +19,7 @@ NO_DELAY = "no delay"
 CAPS_GBIT = (1, 10)
 CLIENTS = (1, 2, 4, 8, 16)
 CROWD = 50
+COLD, WARM = "cold", "warm"
 SIZES_KIB = tuple(4 * 4**power for power in range(9))
 LARGEST_KIB = SIZES_KIB[-1]
 KINDS = ("pageable", "pinned")

@@ -2,8 +2,8 @@
 """Two hosts of the benchmark's own: network namespaces, with a cable whose length and width can be set.
 
 Delays are netem's where the kernel has it; else ``native/relay.c`` carries the packets between two TUN
-devices and holds each for as long as it is to take. Bandwidth is capped by a token bucket (tbf). Both ends keep
-their address on ``lo``, and a route says which cable is used, so connections live on when the cable changes.
+devices and holds each for as long as it is to take. Bandwidth is capped by a token bucket (tbf). Both ends
+keep their address on ``lo``, and a route says which cable is used: connections live on when it changes.
 """
 
 from __future__ import annotations

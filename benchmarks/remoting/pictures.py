@@ -13,6 +13,7 @@ from .comparisons import PING
 from .figures import (
     CAPS_GBIT,
     CLIENTS,
+    COLD,
     DELAYS_MS,
     DIRECT,
     DIRECTIONS,
@@ -21,6 +22,7 @@ from .figures import (
     KIND_TEXT,
     SIZES_KIB,
     TRANSPORTS,
+    WARM,
     At,
     Taken,
     cap_series,
@@ -31,7 +33,8 @@ from .figures import (
 )
 
 FOLDER = ROOT / "docs" / "explanation" / "performance"
-COLOURS = {"tcp": "#d9722b", "shared": "#2b6cb0", DIRECT: "#888888", FLOOR: "#444444"}
+RECORDED = "recorded"
+COLOURS = {RECORDED: "#7a4fa3", "tcp": "#d9722b", "shared": "#2b6cb0", DIRECT: "#888888", FLOOR: "#444444"}
 WORDS = {**TRANSPORTS, DIRECT: "straight into the null driver"}
 STYLE: Any = {
     "font.size": 10, "axes.grid": True, "grid.color": "#e4e4e4", "axes.axisbelow": True,
@@ -104,6 +107,7 @@ def calls(plt: Any, taken: Taken) -> Any:
     axes.axvline(ping, color=COLOURS[FLOOR], linestyle="--", linewidth=1, label="raw TCP: one ping-pong")
     axes.set(xscale="log", xlabel="µs (logarithmic)", title="What a call costs")
     axes.set_yticks(range(len(figures)), [each.text for each in figures])
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.legend(loc="upper center", bbox_to_anchor=(0.3, -0.16), ncol=2)
@@ -145,7 +149,7 @@ def network(plt: Any, taken: Taken) -> Any:
         (left, "tcp_rtt_us", 1e3, "raw TCP: ping-pong", FLOOR),
         (left, "launch_sync_us", 1e3, "launch + synchronise", "tcp"),
         (right, "posted_ms", 1, "its launches and one synchronise", "tcp"),
-        (right, "recorded_ms", 1, "as PyTorch calls", "shared"),
+        (right, "recorded_ms", 1, "as PyTorch calls", RECORDED),
     ]
     for axes, name, unit, text, colour in curves:
         curve = [At("network", each, name) for each in series]
@@ -158,8 +162,9 @@ def network(plt: Any, taken: Taken) -> Any:
     for axes in (left, right):
         axes.set(xscale="log", yscale="log", xlabel="round trip of the network, ms", ylabel="ms")
         axes.set_xticks(DELAYS_MS, [f"{delay:g}" for delay in DELAYS_MS])
+        axes.yaxis.set_major_formatter("{x:,g}")
         axes.minorticks_off()
-        axes.legend()
+        axes.legend(loc="upper left")
     return figure
 
 
@@ -186,7 +191,7 @@ def startup(plt: Any, taken: Taken) -> Any:
     phases = [("context_ms", "cuInit to context", "#2b6cb0"), ("module_ms", "1 MiB of code", "#d9722b"),
               ("launch_ms", "first launch and synchronise", "#6aa84f")]  # fmt: skip
     names = [(f"{side} {state}", f"{text}, {state} code cache")
-             for side, text in TRANSPORTS.items() for state in ("cold", "warm")]  # fmt: skip
+             for side, text in TRANSPORTS.items() for state in (COLD, WARM)]  # fmt: skip
     names = [(name, text) for name, text in names if taken.get("startup", {}).get(name)]
     if not names:
         return None
@@ -220,7 +225,7 @@ def scaling(plt: Any, taken: Taken) -> Any:
         axes.set(xscale="log", xlabel="clients on one GPU")
         axes.set_xticks(CLIENTS, [str(count) for count in CLIENTS])
         axes.minorticks_off()
-        axes.legend()
+        axes.legend(loc="lower left")
     return figure
 
 

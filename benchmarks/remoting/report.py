@@ -11,6 +11,7 @@ from .comparisons import PING, WIRE, comparisons
 from .figures import (
     CAPS_GBIT,
     CLIENTS,
+    COLD,
     DELAYS_MS,
     DIRECT,
     FIGURES,
@@ -18,6 +19,7 @@ from .figures import (
     LARGEST_KIB,
     NO_DELAY,
     TRANSPORTS,
+    WARM,
     At,
     Figure,
     Taken,
@@ -126,9 +128,7 @@ def contents(results: dict[str, Any]) -> dict[str, str]:
     """Return all tables by the marks that they stand between."""
     taken: Taken = results["taken"]
     sides = _transports(taken)
-    starts = {
-        f"{name} {state}": f"{text}, {state}" for name, text in sides.items() for state in ("cold", "warm")
-    }
+    starts = {f"{name} {state}": f"{text}, {state}" for name, text in sides.items() for state in (COLD, WARM)}
     delays = {NO_DELAY: NO_DELAY, **{delay_series(each): delay_series(each) for each in DELAYS_MS}}
     caps = {cap_series(each): cap_series(each) for each in CAPS_GBIT}
     many = {clients_series(name, n): f"{n}, {text}" for name, text in sides.items() for n in CLIENTS}
@@ -152,7 +152,7 @@ def _machine(results: dict[str, Any]) -> str:
     delays = f"; delays by {of['delays_by']}" if of["delays_by"] else ""
     return (
         f"Medians of {results['rounds']} rounds, {results['date']}: {of['processor']}, {of['cores']} cores, "
-        f"Linux {of['kernel']}{delays}."
+        f"Linux {of['kernel']}, TCP with {of['tcp']}{delays}."
     )
 
 
