@@ -15,6 +15,7 @@ Taken = Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]]
 TRANSPORTS = {"shared": "shared memory", "tcp": "TCP"}
 FLOOR, DIRECT = "floor", "direct"
 DELAYS_MS = (0.05, 0.2, 1, 10, 50)
+QUICK_DELAYS_MS = (1,)
 NO_DELAY = "no delay"
 CAPS_GBIT = (1, 10)
 CLIENTS = (1, 2, 4, 8, 16)
@@ -110,8 +111,8 @@ FIGURES: dict[str, list[Figure]] = {
         Figure("d2h_GBps", "copy to host, pageable", "GB/s"),
     ],
     "scaling": [
-        Figure("launches_per_s", "launches a second, all clients together", "1/s"),
-        Figure("slowest", "the slowest client's, relative to the mean", ""),
+        Figure("launches_per_s", "launches a second, all together", ""),
+        Figure("slowest", "the slowest ÷ the mean", ""),
     ],
     "overhead": [
         Figure("cpu_us_per_launch", "CPU of a worker for a launch", "µs"),

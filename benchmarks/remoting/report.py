@@ -124,6 +124,22 @@ def copies(taken: Taken) -> str:
     return table(["memory of the program, size", *heads.values()], rows)
 
 
+def scaling(taken: Taken) -> str:
+    """Return what clients get, a row for each number of them."""
+    heads = [
+        f"{figure.text}, {text}" for text in _transports(taken).values() for figure in FIGURES["scaling"]
+    ]
+    rows = []
+    for count in CLIENTS:
+        cells = [
+            number(_median(taken, "scaling", clients_series(side, count), figure), figure.unit)
+            for side in _transports(taken)
+            for figure in FIGURES["scaling"]
+        ]
+        rows.append([str(count), *cells])
+    return table(["clients", *heads], rows)
+
+
 def contents(results: dict[str, Any]) -> dict[str, str]:
     """Return all tables by the marks that they stand between."""
     taken: Taken = results["taken"]
@@ -131,7 +147,6 @@ def contents(results: dict[str, Any]) -> dict[str, str]:
     starts = {f"{name} {state}": f"{text}, {state}" for name, text in sides.items() for state in (COLD, WARM)}
     delays = {NO_DELAY: NO_DELAY, **{delay_series(each): delay_series(each) for each in DELAYS_MS}}
     caps = {cap_series(each): cap_series(each) for each in CAPS_GBIT}
-    many = {clients_series(name, n): f"{n}, {text}" for name, text in sides.items() for n in CLIENTS}
     loads = {each: each for each in (overhead.NULL, overhead.SOFTGPU, overhead.IDLE, overhead.BUSY)}
     return {
         "bench: calls": calls(taken),
@@ -141,7 +156,7 @@ def contents(results: dict[str, Any]) -> dict[str, str]:
         "bench: step": section(taken, "step", {DIRECT: "null driver", **sides}),
         "bench: network": section(taken, "network", delays),
         "bench: bandwidth": section(taken, "bandwidth", caps),
-        "bench: scaling": section(taken, "scaling", many),
+        "bench: scaling": scaling(taken),
         "bench: overhead": section(taken, "overhead", loads),
         "bench: machine": _machine(results),
     }

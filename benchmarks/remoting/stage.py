@@ -39,6 +39,7 @@ class Stage:
 
     def __init__(self, transports: Sequence[str], quick: bool) -> None:
         self.transports = transports
+        self.quick = quick
         self.part = 4 if quick else 1
         self.seconds = 0.3 if quick else 1.0
         self.stack = ExitStack()
@@ -79,10 +80,13 @@ class Stage:
 
     @cached_property
     def remote_lease(self) -> Environment:
-        """A lease that a program on the network's client has on the network's server."""
+        """A lease that a program on the network's client has on the network's server.
+
+        The hosts share this machine's memory, of which two hosts would have none in common.
+        """
         server = self.network.server
         served = self.stack.enter_context(pool(NULL_DRIVER, server.address, server.where))
-        return self.stack.enter_context(leases(served, where=self.network.client.where))[0]
+        return over("tcp", self.stack.enter_context(leases(served, where=self.network.client.where))[0])
 
     @cached_property
     def remote_floor(self) -> FloorServer:

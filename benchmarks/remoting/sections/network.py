@@ -4,7 +4,16 @@
 from __future__ import annotations
 
 from ..build import program
-from ..figures import CAPS_GBIT, DELAYS_MS, DIRECTIONS, NO_DELAY, cap_series, copy_name, delay_series
+from ..figures import (
+    CAPS_GBIT,
+    DELAYS_MS,
+    DIRECTIONS,
+    NO_DELAY,
+    QUICK_DELAYS_MS,
+    cap_series,
+    copy_name,
+    delay_series,
+)
 from ..running import Figures, clients, run
 from ..stage import Measure, Stage
 from .steps import POSTED, prepare_traces, replay
@@ -21,7 +30,8 @@ def prepare_delays(stage: Stage) -> Measure:
     """Return what measures at every delay."""
     network, lease, floor = stage.network, stage.remote_lease, stage.remote_floor
     where, traces = network.client.where, prepare_traces()
-    networks = {NO_DELAY: 0.0, **{delay_series(delay): delay for delay in DELAYS_MS}}
+    delays = QUICK_DELAYS_MS if stage.quick else DELAYS_MS
+    networks = {NO_DELAY: 0.0, **{delay_series(delay): delay for delay in delays}}
 
     def at(delay_ms: float) -> Figures:
         if delay_ms:
