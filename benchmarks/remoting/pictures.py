@@ -129,10 +129,12 @@ def copies(plt: Any, taken: Taken) -> Any:
             floor = At("floors", FLOOR, name).median(taken)
             if floor is not None:
                 axes.axhline(floor, color=COLOURS[FLOOR], linestyle=dash, linewidth=1, label=text)
-        axes.set(xscale="log", title=title[0].upper() + title[1:], xlabel="size of a copy", ylim=(0, None))
+        axes.set(xscale="log", title=title[0].upper() + title[1:], xlabel="size of a copy")
+        axes.set(yscale="log")
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_xticks(SIZES_KIB, [size_text(kib) for kib in SIZES_KIB], rotation=40, fontsize=8)
         axes.minorticks_off()
-    panels[0].set_ylabel("GB/s")
+    panels[0].set_ylabel("GB/s (logarithmic)")
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="upper center", bbox_to_anchor=(0.5, -0.08), ncol=4
     )
@@ -205,7 +207,7 @@ def startup(plt: Any, taken: Taken) -> Any:
     axes.set(xlabel="ms", title="From the first CUDA call to the first result")
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.35), ncol=3)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.22), ncol=3)
     return figure
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .build import ROOT
-from .comparisons import PING, WIRE, comparisons
+from .comparisons import PING, WIRE, Comparison, comparisons
 from .figures import (
     CAPS_GBIT,
     CLIENTS,
@@ -56,8 +56,7 @@ def _compared(taken: Taken, section: str, figures: Sequence[Figure], floor: At) 
     rows = []
     for figure in figures:
         values = [_median(taken, section, series, figure) for series in _sides(taken)]
-        tcp = _median(taken, section, "tcp", figure)
-        ratio = number(tcp / limit) if tcp is not None and limit else "-"
+        ratio = number(Comparison("", "", At(section, "tcp", figure.name), over=floor).median(taken))
         rows.append(
             [
                 figure.text,
@@ -126,16 +125,12 @@ def copies(taken: Taken) -> str:
 
 def scaling(taken: Taken) -> str:
     """Return what clients get, a row for each number of them."""
-    heads = [
-        f"{figure.text}, {text}" for text in _transports(taken).values() for figure in FIGURES["scaling"]
-    ]
+    columns = [(side, figure) for side in _transports(taken) for figure in FIGURES["scaling"]]
+    heads = [f"{figure.text}, {TRANSPORTS[side]}" for side, figure in columns]
     rows = []
     for count in CLIENTS:
-        cells = [
-            number(_median(taken, "scaling", clients_series(side, count), figure), figure.unit)
-            for side in _transports(taken)
-            for figure in FIGURES["scaling"]
-        ]
+        of = [(clients_series(side, count), figure) for side, figure in columns]
+        cells = [number(_median(taken, "scaling", series, figure), figure.unit) for series, figure in of]
         rows.append([str(count), *cells])
     return table(["clients", *heads], rows)
 
