@@ -159,10 +159,11 @@ def contents(results: dict[str, Any]) -> dict[str, str]:
 
 def _machine(results: dict[str, Any]) -> str:
     of = results["machine"]
+    again = f"; measured again after a failure: {len(results['failures'])}" if results.get("failures") else ""
     delays = f"; delays by {of['delays_by']}" if of["delays_by"] else ""
     return (
         f"Medians of {results['rounds']} rounds, {results['date']}: {of['processor']}, {of['cores']} cores, "
-        f"Linux {of['kernel']}, TCP with {of['tcp']}{delays}."
+        f"Linux {of['kernel']}, TCP with {of['tcp']}{delays}{again}."
     )
 
 

@@ -18,6 +18,9 @@ from .build import ROOT
 Figures = dict[str, float]
 Environment = dict[str, str]
 RUN_LIMIT_S = 300
+#: What is shown of a pool's log when something has failed.
+LOG_LINES = 12
+END_S = 20
 _STATS = re.compile(r"(\d+) posted and (\d+) waiting calls, (\d+) bytes sent")
 
 
@@ -30,7 +33,8 @@ def run(
         capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode:
-        sys.exit(f"{' '.join(command)} failed ({done.returncode}):\n{done.stderr}")
+        msg = f"{' '.join(command)} failed ({done.returncode}):\n{done.stderr}"
+        raise Failed(msg)
     return {**figures(done.stdout), **_stats(done.stderr)}
 
 
@@ -44,6 +48,10 @@ def _stats(text: str) -> Figures:
     found = _STATS.search(text)
     names = ("posted_calls", "waiting_calls", "sent_bytes")
     return dict(zip(names, map(float, found.groups()), strict=True)) if found else {}
+
+
+class Failed(Exception):
+    """A program of the benchmark has failed; says which, and what it said."""
 
 
 class Pool:
@@ -75,8 +83,13 @@ def pool(driver: Path, host: str = "127.0.0.1", where: Sequence[str] = ()) -> It
         with ended(process):
             ready = _line(process).split()
             if len(ready) != 2:
-                sys.exit("the pool did not start:\n" + log.read_text())
-            yield Pool(process, ready[1], token)
+                msg = f"the pool did not start:\n{log.read_text()}"
+                raise Failed(msg)
+            try:
+                yield Pool(process, ready[1], token)
+            except Failed:
+                print("\n".join(log.read_text().splitlines()[-LOG_LINES:]), file=sys.stderr)
+                raise
 
 
 @contextmanager
@@ -92,7 +105,8 @@ def leases(
     with ended(process):
         line = _line(process)
         if not line:
-            sys.exit(f"no {count} leases of {fraction} of a GPU")
+            msg = f"no {count} leases of {fraction} of a GPU"
+            raise Failed(msg)
         yield json.loads(line)
 
 
@@ -116,17 +130,23 @@ class Client:
 
 @contextmanager
 def clients(command: Sequence[str], environments: Sequence[Environment]) -> Iterator[list[Client]]:
-    """Start a client in each of the environments, until the end of the block; all are ready."""
+    """Start a client in each of the environments, until the end of the block; all are ready.
+
+    Each is a session of its own, as Jupyter's kernels are and the workers too: in one session Linux would
+    give them all together what it gives to one worker (autogroup), and some of them next to nothing.
+    """
     processes = [
         subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **each}
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+            env={**os.environ, **each},
         )
         for each in environments
-    ]
+    ]  # fmt: skip
     try:
         for process in processes:
             if _line(process).strip() != "ready":
-                sys.exit(f"{' '.join(command)} did not start")
+                msg = f"{' '.join(command)} did not start"
+                raise Failed(msg)
         yield [Client(process) for process in processes]
     finally:
         for process in processes:
@@ -149,8 +169,9 @@ def end(process: subprocess.Popen[str]) -> None:
     else:
         process.terminate()
     try:
-        process.wait(timeout=20)
+        process.wait(timeout=END_S)
     except subprocess.TimeoutExpired:
+        print(f"{process.args!r} did not end in {END_S} s and was killed", file=sys.stderr)
         process.kill()
         process.wait()
     if process.stdout is not None:
