@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from collections import defaultdict
@@ -86,6 +87,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help=f"where to keep the rounds: {RESULTS.relative_to(ROOT)}")
     parser.add_argument("--show", action="store_true", help="measure nothing, show what was kept")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # what was started is ended too
     whole = not options.quick and options.sections == parser.get_default("sections")
     kept = options.json or (RESULTS if whole else None)
     if options.show:
