@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.waiting import eventually
+
 BFKERNEL = (sys.executable, "-m", "bfkernel.cli")
 
 
@@ -62,20 +64,24 @@ class Processes:
     def end(self) -> None:
         """Kill everything that was started, children included."""
         self.remember_children()
-        for process in reversed(self._started):
-            if process.poll() is None:
-                process.terminate()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(8)
+        for process in self._started:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(5)
-            if process.stdout:
-                process.stdout.close()
         for child in self._family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
-        psutil.wait_procs(list(self._family), timeout=5)
+        for process in self._started:
+            process.wait(5)
+            if process.stdout:
+                process.stdout.close()
+        eventually(lambda: not any(map(_lives, self._family)), 10, "the end of all processes")
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE  # one that nobody has waited for yet
+    except psutil.NoSuchProcess:
+        return False
 
 
 def read_line(process: subprocess.Popen[str], limit_s: float = 30.0) -> str:

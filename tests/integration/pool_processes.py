@@ -53,8 +53,11 @@ def listen():
             s.sendall(struct.pack("<IHHIIQ", len(reason), 3, 0, 0, 0, 0) + reason)
             os._exit(0)
 threading.Thread(target=listen, daemon=True).start()
-while d := s.recv(4096):
-    s.sendall(d)
+try:
+    while d := s.recv(4096):
+        s.sendall(d)
+except ConnectionError:
+    pass
 """
 
 _DRIVER = """

@@ -10,6 +10,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,22 +44,44 @@ class Target:
         assert {key: now[key] for key in same} == {key: self.lease[key] for key in same}
 
 
-@pytest.fixture
-def token_file(tmp_path: Path) -> Path:
-    path = tmp_path / "tokens"
-    path.touch(0o600)
-    path.write_text("".join(f"{name} {TOKENS[name]} {ROLES.get(name, 'user')}\n" for name in TOKENS))
-    return path
+@contextmanager
+def guarded_pool(native: Path, folder: Path) -> Iterator[Process]:
+    """Start a pool with tokens; in the end it still runs, and its log holds no defect and no secret."""
+    tokens = folder / "tokens"
+    tokens.touch(0o600)
+    tokens.write_text("".join(f"{name} {TOKENS[name]} {ROLES.get(name, 'user')}\n" for name in TOKENS))
+    options = {"state_dir": folder / "state", "token_file": tokens, "driver": str(native / "driver.so")}
+    serve = Process("serve", native, folder / "log", port=0, data_port=0, name="here", **options)
+    try:
+        serve.ready()
+        yield serve
+        assert serve.process.poll() is None
+        log = serve.log.read_text()
+        assert "Traceback" not in log, log
+        assert not any(token in log for token in TOKENS.values())
+    finally:
+        serve.kill()
+
+
+@pytest.fixture(scope="module")
+def shared(native: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """The pool of all tests that leave it as it was."""
+    with guarded_pool(native, tmp_path_factory.mktemp("guarded")) as serve:
+        yield serve
 
 
 @pytest.fixture
-def target(start: Callable[..., Process], token_file: Path) -> Iterator[Target]:
-    serve = start("serve", port=0, data_port=0, name="here", token_file=token_file)
-    yield Target(serve.ready())
-    assert serve.process.poll() is None
-    log = serve.log.read_text()
-    assert "Traceback" not in log
-    assert not any(token in log for token in TOKENS.values())
+def target(shared: Process) -> Iterator[Target]:
+    target = Target(shared.where)
+    yield target
+    target.bob.release(target.lease["id"])
+
+
+@pytest.fixture
+def own_target(native: Path, tmp_path: Path) -> Iterator[Target]:
+    """A pool that the test may change."""
+    with guarded_pool(native, tmp_path) as serve:
+        yield Target(serve.where)
 
 
 def raw(url: str, request: bytes) -> bytes:
@@ -255,7 +278,8 @@ def test_a_user_is_neither_an_agent_nor_an_admin(target: Target) -> None:
     target.check_unharmed()
 
 
-def test_a_join_token_is_good_for_reports_alone(target: Target) -> None:
+def test_a_join_token_is_good_for_reports_alone(own_target: Target) -> None:
+    target = own_target
     public = {"/healthz", "/api/v1/openapi.json"}
     for method, path in described(target):
         if path not in public and "/agents/" not in path:
@@ -313,6 +337,7 @@ def test_nobody_raises_its_share_by_a_forged_grant(target: Target) -> None:
         assert Connection(own["agent"], token).greeting["code"] == "token", how
     assert Connection(own["agent"], own["token"]).greeting["limits"] == [655 << 20]
     assert target.ada.lease(own["id"])["memory_mib"] == 655
+    target.ada.release(own["id"])
 
 
 def test_a_grant_ends_with_its_lease(target: Target) -> None:
@@ -326,8 +351,9 @@ def test_a_grant_ends_with_its_lease(target: Target) -> None:
 
 
 def test_a_grant_is_good_at_its_own_server_only(
-    start: Callable[..., Process], target: Target, tmp_path: Path
+    start: Callable[..., Process], own_target: Target, tmp_path: Path
 ) -> None:
+    target = own_target
     second = start(
         "agent",
         pool=target.url,

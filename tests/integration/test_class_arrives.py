@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .pool_processes import Process, make_native_dir
+from .pool_processes import Process
 
 STUDENTS, ROOM = 60, 50
 ARRIVALS_S = 4.0
@@ -74,11 +74,10 @@ def students(tmp_path: Path) -> list[Student]:
 
 
 @pytest.fixture
-def url(tmp_path: Path, students: list[Student]) -> Iterator[str]:
+def url(tmp_path: Path, native: Path, students: list[Student]) -> Iterator[str]:
     tokens = tmp_path / "tokens"
     tokens.write_text("".join(f"{student.name} {student.token}\n" for student in students))
     tokens.chmod(0o600)
-    native = make_native_dir(tmp_path / "native")
     serve = Process(
         "serve",
         native,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from bfkernel.remote.pool.api.openapi import description
 from bfkernel.remote.pool.api.routes import ROUTES
 
-from .pool_processes import Process, make_native_dir
+from .pool_processes import Process
 
 load_all_checks()
 TOKENS = "root root-0123456789abcdef admin\nada ada-0123456789abcdef user\n"
@@ -32,12 +33,11 @@ REPORT = {
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(tmp_path_factory: pytest.TempPathFactory, native: Path) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("openapi")
     tokens = folder / "tokens"
     tokens.write_text(TOKENS)
     tokens.chmod(0o600)
-    native = make_native_dir(folder / "native")
     pool = Process("pool", native, folder / "log", port=0, state_dir=folder / "state", token_file=tokens)
     try:
         url = pool.ready()
