@@ -81,12 +81,14 @@ def main() -> None:
     for name, (sanitizers, targets, left_out) in BUILDS.items():
         folder = build(name, sanitizers, targets)
         without = ["--exclude-regex", left_out] if left_out else []
-        run("ctest", "--test-dir", str(folder), "--output-on-failure", "--timeout", "300", *without)
+        options = ("--output-on-failure", "--timeout", "300", "--parallel", JOBS)
+        run("ctest", "--test-dir", str(folder), *options, *without)
     softgpu = ROOT / "build" / "asan" / "out" / "libsoftgpu.so"
     # The sanitizer's dlopen stands between NVRTC and its own folder, so that it misses a part of itself.
     without_nvrtc = ["--deselect", "tests/native/ptx/test_numba.py::test_program[program_float16]"]
     run(
         *[sys.executable, "-m", "pytest", "-q", "tests/native/ptx", "-m", "not slow", *without_nvrtc],
+        *["-n", JOBS, "--dist", "loadfile"],
         BFKERNEL_TEST_DRIVER=str(softgpu),
         LD_PRELOAD=f"{runtime('libasan.so')} {runtime('libubsan.so')}",
     )
