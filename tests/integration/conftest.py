@@ -22,6 +22,7 @@ from .pool_processes import Process, make_native_dir
 
 REPOSITORY = Path(__file__).parents[2]
 TTL_S = 3.0
+ONE_GPU = ("--softgpus=1", "--softgpu-memory=4GiB")
 # "auto" runs the same tests on a real GPU.
 DRIVER = os.environ.get("BFKERNEL_TEST_DRIVER", "softgpu")
 
@@ -75,6 +76,31 @@ class Pool:
     def wait_until_free(self, limit_s: float) -> None:
         """Wait until nobody holds or waits for a share."""
         eventually(lambda: not self.leases(), limit_s, "the end of the lease")
+
+
+class SharedJupyter:
+    """A pool and a Jupyter server for one test after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        for name in ("logs", "notebooks"):
+            (folder / name).mkdir()
+        self.processes = Processes(folder / "logs")
+        try:
+            env = private_environment(folder)
+            self.pool = Pool(self.processes, env, folder / "pool", *ONE_GPU)
+            env["BFKERNEL_POOL_URL"] = self.pool.url
+            self.jupyter = Jupyter(self.processes, env, folder / "notebooks")
+        except BaseException:
+            self.processes.end()
+            raise
+
+    def clean(self) -> None:
+        """End all kernels, and wait until nothing is left of them."""
+        print(self.processes.logs())
+        for kernel in self.jupyter.kernels():
+            self.jupyter.shut_down(kernel["id"])
+        with self.pool.client() as client:
+            eventually(lambda: client.gpus()[0]["leased_mib"] == 0, 20, "the end of all shares")
 
 
 def private_environment(folder: Path) -> dict[str, str]:
@@ -131,9 +157,11 @@ def make_pool(processes: Processes, env: dict[str, str], tmp_path: Path) -> Call
 
 
 @pytest.fixture
-def pool(make_pool: Callable[..., Pool]) -> Pool:
+def pool(request: pytest.FixtureRequest) -> Pool:
     """A pool with one emulated GPU of 4 GiB."""
-    return make_pool("--softgpus=1", "--softgpu-memory=4GiB")
+    if request.node.get_closest_marker("shared_jupyter"):
+        return request.getfixturevalue("shared_jupyter").pool  # type: ignore[no-any-return]
+    return request.getfixturevalue("make_pool")(*ONE_GPU)  # type: ignore[no-any-return]
 
 
 @pytest.fixture
@@ -145,9 +173,22 @@ def make_jupyter(processes: Processes, env: dict[str, str], tmp_path: Path) -> C
 
 
 @pytest.fixture
-def jupyter(pool: Pool, make_jupyter: Callable[..., Jupyter]) -> Jupyter:
+def jupyter(request: pytest.FixtureRequest, pool: Pool) -> Iterator[Jupyter]:
     """A Jupyter server whose GPU kernels use ``pool``."""
-    return make_jupyter()
+    if request.node.get_closest_marker("shared_jupyter"):
+        shared: SharedJupyter = request.getfixturevalue("shared_jupyter")
+        yield shared.jupyter
+        shared.clean()
+    else:
+        yield request.getfixturevalue("make_jupyter")()
+
+
+@pytest.fixture(scope="session")
+def shared_jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedJupyter]:
+    """What the tests use that are marked ``shared_jupyter``: they leave both servers as they were."""
+    shared = SharedJupyter(tmp_path_factory.mktemp("shared"))
+    yield shared
+    shared.processes.end()
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ print("right" if (b.copy_to_host() == 2 * np.arange(1000)).all() else "wrong")
 HOLD_64_MIB = "held = cuda.device_array(64 << 20, dtype=np.uint8); cuda.synchronize()"
 
 
+@pytest.mark.shared_jupyter
 def test_a_cell_computes_and_gpu_agrees_with_the_driver(pool, jupyter):
     with jupyter.client(jupyter.start_kernel("gpu-0.1")) as cells:
         cells.run(SETUP)
@@ -48,6 +49,7 @@ def test_a_cell_computes_and_gpu_agrees_with_the_driver(pool, jupyter):
         assert pool.lease()["state"] == "active"
 
 
+@pytest.mark.shared_jupyter
 def test_past_the_share_the_cell_fails_and_the_kernel_lives(pool, jupyter):
     with jupyter.client(jupyter.start_kernel("gpu-0.1")) as cells:
         cells.run(SETUP)
@@ -56,6 +58,7 @@ def test_past_the_share_the_cell_fails_and_the_kernel_lives(pool, jupyter):
         assert cells.run(COMPUTE) == "right\n"
 
 
+@pytest.mark.shared_jupyter
 def test_a_restart_frees_the_memory_and_keeps_the_lease(pool, jupyter):
     kernel = jupyter.start_kernel("gpu-0.1")
     lease = pool.lease()["id"]
@@ -81,6 +84,7 @@ def test_a_killed_kernel_leaves_no_memory_behind(pool, make_jupyter):
     assert pool.lease()["held_mib"] == 0
 
 
+@pytest.mark.shared_jupyter
 def test_in_a_full_pool_a_cuda_cell_waits_can_be_interrupted_and_runs_when_a_share_frees(pool, jupyter):
     first = jupyter.start_kernel("gpu-1", "first.ipynb")
     second = jupyter.start_kernel("gpu-0.1", "second.ipynb")
@@ -122,6 +126,7 @@ def test_without_a_pool_a_cuda_cell_tells_what_it_waits_for(make_jupyter, env):
         assert waiting.wait(10).error
 
 
+@pytest.mark.shared_jupyter
 def test_a_lease_that_ends_is_said_once_in_the_next_cell_and_a_restart_asks_anew(pool, jupyter):
     kernel = jupyter.start_kernel("gpu-0.1")
     first = pool.lease()["id"]
@@ -142,6 +147,7 @@ def test_a_lease_that_ends_is_said_once_in_the_next_cell_and_a_restart_asks_anew
         assert cells.run(COMPUTE) == "right\n"
 
 
+@pytest.mark.shared_jupyter
 def test_a_shares_printf_appears_in_the_cell(pool, jupyter):
     with jupyter.client(jupyter.start_kernel("gpu-0.1")) as cells:
         cells.run(SETUP)

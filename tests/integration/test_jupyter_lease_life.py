@@ -45,6 +45,7 @@ def write_kernelspec(env, name, argv, config):
     (folder / "kernel.json").write_text(json.dumps(spec))
 
 
+@pytest.mark.shared_jupyter
 def test_shutdown_frees_at_once(pool, jupyter):
     kernel = jupyter.start_kernel("gpu-0.1", "homework.ipynb")
     lease = pool.lease()
@@ -56,6 +57,7 @@ def test_shutdown_frees_at_once(pool, jupyter):
     assert pool.leases() == []
 
 
+@pytest.mark.shared_jupyter
 def test_restart_keeps_the_lease(pool, jupyter):
     kernel = jupyter.start_kernel("gpu-0.1")
     lease = pool.lease()["id"]
@@ -69,6 +71,7 @@ def test_restart_keeps_the_lease(pool, jupyter):
     assert pool.lease()["id"] == lease
 
 
+@pytest.mark.shared_jupyter
 def test_an_idle_kernel_keeps_its_lease(pool, jupyter):
     jupyter.start_kernel("gpu-0.1")
     lease = pool.lease()["id"]

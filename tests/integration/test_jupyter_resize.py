@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.waiting import eventually
 
 from .conftest import TTL_S
+
+pytestmark = pytest.mark.shared_jupyter
 
 ALLOCATE = """
 import ctypes

@@ -18,6 +18,7 @@ def install(bfkernel, *options: str) -> None:
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.shared_jupyter
 def test_in_a_full_pool_a_kernel_starts_without_its_share_and_computes(pool, jupyter):
     jupyter.start_kernel("gpu-1", "first.ipynb")
     kernel = jupyter.start_kernel("gpu-0.02", "second.ipynb")
@@ -43,16 +44,17 @@ def test_a_refusal_is_the_sentence_of_the_start_dialog(pool, jupyter, bfkernel):
     assert jupyter.process.wait(10) == 0, "a refused start must not keep the server from ending"
 
 
-@pytest.mark.parametrize("config", [{}, {"fraction": 0.1, "memory_mib": 5}, {"fraction": 7}])
-def test_a_kernelspec_without_sense_is_said_in_a_sentence(pool, jupyter, env, config):
-    folder = Path(env["JUPYTER_DATA_DIR"]) / "kernels" / "senseless"
-    folder.mkdir(parents=True)
-    metadata = {"kernel_provisioner": {"provisioner_name": "bfkernel", "config": config}}
-    spec = {"argv": ["python"], "display_name": "?", "language": "python", "metadata": metadata}
-    (folder / "kernel.json").write_text(json.dumps(spec))
-    response = jupyter.post_session("senseless")
-    assert response.status_code == 500
-    assert "fraction" in response.json()["message"]
+def test_a_kernelspec_without_sense_is_said_in_a_sentence(pool, jupyter, env):
+    for number, config in enumerate(({}, {"fraction": 0.1, "memory_mib": 5}, {"fraction": 7})):
+        name = f"senseless{number}"
+        folder = Path(env["JUPYTER_DATA_DIR"]) / "kernels" / name
+        folder.mkdir(parents=True)
+        metadata = {"kernel_provisioner": {"provisioner_name": "bfkernel", "config": config}}
+        spec = {"argv": ["python"], "display_name": "?", "language": "python", "metadata": metadata}
+        (folder / "kernel.json").write_text(json.dumps(spec))
+        response = jupyter.post_session(name)
+        assert response.status_code == 500
+        assert "fraction" in response.json()["message"], config
 
 
 def test_without_a_pool_the_kernel_starts_and_tells(make_jupyter, env):
@@ -71,6 +73,7 @@ def test_a_kernel_without_the_magics_only_lacks_the_magics(pool, jupyter, env, b
         assert cells.run("print(6 * 7)") == "42\n"
 
 
+@pytest.mark.shared_jupyter
 def test_gpu_shows_the_lease(pool, jupyter):
     with jupyter.client(jupyter.start_kernel("gpu-0.1")) as cells:
         shown = cells.run("%gpu")

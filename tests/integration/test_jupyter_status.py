@@ -7,6 +7,7 @@ import asyncio
 import json
 
 import httpx
+import pytest
 from tornado.websocket import websocket_connect
 
 from bfkernel.provisioner.lease_events import SCHEMA_ID
@@ -15,6 +16,7 @@ from tests.waiting import eventually
 from .jupyter_harness import TOKEN
 
 
+@pytest.mark.shared_jupyter
 def test_it_tells_what_each_kernel_holds_and_where_it_waits(pool, jupyter):
     first = jupyter.start_kernel("gpu-1", "first.ipynb")
     second = jupyter.start_kernel("gpu-0.02", "second.ipynb")
@@ -33,6 +35,7 @@ def test_it_tells_what_each_kernel_holds_and_where_it_waits(pool, jupyter):
     assert jupyter.shares() == {}
 
 
+@pytest.mark.shared_jupyter
 def test_memory_held_follows_the_program(pool, jupyter):
     kernel = jupyter.start_kernel("gpu-0.1")
     with jupyter.client(kernel) as cells:
@@ -44,11 +47,13 @@ def test_memory_held_follows_the_program(pool, jupyter):
         eventually(lambda: jupyter.share(kernel)["held_mib"] >= 100, 15, "what the agent saw")
 
 
+@pytest.mark.shared_jupyter
 def test_strangers_are_told_nothing(jupyter):
     answer = httpx.get(f"{jupyter.url}bfkernel/api/status", trust_env=False)
     assert answer.status_code == 403
 
 
+@pytest.mark.shared_jupyter
 def test_front_ends_hear_each_change_of_a_lease_as_an_event(pool, jupyter):
     first = jupyter.start_kernel("gpu-1", "first.ipynb")
 
