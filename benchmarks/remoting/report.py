@@ -96,7 +96,8 @@ def goals(taken: Taken) -> str:
 
 
 def section(taken: Taken, name: str, series: Named) -> str:
-    """Return the figures of a section, a column for each series."""
+    """Return the figures of a section, a column for each series that was measured."""
+    series = {each: head for each, head in series.items() if taken.get(name, {}).get(each)}
     rows = [
         [figure.text, *(number(_median(taken, name, each, figure), figure.unit) for each in series)]
         for figure in FIGURES[name]
@@ -169,8 +170,10 @@ def _machine(results: dict[str, Any]) -> str:
 
 def text(results: dict[str, Any]) -> str:
     """Return everything, for standard output."""
-    parts = contents(results)
-    return "\n\n".join(f"{mark.removeprefix('bench: ')}\n\n{content}" for mark, content in parts.items())
+    always = ("goals", "machine")
+    parts = {mark.removeprefix("bench: "): content for mark, content in contents(results).items()}
+    parts = {name: part for name, part in parts.items() if name in (*always, *results["taken"])}
+    return "\n\n".join(f"{name}\n\n{part}" for name, part in parts.items())
 
 
 def write(results: dict[str, Any]) -> None:
