@@ -13,7 +13,9 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import driver_api
+from benchmarks.remoting.build import NULL_DRIVER
+from benchmarks.remoting.build import build as build_null_driver
+from benchmarks.remoting.running import pool
 from bfkernel.remote.cuda.find_header import cuda_include
 
 HERE = Path(__file__).resolve().parent
@@ -35,9 +37,9 @@ class Sample:
 
 
 def build(folder: Path) -> tuple[Path, Path]:
-    """Compile the null driver and the program into ``folder``; return their paths."""
-    driver_api.build(folder)
-    driver, program = folder / "lib" / "libcuda.so.1", folder / "soak"
+    """Compile the null driver, and the program into ``folder``; return their paths."""
+    build_null_driver()
+    driver, program = NULL_DRIVER, folder / "soak"
     flags = ["-O2", "-w", f"-I{cuda_include()}"]
     command = [os.environ.get("CC", "cc"), *flags, "-o", str(program), str(HERE / "soak.c"), str(driver)]
     subprocess.run(command, check=True)
@@ -51,8 +53,8 @@ def samples(launches: int, step: int, folder: Path, transport: str = "auto") -> 
     """
     driver, program = build(folder)
     leased = [sys.executable, "-m", "bfkernel.cli.main", "run", "-p", "0.5", "--"]
-    with driver_api.pool_on(driver) as url:
-        environment = {**os.environ, "BFKERNEL_POOL_URL": url, "BFKERNEL_TRANSPORT": transport}
+    with pool(driver) as served:
+        environment = {**os.environ, **served.environment, "BFKERNEL_TRANSPORT": transport}
         command = [*leased, str(program), str(launches), str(step), str(MARKS)]
         start = time.monotonic()
         with subprocess.Popen(
