@@ -72,21 +72,29 @@ CUresult cuKernelGetAttribute(int* pi, CUfunction_attribute attrib, CUkernel ker
 }
 
 CUresult cuFuncSetAttribute(CUfunction hfunc, CUfunction_attribute attrib, int value) {
-  Request request(Opcode::cuFuncSetAttribute, Context::current);
-  request.handle(hfunc);
-  request.fields(attrib, value);
-  request.wait();
-  remember_attribute(object_of(hfunc), attrib, value);
+  FunctionObject* function = object_of(hfunc);
+  contexts::require_usable(current_context());
+  function->answers.set(attrib, KernelAnswers::here(), value, [&] {
+    Request request(Opcode::cuFuncSetAttribute, Context::current);
+    request.handle(hfunc);
+    request.fields(attrib, value);
+    request.wait();
+    remember_attribute(function, attrib, value);
+  });
   return CUDA_SUCCESS;
 }
 
 CUresult cuKernelSetAttribute(CUfunction_attribute attrib, int val, CUkernel kernel, CUdevice dev) {
-  Request request(Opcode::cuKernelSetAttribute, Context::any);
-  request.fields(attrib, val);
-  request.handle(kernel);
-  request.device(dev);
-  request.wait();
-  remember_attribute(object_of(kernel), attrib, val);
+  FunctionObject* function = object_of(kernel);
+  const auto device = static_cast<CUdevice>(devices::lease_ordinal(dev));
+  function->answers.set(attrib, KernelAnswers::here(device), val, [&] {
+    Request request(Opcode::cuKernelSetAttribute, Context::any);
+    request.fields(attrib, val);
+    request.handle(kernel);
+    request.device(dev);
+    request.wait();
+    remember_attribute(function, attrib, val);
+  });
   return CUDA_SUCCESS;
 }
 

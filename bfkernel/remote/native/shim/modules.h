@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shim/handles.h"
+#include "shim/kernel_answers.h"
 #include "shim/memory.h"
 #include "wire/messages.h"
 
@@ -25,6 +26,7 @@ struct FunctionObject : Object {
   // They do not come with a table of very many kernels, but when somebody asks or launches.
   std::atomic<bool> attributes_known{false};
   std::vector<int32_t> attributes;  // read by who has seen them known
+  KernelAnswers answers;
 };
 
 // Asks for the attributes of a kernel that came without them.

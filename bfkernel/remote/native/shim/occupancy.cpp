@@ -16,6 +16,24 @@ CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* numBlocks, CUfunction 
                                                                    dynamicSMemSize, CU_OCCUPANCY_DEFAULT);
 }
 
+CUresult cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int* numBlocks, CUfunction func, int blockSize,
+                                                              size_t dynamicSMemSize, unsigned int flags) {
+  require(numBlocks);
+  contexts::require_usable(current_context());
+  const KernelAnswers::Question question{KernelAnswers::here(), blockSize, dynamicSMemSize, flags};
+  *numBlocks = object_of(func)->answers.blocks(question, [&] {
+    Request request(Opcode::cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags, Context::current);
+    request.handle(func);
+    request.fields(blockSize, dynamicSMemSize, flags);
+    const Reply reply = request.wait();
+    wire::Decoder in = reply.decoder();
+    int blocks = 0;
+    take_out(&blocks, in);
+    return blocks;
+  });
+  return CUDA_SUCCESS;
+}
+
 CUresult cuOccupancyMaxPotentialBlockSize(int* minGridSize, int* blockSize, CUfunction func,
                                           CUoccupancyB2DSize blockSizeToDynamicSMemSize,
                                           size_t dynamicSMemSize, int blockSizeLimit) {
