@@ -23,6 +23,7 @@ std::size_t RingWriter::put(std::span<const std::byte> bytes) {
   std::size_t room = bytes_.size() - (written_ - read_);
   if (room < bytes.size()) room = this->room();
   const std::size_t size = std::min(room, bytes.size());
+  if (size == 0) return 0;  // nothing may have no address
   const std::size_t at = written_ & (bytes_.size() - 1);
   const std::size_t before_end = std::min(size, bytes_.size() - at);
   std::memcpy(bytes_.data() + at, bytes.data(), before_end);
