@@ -49,6 +49,12 @@ def test_program(leased: Run, program: str) -> None:
     assert (result.stdout, result.returncode) == ("ok\n", 0), result.stderr
 
 
+def test_what_is_known_of_a_kernel_is_not_asked_again(leased: Run) -> None:
+    _, once = counted(leased, "kernel_answers.py", "1")
+    _, often = counted(leased, "kernel_answers.py", "100")
+    assert often == once
+
+
 def test_news_of_the_lease_is_told_once_at_the_next_call(leased: Run) -> None:
     result = leased("news.py")
     assert result.stdout.split("\n")[:-1] == ["call 0"] * 5 + ["call 46"] * 2, result.stderr
