@@ -19,10 +19,10 @@ demo: build          ## pool, emulated GPU, and the quickstart notebook on the k
 	$(BIN)/python examples/quickstart/demo.py
 
 # Integration tests start many processes each, which need the processor to themselves; the others go two at a time.
-QUICK := not slow and not gpu and not frameworks and not hub
+MARKS := not slow and not gpu and not frameworks and not hub
 test: build          ## the tests (without those that take minutes)
-	$(BIN)/python -m pytest -m '$(QUICK)' -n 2 --dist loadfile --ignore tests/integration
-	$(BIN)/python -m pytest -m '$(QUICK)' tests/integration
+	$(BIN)/python -m pytest -m '$(MARKS)' -n 2 --dist loadfile --ignore tests/integration
+	$(BIN)/python -m pytest -m '$(MARKS)' tests/integration
 
 test-slow: build     ## the tests that take minutes
 	$(BIN)/python -m pytest -m 'slow and not hub'

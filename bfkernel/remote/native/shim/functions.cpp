@@ -33,6 +33,31 @@ void remember_attribute(FunctionObject* function, CUfunction_attribute attribute
   if (index < function->attributes.size()) function->attributes[index] = value;
 }
 
+// Limits that are known here: the driver will take the value, so nobody has to wait for it.
+bool surely_taken(const FunctionObject* function, CUfunction_attribute attribute, int value,
+                  CUdevice device) {
+  if (!function->attributes_known || value < 0) return false;
+  switch (attribute) {
+    case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: {
+      const int most = devices::attribute(device, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
+      return value <= most - function->attributes[CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES];
+    }
+    case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+      return value <= 100;  // percent
+    default:
+      return false;
+  }
+}
+
+void send_attribute(Request& request, FunctionObject* function, CUfunction_attribute attribute, int value,
+                    CUdevice device) {
+  if (surely_taken(function, attribute, value, device))
+    request.post();
+  else
+    request.wait();
+  remember_attribute(function, attribute, value);
+}
+
 CUresult get_name(const char** name, const FunctionObject* function) {
   require(name);
   *name = function->name.c_str();
@@ -78,8 +103,7 @@ CUresult cuFuncSetAttribute(CUfunction hfunc, CUfunction_attribute attrib, int v
     Request request(Opcode::cuFuncSetAttribute, Context::current);
     request.handle(hfunc);
     request.fields(attrib, value);
-    request.wait();
-    remember_attribute(function, attrib, value);
+    send_attribute(request, function, attrib, value, current_context()->visible_device);
   });
   return CUDA_SUCCESS;
 }
@@ -92,8 +116,7 @@ CUresult cuKernelSetAttribute(CUfunction_attribute attrib, int val, CUkernel ker
     request.fields(attrib, val);
     request.handle(kernel);
     request.device(dev);
-    request.wait();
-    remember_attribute(function, attrib, val);
+    send_attribute(request, function, attrib, val, dev);
   });
   return CUDA_SUCCESS;
 }

@@ -66,8 +66,8 @@ class Outbox {
   // Set under queue_mutex_, or where nothing queues under write_mutex_; the lower half travels.
   std::atomic<uint64_t> sequence_{0};
   bool sender_sleeps_ = false;
-  std::atomic<bool> filled_{false};  // since the sender began to look
-  wire::Lookout lookout_;            // the sender's
+  std::atomic<bool> filled_{false};                // since the sender began to look
+  wire::Lookout lookout_{wire::own_processors()};  // the sender's
   bool closing_ = false;
   std::thread sender_thread_;
 };

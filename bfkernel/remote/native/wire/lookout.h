@@ -13,6 +13,10 @@ namespace wire {
 // wait for a processor, the other leaves it the processor at once.
 class Lookout {
  public:
+  // `processors` of which the two sides have one each, if there are two: with one, only who sleeps lets the
+  // other side go on.
+  explicit Lookout(unsigned processors = all_processors()) : most_(most(processors)) {}
+
   // Returns true when `there()` holds; false when it has looked for long enough.
   template <class There>
   bool look(There there) {
@@ -32,9 +36,14 @@ class Lookout {
   static constexpr int kLooks = 8;  // between two looks at the clock
 
   bool learn(bool it_paid);
-  static std::chrono::nanoseconds most();
+  static std::chrono::nanoseconds most(unsigned processors);
+  static unsigned all_processors();
 
-  std::chrono::nanoseconds patience_ = most();
+  const std::chrono::nanoseconds most_;
+  std::chrono::nanoseconds patience_ = most_;
 };
+
+// Those on which the calling thread may run.
+unsigned own_processors();
 
 }  // namespace wire
