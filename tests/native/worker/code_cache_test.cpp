@@ -41,10 +41,11 @@ wire::ModuleLoad by_name(const std::string& code) {
   return message;
 }
 
-bool appears(const fs::path& path) {
-  for (int i = 0; i < 1000 && !fs::exists(path); ++i)
+// Waits, ten seconds at most.
+bool comes_to_be(const fs::path& path, bool there) {
+  for (int i = 0; i < 1000 && fs::exists(path) != there; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  return fs::exists(path);
+  return fs::exists(path) == there;
 }
 
 // A folder, and workers one after the other that keep code there.
@@ -57,8 +58,9 @@ struct Server {
   ~Server() { fs::remove_all(folder); }
 
   // A worker of a lease of its own loads code; returns whether it wanted the bytes, and has ended then. It
-  // keeps code after it has answered, and not any more when its client has gone: hence the wait.
-  bool load(const wire::ModuleLoad& message, bool to_be_kept = true) {
+  // keeps code after it has answered, makes room after that, and does neither any more when its client has
+  // gone: hence the waits.
+  bool load(const wire::ModuleLoad& message, bool to_be_kept = true, const std::string& goes = {}) {
     LedgerFile ledger({64 * MiB});
     Client client(ledger, 0, {64 * MiB},
                   {"--code-cache", folder.string(), "--code-cache-size", std::to_string(limit)});
@@ -68,7 +70,8 @@ struct Server {
     const auto loaded = reply.as<wire::LoadReply>();
     CHECK_EQUAL(loaded.kernels.empty(), loaded.bytes_wanted != 0);
     const fs::path expected = folder / wire::hex(message.code.name);
-    if (loaded.bytes_wanted == 0 && to_be_kept) CHECK(appears(expected));
+    if (loaded.bytes_wanted == 0 && to_be_kept) CHECK(comes_to_be(expected, true));
+    if (!goes.empty()) CHECK(comes_to_be(file(goes), false));
     if (!to_be_kept) std::this_thread::sleep_for(std::chrono::milliseconds(200));  // it might yet be
     client.hang_up();
     CHECK_EQUAL(client.wait_for_end(), 0);
@@ -121,7 +124,7 @@ TEST(what_was_not_used_for_longest_makes_room) {
   used('b', 2000);
   used('c', 3000);
   CHECK(!server.load(by_name(text('a'))));  // used now
-  CHECK(!server.load(whole(text('d'))));
+  CHECK(!server.load(whole(text('d')), true, text('b')));
   CHECK(server.keeps(text('a')) && !server.keeps(text('b')) && server.keeps(text('c')) &&
         server.keeps(text('d')));
   CHECK(!server.load(whole(text('e', 4 * wire::kLeastNamedCode)), false));  // more than there may be
