@@ -135,7 +135,7 @@ def test_over_quota_is_not_permitted(limited, bfkernel, monkeypatch, tmp_path):
     assert "You are not in the group" in bfkernel("run", "--group", "x", "-p", "0.1", "true", code=77).err
     assert bfkernel("run", "--filter", "gpu=*H200*", "-p", "0.1", "true", code=75).err
     assert "is no filter" in bfkernel("run", "--filter", "cores>3", "true", code=64).err
-    # In a process of its own: a command that runs to its end is heard of by a signal, which is for one thread.
+    # In a process of its own: that a command has ended is told by a signal, which is for one thread.
     command = [sys.executable, "-m", "bfkernel.cli.main", "run", "-p", "0.1"]
     command += ["--filter", "gpu=test*", "--filter", "server=box", "true"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
