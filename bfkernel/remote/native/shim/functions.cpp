@@ -2,6 +2,8 @@
 // Functions and kernels: names, attributes and parameters, from the table that came with their module.
 //
 // A kernel's handle also serves as a function's, as it does in the driver.
+#include <optional>
+
 #include "shim/api.h"
 #include "shim/modules.h"
 #include "shim/request.h"
@@ -17,13 +19,20 @@ void learn_attributes(FunctionObject* function) {
 
 namespace {
 
-CUresult get_attribute(int* out, CUfunction_attribute attribute, FunctionObject* function) {
-  require(out);
+// Throws Failure where the worker is asked and does not answer.
+std::optional<int> known_attribute(FunctionObject* function, CUfunction_attribute attribute) {
   if (!function->attributes_known) learn_attributes(function);
   const auto index = static_cast<size_t>(attribute);
-  require(index < function->attributes.size() && function->attributes[index] != wire::kUnknownAttribute,
-          CUDA_ERROR_INVALID_VALUE);
-  *out = function->attributes[index];
+  const std::vector<int32_t>& known = function->attributes;
+  return index < known.size() && known[index] != wire::kUnknownAttribute ? std::optional(known[index])
+                                                                         : std::nullopt;
+}
+
+CUresult get_attribute(int* out, CUfunction_attribute attribute, FunctionObject* function) {
+  require(out);
+  const std::optional<int> known = known_attribute(function, attribute);
+  require(known.has_value(), CUDA_ERROR_INVALID_VALUE);
+  *out = *known;
   return CUDA_SUCCESS;
 }
 
@@ -34,13 +43,13 @@ void remember_attribute(FunctionObject* function, CUfunction_attribute attribute
 }
 
 // Limits that are known here: the driver will take the value, so nobody has to wait for it.
-bool surely_taken(const FunctionObject* function, CUfunction_attribute attribute, int value,
-                  CUdevice device) {
+bool surely_taken(FunctionObject* function, CUfunction_attribute attribute, int value, CUdevice device) {
   if (!function->attributes_known || value < 0) return false;
   switch (attribute) {
     case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: {
       const int most = devices::attribute(device, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
-      return value <= most - function->attributes[CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES];
+      const std::optional<int> fixed = known_attribute(function, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES);
+      return fixed && value <= most - *fixed;
     }
     case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
       return value <= 100;  // percent
