@@ -182,13 +182,17 @@ def test_fifty_programs_that_die_leave_nothing(pool, processes, env, tmp_path):
     kill_programs(pool, processes, env, tmp_path, rounds=9, seed=1)
 
 
-def test_who_dies_while_its_data_waits_for_an_endless_kernel_leaves_nothing(pool, processes, env):
-    programs = lease_environment(processes, env)
+@pytest.mark.parametrize("transport", ["tcp", "shared"])
+def test_who_dies_while_its_data_waits_for_an_endless_kernel_leaves_nothing(pool, processes, env, transport):
+    programs = lease_environment(processes, {**env, "BFKERNEL_TRANSPORT": transport})
     victim = subprocess.Popen(
         [sys.executable, str(PROGRAMS / "endless.py")], env=programs, stdout=subprocess.PIPE, text=True
     )
     assert read_line(victim) == "uploading\n"
-    eventually(lambda: " role=lifeline " in processes.logs_of("serve"), 20, "the program's lifeline")
+    if transport == "tcp":
+        eventually(lambda: " role=lifeline " in processes.logs_of("serve"), 20, "the program's lifeline")
+    else:
+        time.sleep(1)  # until nothing more has room
     victim.kill()
     victim.wait(10)
     assert until_no_worker_is_left(pool) < 10
@@ -197,7 +201,8 @@ def test_who_dies_while_its_data_waits_for_an_endless_kernel_leaves_nothing(pool
 @pytest.mark.slow
 def test_data_that_waits_long_for_a_kernel_does_not_end_the_connection(pool, processes, env):
     longer_than_tcp_waits = "30"
-    program = LeasedProgram(processes, env, "endless", longer_than_tcp_waits, share=("-m", "256"))
+    over_tcp = {**env, "BFKERNEL_TRANSPORT": "tcp"}
+    program = LeasedProgram(processes, over_tcp, "endless", longer_than_tcp_waits, share=("-m", "256"))
     program.expect("uploading")
     program.expect("still connected", 60)
     program.process.terminate()
