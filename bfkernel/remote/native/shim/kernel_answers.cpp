@@ -10,6 +10,12 @@ KernelAnswers::Scope KernelAnswers::here(CUdevice device) {
   return {context, context ? context->ends.load() : 0, device};
 }
 
+void KernelAnswers::renew() {
+  const std::lock_guard lock(mutex_);
+  settings_.clear();
+  blocks_.clear();
+}
+
 bool KernelAnswers::has(CUfunction_attribute attribute, const Scope& scope, int value) const {
   return std::ranges::any_of(settings_, [&](const Setting& known) {
     return known.attribute == attribute && known.scope == scope && known.value == value;

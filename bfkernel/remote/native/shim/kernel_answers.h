@@ -35,6 +35,9 @@ class KernelAnswers {
     settings_.push_back({attribute, scope, value});
   }
 
+  // Its memory is another kernel's from now on.
+  void renew();
+
   struct Question {
     Scope scope;
     int block_size = 0;

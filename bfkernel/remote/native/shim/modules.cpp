@@ -156,6 +156,7 @@ FunctionObject* CodeTable::add(const wire::KernelEntry& entry) {
     function->param_bytes = std::max(function->param_bytes, param.offset + param.size);
   function->attributes = entry.attributes;
   function->attributes_known = !entry.attributes.empty();
+  function->answers.renew();
   function->kind = wire::Kind::function;
   kernels.push_back(function);
   by_name.emplace(entry.name, function);

@@ -27,7 +27,6 @@ CUresult HostBlocks::open(std::uint64_t name, std::uint64_t size, int file) {
   try {
     blocks_[name] = std::make_shared<Block>(driver_, wire::Mapping(file, size));
   } catch (const std::system_error&) {
-    blocks_.erase(name);
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   bytes_ += size;

@@ -9,11 +9,11 @@ from __future__ import annotations
 import ctypes
 import sys
 
-from driver import call, fails, function, start
+from driver import PTX, Handle, call, fails, function, start
 
 MAX_DYNAMIC_SHARED, CARVEOUT, INVALID_VALUE = 8, 9, 1
 start()
-add, poke = function("add"), function("poke")
+add = function("add")
 
 
 def blocks(shared_bytes: int) -> int:
@@ -47,4 +47,14 @@ for value in (1024, 2048, 4096, 1024):
 for _ in range(2):
     fails(INVALID_VALUE, "cuFuncSetAttribute", add, MAX_DYNAMIC_SHARED, 1 << 30)
     assert attribute(MAX_DYNAMIC_SHARED) == 1024
+# Nothing of it is known of a kernel of another module, wherever that is put.
+module = Handle()
+call("cuModuleLoadData", ctypes.byref(module), PTX)
+for _ in range(3):
+    call("cuModuleGetFunction", ctypes.byref(add), module, b"add")
+    assert attribute(MAX_DYNAMIC_SHARED) != 2048
+    call("cuFuncSetAttribute", add, MAX_DYNAMIC_SHARED, 2048)
+    assert attribute(MAX_DYNAMIC_SHARED) == 2048
+    call("cuModuleUnload", module)
+    call("cuModuleLoadData", ctypes.byref(module), PTX)
 print("ok")
