@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "../worker/check.h"
+#include "../worker/noise.h"
 #include "wire/codec.h"
 #include "wire/ring.h"
 #include "wire/shared_channel.h"
@@ -20,6 +21,7 @@
 
 namespace {
 
+using test::noise;
 using namespace std::chrono_literals;
 using Side = wire::SharedChannel::Side;
 
@@ -30,13 +32,6 @@ struct Ring {
   wire::RingWriter writer{state, bytes};
   wire::RingReader reader{state, bytes};
 };
-
-std::vector<std::byte> noise(std::size_t size) {
-  std::mt19937 random(static_cast<unsigned>(size));
-  std::vector<std::byte> bytes(size);
-  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
-  return bytes;
-}
 
 // Both ends of a connection, in one process.
 struct Pair {

@@ -6,11 +6,13 @@
 #include <thread>
 
 #include "client.h"
+#include "noise.h"
 
 namespace {
 
 using test::Client;
 using test::LedgerFile;
+using test::noise;
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t MiB = 1 << 20;
@@ -24,13 +26,6 @@ struct One {
   LedgerFile ledger;
   Client client;
 };
-
-std::vector<std::byte> noise(std::size_t size) {
-  std::mt19937 random(static_cast<unsigned>(size));
-  std::vector<std::byte> bytes(size);
-  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
-  return bytes;
-}
 
 double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();

@@ -8,12 +8,14 @@
 #include <random>
 
 #include "client.h"
+#include "noise.h"
 #include "wire/host_block_messages.h"
 
 namespace {
 
 using test::Client;
 using test::LedgerFile;
+using test::noise;
 using test::Reply;
 using wire::Direction;
 using namespace std::chrono_literals;
@@ -27,13 +29,6 @@ struct One {
   LedgerFile ledger;
   Client client;
 };
-
-std::vector<std::byte> noise(std::size_t size) {
-  std::mt19937 random(static_cast<unsigned>(size));
-  std::vector<std::byte> bytes(size);
-  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
-  return bytes;
-}
 
 // A file as the client sends it for a block.
 wire::Fd file(std::size_t size, int seals = F_SEAL_GROW | F_SEAL_SHRINK) {

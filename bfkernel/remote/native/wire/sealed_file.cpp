@@ -11,13 +11,12 @@
 #include <utility>
 
 #include "wire/codec.h"
+#include "wire/failed_call.h"
 
 namespace wire {
 namespace {
 
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW;
-
-[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
 void check(int file, std::size_t size) {
   struct stat facts;

@@ -15,10 +15,10 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "wire/failed_call.h"
+
 namespace wire {
 namespace {
-
-[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
 // Waits until a non-blocking connect has ended; errno says how.
 bool finish_connect(int fd, std::chrono::milliseconds timeout) {

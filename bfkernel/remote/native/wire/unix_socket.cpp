@@ -11,12 +11,12 @@
 #include <cstring>
 #include <system_error>
 
+#include "wire/failed_call.h"
+
 namespace wire {
 namespace {
 
 constexpr std::size_t kMaxText = 4096;
-
-[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
 void wait_for_letter(int fd, std::chrono::milliseconds limit) {
   pollfd watched{fd, POLLIN, 0};
