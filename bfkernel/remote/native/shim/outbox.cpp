@@ -75,7 +75,7 @@ uint64_t Outbox::enqueue(std::unique_lock<std::mutex> lock, std::span<std::byte>
   const uint64_t sequence = number(frame, pending);
   append(queue_, frame);
   append(queue_, tail);
-  filled_.store(true, std::memory_order_relaxed);
+  rhythm_.beat();
   if (!std::exchange(sender_sleeps_, false)) return sequence;
   lock.unlock();
   queue_filled_.notify_one();
@@ -120,14 +120,16 @@ void Outbox::write_parts(std::span<iovec> parts) {
   writing_.clear();
 }
 
-// While a program posts one frame after the other the sender stays awake: a caller that wakes it pays for
-// that, and so does the frame. With queue_mutex_ in `lock`.
-bool Outbox::more_comes(std::unique_lock<std::mutex>& lock) {
-  filled_ = false;
-  lock.unlock();
-  lookout_.look([this] { return filled_.load(std::memory_order_relaxed); });
-  lock.lock();
-  return !queue_.empty();
+// Until somebody may need the sender. With queue_mutex_ in `lock`.
+void Outbox::rest(std::unique_lock<std::mutex>& lock) {
+  if (rhythm_.dense()) {
+    queue_filled_.wait_for(lock, Rhythm::kLook, [this] { return closing_; });
+    return;
+  }
+  // Set at each round: a waiting call may have written what this thread was woken for.
+  sender_sleeps_ = true;
+  queue_filled_.wait(lock);
+  sender_sleeps_ = false;
 }
 
 void Outbox::sender() {
@@ -136,11 +138,7 @@ void Outbox::sender() {
   while (true) {
     if (queue_.empty()) {
       if (closing_) return;
-      if (more_comes(queue_lock)) continue;
-      // Set at each round: a waiting call may have written what this thread was woken for.
-      sender_sleeps_ = true;
-      queue_filled_.wait(queue_lock);
-      sender_sleeps_ = false;
+      rest(queue_lock);
       continue;
     }
     queue_lock.unlock();

@@ -6,7 +6,9 @@
 // and a sender thread writes what has gathered. A frame that is waited for is written at once, together with
 // the queue, by its own thread; if another thread is writing just then, it is appended, and goes out with
 // that thread's or the sender's next write: who waits for an answer need not wait for a lock before. Where a
-// write is cheap each frame is written at once. Nothing is ever held back to make a bigger packet.
+// write is cheap each frame is written at once. Nothing is held back to make a bigger packet, but to be woken
+// for each frame would cost a busy program more than the frame: while it makes many the sender looks every
+// now and then instead (rhythm.h), and what is waited for takes along what has gathered.
 #pragma once
 
 #include <atomic>
@@ -19,9 +21,9 @@
 #include <thread>
 #include <vector>
 
+#include "shim/rhythm.h"
 #include "wire/channel.h"
 #include "wire/codec.h"
-#include "wire/lookout.h"
 
 namespace shim {
 
@@ -46,7 +48,7 @@ class Outbox {
  private:
   void start_sender();
   void sender();
-  bool more_comes(std::unique_lock<std::mutex>& lock);
+  void rest(std::unique_lock<std::mutex>& lock);
   uint64_t enqueue(std::unique_lock<std::mutex> lock, std::span<std::byte> frame, wire::Bytes tail,
                    Pending* pending);
   uint64_t write(std::span<std::byte> frame, wire::Bytes tail, Pending* pending);
@@ -66,8 +68,7 @@ class Outbox {
   // Set under queue_mutex_, or where nothing queues under write_mutex_; the lower half travels.
   std::atomic<uint64_t> sequence_{0};
   bool sender_sleeps_ = false;
-  std::atomic<bool> filled_{false};                // since the sender began to look
-  wire::Lookout lookout_{wire::own_processors()};  // the sender's
+  Rhythm rhythm_;  // of the frames that were appended
   bool closing_ = false;
   std::thread sender_thread_;
 };

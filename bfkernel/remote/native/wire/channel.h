@@ -10,6 +10,8 @@
 #include <optional>
 #include <span>
 
+#include "wire/lookout.h"
+
 namespace wire {
 
 class Channel {
@@ -58,6 +60,7 @@ class SocketChannel : public Channel {
 
  private:
   const int fd_;
+  Lookout lookout_;
 };
 
 }  // namespace wire
