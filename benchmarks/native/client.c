@@ -5,12 +5,14 @@
 //   trips COUNT             launch and synchronise, so often; answers the median in microseconds
 //   steps COUNT             what an eager framework does, in small: ten launches, an event, one scalar to the
 //                           host and a synchronisation, so often; answers the median in microseconds
+//   thousands COUNT         a thousand launches, an event after each hundred and a synchronisation, so often;
+//                           answers the median in microseconds
 //   until SECONDS           launches and synchronises, 1,000 at a time, until CLOCK_MONOTONIC is SECONDS;
 //                           answers launches a second
 //   lightly UNTIL RATE      ten launches and a synchronisation, RATE times a second; answers how often
 #include "work.h"
 
-enum { kBatch = 1000, kLight = 10 };
+enum { kBatch = 1000, kLight = 10, kPerEvent = 100 };
 
 static void launch_and_wait(long count) {
   while (count-- > 0) launch();
@@ -31,13 +33,22 @@ static double median_us(void (*work)(void), int count) {
 
 static void trip(void) { launch_and_wait(1); }
 
-static void step(void) {
+static void launch_and_record(int count) {
   static CUevent event;
-  static float scalar;
   if (!event) CHECK(cuEventCreate(&event, CU_EVENT_DISABLE_TIMING));
-  for (int i = 0; i < 10; i++) launch();
+  while (count-- > 0) launch();
   CHECK(cuEventRecord(event, work.stream));
+}
+
+static void step(void) {
+  static float scalar;
+  launch_and_record(10);
   CHECK(cuMemcpyDtoHAsync(&scalar, work.out, sizeof scalar, work.stream));
+  CHECK(cuStreamSynchronize(work.stream));
+}
+
+static void thousand(void) {
+  for (int i = 0; i < kBatch / kPerEvent; i++) launch_and_record(kPerEvent);
   CHECK(cuStreamSynchronize(work.stream));
 }
 
@@ -74,6 +85,8 @@ int main(void) {
       printf("%.3f\n", median_us(trip, (int)first));
     } else if (sscanf(line, "steps %lf", &first) == 1) {
       printf("%.3f\n", median_us(step, (int)first));
+    } else if (sscanf(line, "thousands %lf", &first) == 1) {
+      printf("%.3f\n", median_us(thousand, (int)first));
     } else if (sscanf(line, "until %lf", &first) == 1) {
       printf("%.1f\n", launches_until(first));
     } else if (sscanf(line, "lightly %lf %lf", &first, &second) == 2) {

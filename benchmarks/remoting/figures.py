@@ -101,7 +101,8 @@ FIGURES: dict[str, list[Figure]] = {
     "network": [
         Figure("tcp_rtt_us", "raw TCP: ping-pong of 64 bytes, median", "µs"),
         Figure("launch_sync_us", "launch + stream synchronise, median", "µs"),
-        Figure("posted_ms", "launches, memsets and events of a step, one synchronise", "ms"),
+        Figure("thousand_ms", "1,000 launches, 10 events, one synchronise, median", "ms"),
+        Figure("posted_ms", "launches, memsets and events of PyTorch's step, one synchronise", "ms"),
         Figure("recorded_ms", "PyTorch's step, as recorded", "ms"),
         Figure("tcp_step_ms", "raw TCP: 1 MiB there, 64 bytes back", "ms"),
     ],
@@ -137,6 +138,11 @@ class At(NamedTuple):
             for figures in taken.get(self.section, {}).get(self.series, [])
             if self.figure in figures
         ]
+
+    @property
+    def text(self) -> str:
+        """Return what the figure is, in words."""
+        return next(figure.text for figure in FIGURES[self.section] if figure.name == self.figure)
 
     def median(self, taken: Taken) -> float | None:
         """Return its median over the rounds, None where it was not measured."""

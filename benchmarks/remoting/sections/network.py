@@ -34,10 +34,7 @@ def prepare_delays(stage: Stage) -> Measure:
     networks = {NO_DELAY: 0.0, **{delay_series(delay): delay for delay in delays}}
 
     def at(delay_ms: float) -> Figures:
-        if delay_ms:
-            network.delayed(delay_ms)
-        else:
-            network.direct()
+        network.delayed(delay_ms)  # none as well: the same cable, whose own cost is in all
         trips = max(FEWEST, min(MOST, round(stage.seconds / 3 / (delay_ms / 1000 + 5e-5))))
         figures = {
             **run(floor.command("ping", trips), where=where),
@@ -46,6 +43,8 @@ def prepare_delays(stage: Stage) -> Measure:
         with clients([*where, program("client")], [lease]) as (client,):
             client.tell(f"trips {trips}")
             figures["launch_sync_us"] = client.answer()
+            client.tell(f"thousands {max(FEWEST, trips // 4)}")
+            figures["thousand_ms"] = client.answer() / 1000
         for kind, path in traces.items():
             seconds = stage.seconds / 4 + (WARM_UP * delay_ms / 1000 if kind == POSTED else 0)
             figures[f"{kind}_ms"] = replay(path, seconds, lease, where)["step_ms"]
