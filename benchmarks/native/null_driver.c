@@ -6,6 +6,7 @@
 #define __CUDA_API_VERSION_INTERNAL
 #include <cuda.h>
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,15 +273,16 @@ CUresult cuEventSynchronize(CUevent event) { return CUDA_SUCCESS; }
 static const CUmodule kModule = (CUmodule)0x2000;
 
 struct kernel {
+  struct kernel* next;
+  char* name;
   unsigned parameters;
   struct {
     size_t offset, size;
   } at[kMostParameters];
 };
 
-static struct kernel* kernel_of(const char* name) {
-  struct kernel* kernel = calloc(1, sizeof *kernel);
-  const char* sizes = strstr(name, "__");
+static void read_parameters(struct kernel* kernel) {
+  const char* sizes = strstr(kernel->name, "__");
   size_t end = 0;
   for (const char* rest = sizes ? sizes + 1 : "_8_8_8_4"; *rest == '_';) {
     char* after;
@@ -293,6 +295,23 @@ static struct kernel* kernel_of(const char* name) {
     end += size;
     rest = after;
   }
+}
+
+// The same for a name in every module: nothing is left of modules that come and go.
+static struct kernel* kernel_of(const char* name) {
+  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  static struct kernel* kernels;
+  pthread_mutex_lock(&mutex);
+  struct kernel* kernel = kernels;
+  while (kernel != NULL && strcmp(kernel->name, name) != 0) kernel = kernel->next;
+  if (kernel == NULL) {
+    kernel = calloc(1, sizeof *kernel);
+    kernel->name = strdup(name);
+    read_parameters(kernel);
+    kernel->next = kernels;
+    kernels = kernel;
+  }
+  pthread_mutex_unlock(&mutex);
   return kernel;
 }
 
