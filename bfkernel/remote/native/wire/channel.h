@@ -47,7 +47,7 @@ class Channel {
 
 class SocketChannel : public Channel {
  public:
-  // `fd` must outlive this. A silence of zero: read() waits for ever.
+  // `fd` must outlive this. A silence of zero: read() waits for ever. It looks for a moment before it sleeps.
   explicit SocketChannel(int fd, std::chrono::seconds silence = {});
 
   void write(std::span<iovec> parts) override;
