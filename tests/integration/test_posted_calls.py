@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .leased_program import LeasedProgram
 
 
-def test_a_posted_call_arrives_though_no_other_follows(pool, processes, env):
-    seen = LeasedProgram(processes, env, "unattended").seen()
+@pytest.mark.parametrize("transport", ["shared", "tcp"])
+def test_a_posted_call_arrives_though_no_other_follows(pool, processes, env, transport):
+    over = {**env, "BFKERNEL_TRANSPORT": transport}
+    seen = LeasedProgram(processes, over, "unattended").seen()
     assert seen["arrived"] == seen["rounds"]

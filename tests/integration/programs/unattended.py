@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Post a call right after a waiting one, then make no other: it must arrive. Prints how many did."""
+"""Post a call right after a waiting one, then make no other: it must arrive. Prints how many did.
+
+Each second round the calls before come so fast that the sending thread is not woken for them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import threading
 
 from device import call, open_device
 
-ROUNDS = 300
+ROUNDS, BURST = 300, 20
 
 open_device()
 arrived = threading.Event()
@@ -19,8 +22,9 @@ block = call("cuMemAlloc", 4096)
 count = 0
 for number in range(ROUNDS):
     arrived.clear()
-    call("cuMemsetD8Async", block, 1, 4096, 0)  # wakes the sending thread, and the next call overtakes it
-    call("cuCtxSynchronize")
+    for _ in range(1 + number % 2 * BURST):
+        call("cuMemsetD8Async", block, 1, 4096, 0)  # may wake the sender; the next call overtakes it
+        call("cuCtxSynchronize")
     call("cuLaunchHostFunc", 0, address, 0)
     count += arrived.wait(10)
     if count <= number:
