@@ -2,16 +2,12 @@
 #include "wire/channel.h"
 
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include "wire/socket.h"
 
 namespace wire {
 
-SocketChannel::SocketChannel(int fd, std::chrono::seconds silence) : fd_(fd) {
-  const timeval limit{silence.count(), 0};
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-}
+SocketChannel::SocketChannel(int fd, std::chrono::seconds silence) : fd_(fd) { limit_silence(fd, silence); }
 
 void SocketChannel::write(std::span<iovec> parts) { write_all(fd_, parts); }
 

@@ -24,6 +24,10 @@ inline constexpr uint16_t kFlagIdle = 2;
 // Request: whether an event or stream is done is asked, and if it is not, the sender wants to hear of it.
 // Reply: it is not, and a frame of kOpcodeReady will tell.
 inline constexpr uint16_t kFlagWatch = 4;
+// The payload is not behind this header but on the stripes (stripes.h), which keep the order of such frames.
+inline constexpr uint16_t kFlagStriped = 8;
+// Request: the reply may be striped.
+inline constexpr uint16_t kFlagStripedReply = 16;
 inline constexpr uint16_t kOpcodeStdout = 1;  // worker → client, unasked: bytes that the device printed
 inline constexpr uint16_t kOpcodeHostWrite =
     2;  // worker → client, unasked: a HostWrite, what a graph copied to the client's memory

@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -95,28 +96,36 @@ void write_all(int fd, const void* data, size_t size) {
 }
 
 void write_all(int fd, std::span<iovec> parts) {
-  while (!parts.empty()) {
-    if (parts.front().iov_len == 0) {
-      parts = parts.subspan(1);
-      continue;
-    }
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = parts.size();
+  for (parts = unwritten(parts, 0); !parts.empty();) parts = unwritten(parts, write_some(fd, parts));
+}
+
+size_t write_some(int fd, std::span<const iovec> parts) {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts.data());
+  message.msg_iovlen = parts.size();
+  while (true) {
     const ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      fail("writing to the data connection");
-    }
-    auto left = static_cast<size_t>(sent);
-    while (left > 0) {
-      const size_t step = std::min(left, parts.front().iov_len);
-      parts.front().iov_base = static_cast<char*>(parts.front().iov_base) + step;
-      parts.front().iov_len -= step;
-      left -= step;
-      if (parts.front().iov_len == 0) parts = parts.subspan(1);
-    }
+    if (sent >= 0) return static_cast<size_t>(sent);
+    if (errno != EINTR) fail("writing to the data connection");
   }
+}
+
+std::span<iovec> unwritten(std::span<iovec> parts, size_t written) {
+  while (!parts.empty()) {
+    iovec& first = parts.front();
+    const size_t step = std::min(written, first.iov_len);
+    first.iov_base = static_cast<char*>(first.iov_base) + step;
+    first.iov_len -= step;
+    written -= step;
+    if (first.iov_len > 0) break;
+    parts = parts.subspan(1);
+  }
+  return parts;
+}
+
+void limit_silence(int fd, std::chrono::seconds limit) {
+  const timeval time{limit.count(), 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
 }
 
 bool read_exact(int fd, void* data, size_t size) {

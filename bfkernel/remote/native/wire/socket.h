@@ -49,6 +49,13 @@ void set_patience(int fd, Patience patience);
 // Write everything, or throw std::system_error. Never raises SIGPIPE.
 void write_all(int fd, const void* data, size_t size);
 void write_all(int fd, std::span<iovec> parts);  // parts are consumed
+// What there is room for, at least one byte; how many were taken. Throws as write_all() does.
+size_t write_some(int fd, std::span<const iovec> parts);
+// What is left of `parts` when their first `written` bytes, and parts without any, are consumed.
+std::span<iovec> unwritten(std::span<iovec> parts, size_t written);
+
+// From now on a read waits no longer than this; zero: for ever.
+void limit_silence(int fd, std::chrono::seconds limit);
 
 // Exactly `size` bytes. False when the other side closed before the first; throws std::system_error
 // otherwise.
