@@ -16,12 +16,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CPP_TESTS = (
     "wire_shared_test",
+    "wire_stripes_test",
     "worker_units_test",
     "worker_process_test",
     "worker_calls_test",
     "worker_watch_test",
     "worker_code_cache_test",
     "worker_shared_test",
+    "worker_stripes_test",
     "shim_fatbin_test",
     "shim_stress_test",
     "fuzz_frames",

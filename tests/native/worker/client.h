@@ -82,7 +82,7 @@ class Client {
     return offer;
   }
   void greet() {
-    hear_window();
+    offered = hear_window();
     say("mapped");
   }
   // Greets, and goes on through shared memory.
@@ -144,6 +144,15 @@ class Client {
   template <class M>
   void post(const M& message) {
     send(M::opcode, false, [&](wire::Encoder& out) { out(message); });
+  }
+  void take(void* data, std::size_t bytes) {
+    auto* at = static_cast<std::byte*>(data);
+    while (bytes > 0) {
+      const std::optional<std::size_t> got = channel_->read(at, bytes);
+      CHECK(got.has_value() && *got > 0);
+      at += *got;
+      bytes -= *got;
+    }
   }
   Reply receive() {
     Reply reply;
@@ -223,20 +232,11 @@ class Client {
   static constexpr std::uint64_t kContext = 5000;
   std::uint64_t context = 0;
   std::uint64_t base = 0, size = 0;
+  wire::json::Value offered;
   wire::Fd line;  // to a worker with which memory is shared
   std::optional<wire::Segment> segment;
 
  private:
-  void take(void* data, std::size_t bytes) {
-    auto* at = static_cast<std::byte*>(data);
-    while (bytes > 0) {
-      const std::optional<std::size_t> got = channel_->read(at, bytes);
-      CHECK(got.has_value() && *got > 0);
-      at += *got;
-      bytes -= *got;
-    }
-  }
-
   [[noreturn]] static void exec(int socket, int ledger, unsigned slot,
                                 const std::vector<std::uint64_t>& limits,
                                 const std::vector<std::string>& more) {

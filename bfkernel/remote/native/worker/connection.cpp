@@ -11,7 +11,7 @@
 namespace worker {
 
 bool Connection::next(wire::FrameHeader& header) {
-  skip(left_);
+  skip_rest();
   if (large_size_ > kKeptLarge) {
     large_.reset();
     large_size_ = 0;
@@ -21,17 +21,14 @@ bool Connection::next(wire::FrameHeader& header) {
   begin_ += sizeof header;
   if (header.size > wire::kMaxPayload) throw wire::Malformed("a frame is larger than the protocol allows");
   left_ = header.size;
+  striped_ = (header.flags & wire::kFlagStriped) != 0;
+  if (striped_ && !has_stripes()) throw wire::Malformed("a frame is on stripes, and there are none");
   return true;
 }
 
 wire::Bytes Connection::rest() {
   const std::size_t size = left_;
-  if (size <= kBuffer) {
-    fill(size);
-    const wire::Bytes payload(buffer_.get() + begin_, size);
-    consume(size);
-    return payload;
-  }
+  if (size <= kBuffer && !striped_) return take(size);
   if (large_size_ < size) {
     large_.reset();
     large_ = std::make_unique_for_overwrite<std::byte[]>(size);
@@ -44,31 +41,32 @@ wire::Bytes Connection::rest() {
 void Connection::read(std::byte* to, std::size_t size) {
   if (size > left_) throw wire::Malformed("a payload ends before its last field");
   if (size == 0) return;  // an empty payload may have no memory at all
-  const std::size_t here = std::min(size, end_ - begin_);
+  const std::size_t here = striped_ ? 0 : std::min(size, end_ - begin_);
   std::memcpy(to, buffer_.get() + begin_, here);
   consume(here);
   if (here == size) return;
   for (std::size_t done = here; done < size;) {
-    const std::size_t got = receive(to + done, size - done);
+    const std::size_t got = receive(payload_source(), to + done, size - done);
     if (got == 0) throw wire::Malformed("the connection ended inside a frame");
     done += got;
   }
   left_ -= size - here;
 }
 
-wire::Bytes Connection::peek(std::size_t size) {
+wire::Bytes Connection::take(std::size_t size) {
   if (size > left_) throw wire::Malformed("a payload ends before its last field");
+  if (striped_) {
+    read(borrowed_.data(), size);
+    return {borrowed_.data(), size};
+  }
   fill(size);
-  return {buffer_.get() + begin_, size};
+  const wire::Bytes taken(buffer_.get() + begin_, size);
+  consume(size);
+  return taken;
 }
 
-void Connection::skip(std::size_t size) {
-  while (size > 0) {
-    if (begin_ == end_) fill(1);
-    const std::size_t here = std::min(size, end_ - begin_);
-    consume(here);
-    size -= here;
-  }
+void Connection::skip_rest() {
+  while (left_ > 0) take(std::min(left_, kBorrowed));
 }
 
 void Connection::consume(std::size_t size) {
@@ -77,10 +75,10 @@ void Connection::consume(std::size_t size) {
 }
 
 // What is there, waiting for at least one byte; 0 at the end.
-std::size_t Connection::receive(std::byte* to, std::size_t size) {
+std::size_t Connection::receive(wire::Channel& from, std::byte* to, std::size_t size) {
   if (left_ == 0 && !channel_->readable()) waiting_.begins();
   for (;;) {
-    if (const std::optional<std::size_t> got = channel_->read(to, size)) return *got;
+    if (const std::optional<std::size_t> got = from.read(to, size)) return *got;
     waiting_.lasts();
   }
 }
@@ -100,7 +98,7 @@ bool Connection::fill_or_end(std::size_t least) {
     begin_ = 0;
   }
   while (end_ - begin_ < least) {
-    const std::size_t got = receive(buffer_.get() + end_, kBuffer - end_);
+    const std::size_t got = receive(*channel_, buffer_.get() + end_, kBuffer - end_);
     if (got == 0) {
       if (begin_ == end_) return false;
       throw wire::Malformed("the connection ended inside a frame");
@@ -121,7 +119,9 @@ void Connection::send(wire::FrameHeader header, std::span<const wire::Bytes> par
   }
   pieces[0] = {&header, sizeof header};
   const std::lock_guard lock(send_mutex_);
-  channel_->write(std::span(pieces).first(count));
+  if ((header.flags & wire::kFlagStriped) == 0) return channel_->write(std::span(pieces).first(count));
+  channel_->write(std::span(pieces).first(1));
+  stripes_.write(std::span(pieces).subspan(1, count - 1));
 }
 
 }  // namespace worker

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Copies between client and device. Upwards, bytes go from the socket straight into pinned memory and on;
-// downwards, from pinned memory straight into the socket.
+// Copies between client and device. Upwards, bytes go from the sockets straight into pinned memory and on;
+// downwards, from pinned memory straight into the sockets.
 #include <algorithm>
 #include <cstring>
 
@@ -38,12 +38,11 @@ CUresult upload(Session& session, std::uint64_t destination, CUstream stream, st
 
 void copy_to_device(Session& session, const wire::FrameHeader& request) {
   Connection& connection = session.connection();
-  wire::Decoder in(connection.peek(kCopyPrefix));
+  wire::Decoder in(connection.take(kCopyPrefix));
   const auto destination = in.take<std::uint64_t>();
   const CUstream stream = stream_of(session, in.take<std::uint64_t>());
   in.take<std::uint8_t>();
   const auto size = in.take<std::uint64_t>();
-  connection.skip(kCopyPrefix);
   if (size != connection.left()) throw wire::Malformed("a payload is longer or shorter than its fields");
   session.check_device(destination, size);
   session.answer(request, upload(session, destination, stream, size));

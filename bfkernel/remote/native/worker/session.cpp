@@ -88,6 +88,7 @@ void Session::greet() {
                          {"lease", options_.lease},
                          {"join", control_.join_key()},
                          {"local", local_door_.offer()},
+                         {"stripes", control_.join_key().empty() ? 0 : static_cast<int>(wire::kMostStripes)},
                          {"window_base", wire::hex(window.base)},
                          {"window_size", wire::hex(window.size)}},
                         kGreetingTimeout);
@@ -170,6 +171,8 @@ void Session::join(const std::string& role, wire::Fd connection) {
     wire::send_greeting(fd, {{"ok", true}}, kGreetingTimeout);
     return end_after_hangup(fd);
   }
+  if (role == wire::kStripeRole && connection_->add_stripe(std::move(connection)))
+    return wire::send_greeting(fd, {{"ok", true}}, kGreetingTimeout);
   throw wire::Malformed("its role is unknown, or taken");
 }
 
@@ -223,7 +226,9 @@ void Session::answer(const Request& request, CUresult result, std::initializer_l
   }
   deliver_results();
   const bool idle = (request.flags & wire::kFlagIdle) != 0 && result == CUDA_SUCCESS && all_is_done();
-  reply(request, result, idle ? wire::kFlagIdle : std::uint16_t{0}, payload);
+  const bool striped = (request.flags & wire::kFlagStripedReply) != 0 && connection_->has_stripes();
+  const int flags = (idle ? wire::kFlagIdle : 0) | (striped ? wire::kFlagStriped : 0);
+  reply(request, result, static_cast<std::uint16_t>(flags), payload);
 }
 
 void Session::reply(const Request& request, CUresult result, std::uint16_t flags,

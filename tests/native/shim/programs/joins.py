@@ -50,6 +50,9 @@ for line in sys.stdin:
 assert join(offer["join"], "no such role") == "closed"
 assert join(offer["join"]) == "joined"
 assert join(offer["join"]) == "closed", "there is one channel for host functions"
+assert join("0" * 32, "stripe") == "no-such-worker"
+stripes = [greet(join=offer["join"], role="stripe") for _ in range(9)]
+assert [answer["ok"] for _, answer in stripes] == [True] * 8 + [None]
 assert main.fileno() >= 0
 main.settimeout(0.2)
 try:
