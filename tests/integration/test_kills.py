@@ -182,9 +182,12 @@ def test_fifty_programs_that_die_leave_nothing(pool, processes, env, tmp_path):
     kill_programs(pool, processes, env, tmp_path, rounds=9, seed=1)
 
 
-@pytest.mark.parametrize("transport", ["tcp", "shared"])
-def test_who_dies_while_its_data_waits_for_an_endless_kernel_leaves_nothing(pool, processes, env, transport):
-    programs = lease_environment(processes, {**env, "BFKERNEL_TRANSPORT": transport})
+@pytest.mark.parametrize(("transport", "stripes"), [("tcp", "0"), ("tcp", "3"), ("shared", "0")])
+def test_who_dies_while_its_data_waits_for_an_endless_kernel_leaves_nothing(
+    pool, processes, env, transport, stripes
+):
+    chosen = {"BFKERNEL_TRANSPORT": transport, "BFKERNEL_STRIPES": stripes}
+    programs = lease_environment(processes, {**env, **chosen})
     victim = subprocess.Popen(
         [sys.executable, str(PROGRAMS / "endless.py")], env=programs, stdout=subprocess.PIPE, text=True
     )
@@ -199,9 +202,10 @@ def test_who_dies_while_its_data_waits_for_an_endless_kernel_leaves_nothing(pool
 
 
 @pytest.mark.slow
-def test_data_that_waits_long_for_a_kernel_does_not_end_the_connection(pool, processes, env):
+@pytest.mark.parametrize("stripes", ["0", "3"])
+def test_data_that_waits_long_for_a_kernel_does_not_end_the_connection(pool, processes, env, stripes):
     longer_than_tcp_waits = "30"
-    over_tcp = {**env, "BFKERNEL_TRANSPORT": "tcp"}
+    over_tcp = {**env, "BFKERNEL_TRANSPORT": "tcp", "BFKERNEL_STRIPES": stripes}
     program = LeasedProgram(processes, over_tcp, "endless", longer_than_tcp_waits, share=("-m", "256"))
     program.expect("uploading")
     program.expect("still connected", 60)

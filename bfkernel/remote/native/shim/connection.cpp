@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <mutex>
@@ -17,6 +18,7 @@
 #include "shim/patient_socket.h"
 #include "shim/process.h"
 #include "shim/same_host.h"
+#include "shim/stripes.h"
 #include "wire/greeting.h"
 #include "wire/handles.h"
 #include "wire/messages.h"
@@ -62,7 +64,17 @@ wire::Fd reach_worker(const wire::json::Value& offer, same_host::Transports want
   return line;
 }
 
-Agreement agree(int fd, same_host::Transports wanted) {
+// What there is over TCP alone.
+void agree_on_sockets(Agreement& agreed, int fd, std::optional<unsigned> stripes,
+                      const wire::json::Value& offer) {
+  agreed.lifeline = std::make_shared<Lifeline>(fd, [] { return join(wire::kLifelineRole); });
+  // A server of another version may know none.
+  const auto most =
+      static_cast<unsigned>(std::clamp<int64_t>(offer["stripes"].integer(), 0, wire::kMostStripes));
+  agreed.stripes = std::min(stripes ? *stripes : stripes::useful(fd), most);
+}
+
+Agreement agree(int fd, same_host::Transports wanted, std::optional<unsigned> stripes) {
   for (int offers = 0; offers <= kWindowOffers; ++offers) {
     const wire::json::Value offer = wire::receive_greeting(fd, kGreetingTimeout);
     check_offer(offer);
@@ -72,10 +84,13 @@ Agreement agree(int fd, same_host::Transports wanted) {
       wire::send_greeting(fd, {{"window", "taken"}}, kGreetingTimeout);
       continue;
     }
-    Agreement agreed{window, offer["join"].text(), reach_worker(offer, wanted), std::nullopt};
+    Agreement agreed{.window = window, .join_key = offer["join"].text(), .line = reach_worker(offer, wanted)};
     wire::send_greeting(fd, {{"window", "mapped"}, {"transport", agreed.line ? "shared" : "tcp"}},
                         kGreetingTimeout);
-    if (agreed.line) agreed.segment.emplace(same_host::receive_segment(agreed.line.get()));
+    if (agreed.line)
+      agreed.segment.emplace(same_host::receive_segment(agreed.line.get()));
+    else
+      agree_on_sockets(agreed, fd, stripes, offer);
     return agreed;
   }
   throw std::runtime_error("no address range is free both here and on the GPU server");
@@ -84,7 +99,7 @@ Agreement agree(int fd, same_host::Transports wanted) {
 std::unique_ptr<wire::Channel> open_channel(const Agreement& agreed, int socket) {
   if (agreed.segment)
     return std::make_unique<wire::SharedChannel>(*agreed.segment, wire::SharedChannel::Side::client, socket);
-  return std::make_unique<PatientSocket>(socket, [] { return join(wire::kLifelineRole); });
+  return std::make_unique<PatientSocket>(socket, agreed.lifeline);
 }
 
 void report_end(const lease::File& connected_with, const Transport::Ending& ending) {
@@ -99,8 +114,9 @@ Connection* make() {
   const lease::File file = lease::wait_for_grant();
   try {
     const same_host::Transports wanted = same_host::wanted();
+    const std::optional<unsigned> stripes = stripes::wanted();
     wire::Fd fd = greet_agent(file);
-    Agreement agreed = agree(fd.get(), wanted);
+    Agreement agreed = agree(fd.get(), wanted, stripes);
     std::unique_ptr<wire::Channel> channel = open_channel(agreed, fd.get());
     auto* made = new Connection(
         std::make_unique<Transport>(std::move(fd), std::move(channel),
@@ -163,16 +179,20 @@ Connection& connection() {
   return *made;
 }
 
+wire::Fd greet_worker(const Connection& first, std::string_view role) {
+  wire::Fd fd = greet_agent(lease::read(), {{"join", first.join_key()}, {"role", std::string(role)}});
+  const wire::json::Value answer = wire::receive_greeting(fd.get(), kGreetingTimeout);
+  if (!answer["ok"].truth())
+    throw std::runtime_error(answer["message"].text("the GPU server refused a further connection"));
+  return fd;
+}
+
 wire::Fd join(std::string_view role) {
-  const std::string key = connection().join_key();
-  require(!key.empty(), CUDA_ERROR_NOT_SUPPORTED);
+  const Connection& first = connection();
+  require(!first.join_key().empty(), CUDA_ERROR_NOT_SUPPORTED);
   const lease::File file = lease::read();
   try {
-    wire::Fd fd = greet_agent(file, {{"join", key}, {"role", std::string(role)}});
-    const wire::json::Value answer = wire::receive_greeting(fd.get(), kGreetingTimeout);
-    if (!answer["ok"].truth())
-      throw std::runtime_error(answer["message"].text("the GPU server refused a further connection"));
-    return fd;
+    return greet_worker(first, role);
   } catch (const std::exception& error) {
     lease::tell(file, error.what());
     throw Failure{CUDA_ERROR_DEVICE_UNAVAILABLE};

@@ -2,6 +2,7 @@
 // The one connection of this process to its worker: made by the first call that needs the device.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <string_view>
 
 #include "shim/lease.h"
+#include "shim/lifeline.h"
 #include "shim/transport.h"
 #include "wire/json.h"
 #include "wire/segment.h"
@@ -34,7 +36,9 @@ void check_offer(const wire::json::Value& offer);
 // What both sides agreed on in their greetings.
 struct Agreement {
   Window window;
-  std::string join_key;  // with which a further connection finds the same worker
+  std::string join_key;                // with which a further connection finds the same worker
+  std::shared_ptr<Lifeline> lifeline;  // null where memory is shared
+  unsigned stripes = 0;                // how many are to be opened
   // Where the worker is on this machine: the way by which descriptors go to it, and memory that both have.
   wire::Fd line;
   std::optional<wire::Segment> segment;
@@ -43,13 +47,16 @@ struct Agreement {
 class Connection {
  public:
   Connection(std::unique_ptr<Transport> transport, Agreement agreement)
-      : transport_(std::move(transport)), agreed_(std::move(agreement)) {}
+      : transport_(std::move(transport)), agreed_(std::move(agreement)), stripes_to_open_(agreed_.stripes) {}
   Transport& transport() { return *transport_; }
   const Window& window() const { return agreed_.window; }
   const std::string& join_key() const { return agreed_.join_key; }
   // Null where the worker is on another machine.
   const wire::Segment* segment() const { return agreed_.segment ? &*agreed_.segment : nullptr; }
   int line() const { return agreed_.line.get(); }
+  const std::shared_ptr<Lifeline>& lifeline() const { return agreed_.lifeline; }
+  // The caller opens them: who asks next is told none.
+  unsigned take_stripes_to_open() { return stripes_to_open_.exchange(0, std::memory_order_relaxed); }
 
   // In the child of a fork.
   void abandon_after_fork() {
@@ -60,6 +67,7 @@ class Connection {
  private:
   std::unique_ptr<Transport> transport_;
   Agreement agreed_;
+  std::atomic<unsigned> stripes_to_open_;
 };
 
 // The connection, made if there is none yet: waits for the grant. Throws Failure; the next call tries again.
@@ -68,7 +76,9 @@ Connection& connection();
 // The connection if there is one, else null. Never waits.
 Connection* connected();
 
-// A further connection to the same worker, for what `role` says. Throws Failure.
+// A further connection to the same worker, for what `role` says. Throws Failure, std::exception.
+wire::Fd greet_worker(const Connection& first, std::string_view role);
+// The same, but one that the program needs: tells why it cannot be had, and throws Failure.
 wire::Fd join(std::string_view role);
 
 // An id for a new object, unique in this process.

@@ -18,6 +18,7 @@
 #include "shim/mirrors.h"
 #include "shim/request.h"
 #include "shim/staging.h"
+#include "shim/stripes.h"
 
 namespace shim::copies {
 namespace {
@@ -37,6 +38,7 @@ void request_chunk(Pending& pending, std::byte* destination, const wire::CopyToH
 // The bytes come with the replies, many of which can be on their way.
 staging::Arrival request_all(std::span<std::byte> destination, uint64_t source, CUstream stream,
                              Order order) {
+  stripes::before_copy(destination.size());
   const uint64_t stream_id = id_of(stream);
   std::deque<Pending> in_flight;
   staging::Arrival arrival;
@@ -97,6 +99,7 @@ void to_device(uint64_t destination, const void* source, uint64_t size, CUstream
   await_writers(source, stream, order);
   if (staging::serves(size))
     return staging::to_device(destination, {static_cast<const std::byte*>(source), size}, stream);
+  stripes::before_copy(size);
   const uint64_t stream_id = id_of(stream);
   const auto* bytes = static_cast<const std::byte*>(source);
   for (uint64_t done = 0; done < size;) {

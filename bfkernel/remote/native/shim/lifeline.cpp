@@ -5,7 +5,6 @@
 #include <sys/time.h>
 
 #include <cerrno>
-#include <system_error>
 
 #include "shim/failure.h"
 
@@ -20,20 +19,21 @@ void Lifeline::limit_writes(int socket) {
   setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &kStall, sizeof kStall);
 }
 
-void Lifeline::wait_on(int socket) {
+// The server has taken nothing for so long.
+void Lifeline::wait() {
   if (patient_) return check();
   try {
     if (!fd_) fd_ = open_();
-    wire::set_patience(socket, wire::Patience::endless);
+    wire::set_patience(socket_, wire::Patience::endless);
     patient_ = true;
   } catch (const Failure&) {
     // Without a second connection the system's patience is all there is.
   }
 }
 
-void Lifeline::resumed(int socket) {
+void Lifeline::resumed() {
   if (!patient_) return;
-  wire::set_patience(socket, wire::Patience::normal);
+  wire::set_patience(socket_, wire::Patience::normal);
   patient_ = false;
 }
 

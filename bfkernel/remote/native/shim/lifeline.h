@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <system_error>
 
 #include "wire/socket.h"
 
@@ -13,22 +14,35 @@ namespace shim {
 
 class Lifeline {
  public:
-  // `open` makes the second connection; it throws Failure where that cannot be.
-  explicit Lifeline(std::function<wire::Fd()> open) : open_(std::move(open)) {}
+  // Of the connection `socket`. `open` makes the second one; it throws Failure where that cannot be.
+  Lifeline(int socket, std::function<wire::Fd()> open) : socket_(socket), open_(std::move(open)) {}
 
-  // A write that waits longer than this for room fails with EAGAIN; then comes wait_on().
+  // A write that waits long for room fails with EAGAIN from now on.
   static void limit_writes(int socket);
-  // The server has taken nothing for so long. Throws std::system_error when it is gone.
-  void wait_on(int socket);
-  // It takes data again.
-  void resumed(int socket);
+  // Repeats `write`, which goes on where it stopped, for as long as the server lives. One thread at a time.
+  // Throws std::system_error.
+  template <class Write>
+  void patiently(const Write& write) {
+    while (true) {
+      try {
+        write();
+        return resumed();
+      } catch (const std::system_error& error) {
+        if (error.code() != std::errc::resource_unavailable_try_again) throw;
+        wait();
+      }
+    }
+  }
 
   // In the child of a fork.
   void abandon() { fd_.reset(); }
 
  private:
+  void wait();
+  void resumed();
   void check() const;
 
+  const int socket_;
   std::function<wire::Fd()> open_;
   wire::Fd fd_;
   bool patient_ = false;

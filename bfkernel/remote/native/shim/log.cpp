@@ -15,7 +15,8 @@ namespace {
 
 std::atomic<uint64_t> posted{0};
 std::atomic<uint64_t> waiting_calls{0};
-std::atomic<uint64_t> sent{0};  // bytes
+std::atomic<uint64_t> sent{0};     // bytes
+std::atomic<uint64_t> striped{0};  // bytes
 
 // One line on standard error.
 void write_line(std::string_view line) {
@@ -37,7 +38,8 @@ struct Settings {
   ~Settings() {
     if (stats)
       write_line(std::to_string(posted) + " posted and " + std::to_string(waiting_calls) +
-                 " waiting calls, " + std::to_string(sent) + " bytes sent");
+                 " waiting calls, " + std::to_string(sent) + " bytes sent, " + std::to_string(striped) +
+                 " there and back over stripes");
   }
 } settings;
 
@@ -70,6 +72,10 @@ void count(bool waiting, size_t bytes) {
   if (!settings.stats) return;
   (waiting ? waiting_calls : posted).fetch_add(1, std::memory_order_relaxed);
   sent.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+void count_striped(size_t bytes) {
+  if (settings.stats) striped.fetch_add(bytes, std::memory_order_relaxed);
 }
 
 }  // namespace shim::log

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the shim tells on stderr. BFKERNEL_LOG=debug traces every call; =stats counts them, and the bytes that
-// they sent, at exit.
+// they sent, and those that went over stripes, at exit.
 #pragma once
 
 #include <atomic>
@@ -24,6 +24,7 @@ void say_once(const std::string& line);
 
 void trace(const char* name, const std::string& arguments, CUresult result, std::chrono::nanoseconds took);
 void count(bool waiting, size_t bytes);
+void count_striped(size_t bytes);  // over the stripes, in either direction
 
 template <class T>
 void append(std::string& out, const T& value) {

@@ -9,6 +9,7 @@
 #include <exception>
 #include <utility>
 
+#include "shim/log.h"
 #include "shim/transport.h"
 #include "wire/frame.h"
 
@@ -21,6 +22,14 @@ constexpr size_t kBulk = size_t{64} << 10;  // payloads from here on are written
 
 void append(std::vector<std::byte>& queue, wire::Bytes bytes) {
   queue.insert(queue.end(), bytes.begin(), bytes.end());
+}
+
+void add_flag(std::span<std::byte> frame, uint16_t flag) {
+  std::byte* const at = frame.data() + offsetof(wire::FrameHeader, flags);
+  uint16_t flags = 0;
+  std::memcpy(&flags, at, sizeof flags);
+  flags |= flag;
+  std::memcpy(at, &flags, sizeof flags);
 }
 
 }  // namespace
@@ -93,9 +102,16 @@ uint64_t Outbox::write(std::span<std::byte> frame, wire::Bytes tail, Pending* pe
     }
     sequence = number(frame, pending);
   }
-  std::array<iovec, 3> parts{iovec{writing_.data(), writing_.size()}, iovec{frame.data(), frame.size()},
+  const bool striped = tail.size() >= wire::kStripedLeast && stripes();
+  if (striped) {
+    add_flag(frame, wire::kFlagStriped);
+    log::count_striped(tail.size());
+  }
+  constexpr size_t kHeader = sizeof(wire::FrameHeader);
+  std::array<iovec, 4> parts{iovec{writing_.data(), writing_.size()}, iovec{frame.data(), kHeader},
+                             iovec{frame.data() + kHeader, frame.size() - kHeader},
                              iovec{const_cast<std::byte*>(tail.data()), tail.size()}};
-  write_parts(parts);
+  write_parts(parts, striped ? 2 : parts.size());
   return sequence;
 }
 
@@ -111,9 +127,11 @@ uint64_t Outbox::number(std::span<std::byte> frame, Pending* pending) {
   return sequence;
 }
 
-void Outbox::write_parts(std::span<iovec> parts) {
+// The first of them to the channel, and the others over the stripes.
+void Outbox::write_parts(std::span<iovec> parts, size_t to_channel) {
   try {
-    channel_.write(parts);
+    channel_.write(parts.first(to_channel));
+    if (to_channel < parts.size()) stripes()->write(parts.subspan(to_channel));
   } catch (const std::exception& error) {
     failed_(error.what());
   }
@@ -149,7 +167,7 @@ void Outbox::sender() {
         writing_.swap(queue_);
       }
       iovec part{writing_.data(), writing_.size()};
-      write_parts(std::span(&part, 1));
+      write_parts(std::span(&part, 1), 1);
     }
     queue_lock.lock();
   }

@@ -24,6 +24,7 @@
 #include "shim/rhythm.h"
 #include "wire/channel.h"
 #include "wire/codec.h"
+#include "wire/stripes.h"
 
 namespace shim {
 
@@ -42,6 +43,10 @@ class Outbox {
   // Returns the frame's number.
   uint64_t put(std::span<std::byte> frame, wire::Bytes tail, Pending* pending);
 
+  // From now on large payloads go over these, which must outlive this. Any thread.
+  void use(wire::Stripes& stripes) { stripes_.store(&stripes, std::memory_order_release); }
+  wire::Stripes* stripes() const { return stripes_.load(std::memory_order_acquire); }  // null: none
+
   // The number of the latest frame; they are counted from 1.
   uint64_t latest() const { return sequence_.load(std::memory_order_relaxed); }
 
@@ -53,9 +58,10 @@ class Outbox {
                    Pending* pending);
   uint64_t write(std::span<std::byte> frame, wire::Bytes tail, Pending* pending);
   uint64_t number(std::span<std::byte> frame, Pending* pending);
-  void write_parts(std::span<iovec> parts);
+  void write_parts(std::span<iovec> parts, size_t to_channel);
 
   wire::Channel& channel_;
+  std::atomic<wire::Stripes*> stripes_{nullptr};
   const bool queues_;
   const std::function<void(Pending&)> expect_;
   const std::function<void(const std::string&)> failed_;

@@ -45,10 +45,12 @@ uint64_t Request::post(wire::Bytes tail) {
 void Request::send(Pending& pending) {
   const std::span<std::byte> frame = seal(0);
   const bool asks = slabs::resting.load(std::memory_order_relaxed) != 0;
-  const uint16_t flags =
-      wire::kFlagWaiting | (asks ? wire::kFlagIdle : 0) | (pending.watch ? wire::kFlagWatch : 0);
+  Transport& transport = connection().transport();
+  const bool striped = pending.destination.size() >= wire::kStripedLeast && transport.has_stripes();
+  const uint16_t flags = wire::kFlagWaiting | (asks ? wire::kFlagIdle : 0) |
+                         (pending.watch ? wire::kFlagWatch : 0) | (striped ? wire::kFlagStripedReply : 0);
   std::memcpy(frame.data() + offsetof(wire::FrameHeader, flags), &flags, sizeof flags);
-  connection().transport().send(frame, pending);
+  transport.send(frame, pending);
 }
 
 CUresult Request::wait(Pending& pending) {

@@ -134,9 +134,11 @@ void Transport::read_frame() {
   deliver(header);
 }
 
-size_t Transport::read_some(std::byte* data, size_t size) {
+size_t Transport::read_some(wire::Channel& from, std::byte* data, size_t size) {
   while (true) {
-    if (const std::optional<size_t> got = channel_->read(data, size)) return *got;
+    const std::optional<size_t> got = from.read(data, size);
+    if (got && *got == 0) throw wire::Malformed("the GPU server closed the connection");
+    if (got) return *got;
   }
 }
 
@@ -146,8 +148,7 @@ void Transport::read_bytes(void* data, size_t size) {
   while (size > 0) {
     if (input_begin_ == input_end_) {
       const bool direct = size >= input_.size();
-      const size_t got = read_some(direct ? out : input_.data(), direct ? size : input_.size());
-      if (got == 0) throw wire::Malformed("the GPU server closed the connection");
+      const size_t got = read_some(*channel_, direct ? out : input_.data(), direct ? size : input_.size());
       if (direct) {
         out += got;
         size -= got;
@@ -162,6 +163,14 @@ void Transport::read_bytes(void* data, size_t size) {
     out += step;
     size -= step;
   }
+}
+
+void Transport::read_payload(const wire::FrameHeader& header, std::span<std::byte> to) {
+  if ((header.flags & wire::kFlagStriped) == 0) return read_bytes(to.data(), to.size());
+  wire::Stripes* stripes = outbox_.stripes();
+  if (!stripes) throw wire::Malformed("the server sent a payload over stripes, and there are none");
+  log::count_striped(to.size());
+  while (!to.empty()) to = to.subspan(read_some(*stripes, to.data(), to.size()));
 }
 
 void Transport::deliver(const wire::FrameHeader& header) {
@@ -183,10 +192,10 @@ void Transport::deliver(const wire::FrameHeader& header) {
   if (!pending->destination.empty() && header.result == CUDA_SUCCESS) {
     if (header.size != pending->destination.size())
       throw wire::Malformed("the server sent another number of bytes than asked for");
-    read_bytes(pending->destination.data(), header.size);
+    read_payload(header, pending->destination);
   } else {
     pending->payload.resize(header.size);
-    read_bytes(pending->payload.data(), header.size);
+    read_payload(header, pending->payload);
   }
   const std::lock_guard lock(reply_mutex_);
   pending_.erase(header.sequence);
@@ -232,11 +241,19 @@ void Transport::hear_farewell(uint32_t size) {
   ending_ = {.over = true, .why = std::move(why)};
 }
 
+void Transport::use(std::unique_ptr<wire::Stripes> stripes) {
+  const std::lock_guard lock(reply_mutex_);
+  if (dead_) return;
+  stripes_ = std::move(stripes);
+  outbox_.use(*stripes_);
+}
+
 void Transport::end(Ending ending) {
   std::unique_lock lock(reply_mutex_);
   if (ending_.why.empty() || (ending.over && !ending_.over)) ending_ = std::move(ending);
   if (dead_.exchange(true)) return;
-  channel_->close();     // whoever reads or writes now finds out
+  channel_->close();  // whoever reads or writes now finds out
+  if (stripes_) stripes_->close();
   if (leading_) return;  // it reads to the end
   leading_ = true;
   read_to_end(lock, true);
@@ -260,6 +277,7 @@ void Transport::read_to_end(std::unique_lock<std::mutex>& lock, bool readable) {
 void Transport::abandon_after_fork() {
   socket_.reset();
   channel_->abandon();
+  if (stripes_) stripes_->abandon();
 }
 
 }  // namespace shim

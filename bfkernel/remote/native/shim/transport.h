@@ -27,6 +27,7 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 #include "wire/socket.h"
+#include "wire/stripes.h"
 
 namespace shim {
 
@@ -75,6 +76,10 @@ class Transport {
   // The first error of posted calls that has come in and was not yet reported, or success.
   CUresult take_deferred() { return static_cast<CUresult>(deferred_.exchange(0, std::memory_order_relaxed)); }
 
+  // From now on large payloads may go over these; once. Any thread.
+  void use(std::unique_ptr<wire::Stripes> stripes);
+  bool has_stripes() const { return outbox_.stripes() != nullptr; }
+
   // Ends the connection, if it has not ended yet. Any thread.
   void end(Ending ending);
   // To watch for its end.
@@ -88,8 +93,9 @@ class Transport {
   void lead(std::unique_lock<std::mutex>& lock);
   void wake_next();
   void read_frame();
-  size_t read_some(std::byte* data, size_t size);
+  size_t read_some(wire::Channel& from, std::byte* data, size_t size);
   void read_bytes(void* data, size_t size);
+  void read_payload(const wire::FrameHeader& header, std::span<std::byte> to);
   void deliver(const wire::FrameHeader& header);
   void note_deferred(const wire::FrameHeader& header);
   void print(uint32_t size);
@@ -103,6 +109,7 @@ class Transport {
 
   wire::Fd socket_;
   const std::unique_ptr<wire::Channel> channel_;
+  std::unique_ptr<wire::Stripes> stripes_;  // under reply_mutex_
   std::function<void(const Ending&)> tell_;
   std::once_flag told_;
   std::atomic<bool> dead_{false};  // set under reply_mutex_
