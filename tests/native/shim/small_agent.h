@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // As much of an agent as a program needs that runs over the shim without a pool: it starts a worker for each
-// connection, over the driver that BFKERNEL_TEST_NULLDRIVER names. A process of its own, made before there
-// are threads.
+// connection, over the driver that BFKERNEL_TEST_NULLDRIVER names, and hands the latest one what joins it. A
+// process of its own, made before there are threads.
 #pragma once
 
 #include <netinet/in.h>
@@ -22,6 +22,7 @@
 #include "../worker/ledger_file.h"
 #include "wire/greeting.h"
 #include "wire/socket.h"
+#include "wire/unix_socket.h"
 
 namespace test {
 
@@ -79,22 +80,33 @@ class SmallAgent {
   [[noreturn]] void serve(int listening) const {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     LedgerFile ledger({limit_});
+    wire::Fd latest;  // the line to it
     for (unsigned slot = 0;; ++slot) {
-      const int connection = accept(listening, nullptr, nullptr);
-      if (connection < 0) _exit(1);
-      wire::receive_greeting(connection, std::chrono::seconds(10));
-      if (fork() == 0) exec_worker(connection, ledger.fd(), slot);
-      close(connection);
+      const wire::Fd connection(accept(listening, nullptr, nullptr));
+      if (!connection) _exit(1);
+      const wire::json::Value greeting = wire::receive_greeting(connection.get(), std::chrono::seconds(10));
+      if (greeting["join"].string()) {
+        const wire::json::Object role{{"role", greeting["role"]}};
+        wire::send_letter(latest.get(), wire::json::Value(role).dump(), connection.get());
+        continue;
+      }
+      int line[2];
+      CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, line) == 0);
+      latest.reset(line[0]);
+      wire::send_letter(latest.get(), R"({"join": "key", "name": "one"})");
+      const wire::Fd workers(line[1]);
+      if (fork() == 0) exec_worker(connection.get(), ledger.fd(), workers.get(), slot);
     }
   }
 
-  [[noreturn]] void exec_worker(int connection, int ledger, unsigned slot) const {
+  [[noreturn]] void exec_worker(int connection, int ledger, int control, unsigned slot) const {
     std::vector<std::string> words{std::getenv("BFKERNEL_TEST_WORKER")};
     const auto add = [&](const char* option, const std::string& value) {
       words.insert(words.end(), {option, value});
     };
     add("--socket-fd", std::to_string(connection));
     add("--ledger-fd", std::to_string(ledger));
+    add("--control-fd", std::to_string(control));
     add("--slot", std::to_string(slot));
     add("--driver", std::getenv("BFKERNEL_TEST_NULLDRIVER"));
     add("--lease", "stress");

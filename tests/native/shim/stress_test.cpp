@@ -100,7 +100,7 @@ class Worker {
 
   void copies() {
     CUdeviceptr memory = 0;
-    const std::size_t size = random_() % 4 == 0 ? 1 + random_() % (3 * MiB) : 1 + random_() % 5000;
+    const std::size_t size = random_() % 4 == 0 ? 1 + random_() % (6 * MiB) : 1 + random_() % 5000;
     OK(cuMemAlloc_v2(&memory, size));
     round_trip(memory, size, random_() % 2 == 0 ? stream_ : nullptr);
     OK(cuMemFree_v2(memory));
