@@ -17,6 +17,7 @@ from .figures import (
     CLIENTS,
     DELAYS_MS,
     DIRECTIONS,
+    FAR_MS,
     FIGURES,
     FLOOR,
     KIND_TEXT,
@@ -160,6 +161,10 @@ def _of_networks() -> Iterator[Comparison]:
             at, wire = At("bandwidth", series, f"{way}_GBps"), At("bandwidth", series, "tcp_GBps")
             name = f"{way}_{cap:g}Gbit.network"
             yield Comparison(name, f"{text} ÷ raw TCP, at {series}", at, None, wire)
+    far = delay_series(FAR_MS)
+    for way, text in DIRECTIONS.items():
+        at, wire = At("distance", far, f"{way}_several_GBps"), At("distance", far, "tcp_GBps")
+        yield Comparison(f"{way}_far.network", f"{text} ÷ raw TCP of one stream, at {far}", at, None, wire)
 
 
 def _of_starts(transport: str) -> Iterator[Comparison]:

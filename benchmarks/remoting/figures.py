@@ -18,6 +18,7 @@ DELAYS_MS = (0.05, 0.2, 1, 10, 50)
 QUICK_DELAYS_MS = (1,)
 NO_DELAY = "no delay"
 CAPS_GBIT = (1, 10)
+FAR_MS = 10
 CLIENTS = (1, 2, 4, 8, 16)
 CROWD = 50
 COLD, WARM = "cold", "warm"
@@ -60,6 +61,7 @@ def copy_name(direction: str, kind: str, kib: int) -> str:
 
 
 DIRECTIONS = {"h2d": "copy to device", "d2h": "copy to host"}
+STREAMS = {"one": "one stream", "several": "as many streams as it takes"}
 KIND_TEXT = {"pageable": "pageable", "pinned": "page-locked"}
 
 FIGURES: dict[str, list[Figure]] = {
@@ -110,6 +112,14 @@ FIGURES: dict[str, list[Figure]] = {
         Figure("tcp_GBps", "raw TCP: one way", "GB/s"),
         Figure("h2d_GBps", "copy to device, pageable", "GB/s"),
         Figure("d2h_GBps", "copy to host, pageable", "GB/s"),
+    ],
+    "distance": [
+        Figure("tcp_GBps", "raw TCP: one way, one stream", "GB/s"),
+        *(
+            Figure(f"{way}_{name}_GBps", f"{text}, pageable, over {streams}", "GB/s")
+            for way, text in DIRECTIONS.items()
+            for name, streams in STREAMS.items()
+        ),
     ],
     "scaling": [
         Figure("launches_per_s", "launches a second, all together", ""),

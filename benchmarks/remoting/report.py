@@ -14,6 +14,7 @@ from .figures import (
     COLD,
     DELAYS_MS,
     DIRECT,
+    FAR_MS,
     FIGURES,
     FLOOR,
     LARGEST_KIB,
@@ -142,6 +143,7 @@ def contents(results: dict[str, Any]) -> dict[str, str]:
     sides = _transports(taken)
     starts = {f"{name} {state}": f"{text}, {state}" for name, text in sides.items() for state in (COLD, WARM)}
     delays = {NO_DELAY: NO_DELAY, **{delay_series(each): delay_series(each) for each in DELAYS_MS}}
+    far = delay_series(FAR_MS)
     caps = {cap_series(each): cap_series(each) for each in CAPS_GBIT}
     loads = {each: each for each in (overhead.NULL, overhead.SOFTGPU, overhead.IDLE, overhead.BUSY)}
     return {
@@ -152,6 +154,7 @@ def contents(results: dict[str, Any]) -> dict[str, str]:
         "bench: step": section(taken, "step", {DIRECT: "null driver", **sides}),
         "bench: network": section(taken, "network", delays),
         "bench: bandwidth": section(taken, "bandwidth", caps),
+        "bench: distance": section(taken, "distance", {far: far}),
         "bench: scaling": scaling(taken),
         "bench: overhead": section(taken, "overhead", loads),
         "bench: machine": _machine(results),

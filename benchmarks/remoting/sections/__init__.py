@@ -19,6 +19,7 @@ SECTIONS: dict[str, Callable[[Stage], Measure]] = {
     "step": steps.prepare,
     "network": network.prepare_delays,
     "bandwidth": network.prepare_caps,
+    "distance": network.prepare_distance,
     "scaling": scaling.prepare,
     "overhead": overhead.prepare,
 }

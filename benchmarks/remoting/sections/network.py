@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..build import program
 from ..figures import (
     CAPS_GBIT,
     DELAYS_MS,
     DIRECTIONS,
+    FAR_MS,
     NO_DELAY,
     QUICK_DELAYS_MS,
     cap_series,
     copy_name,
     delay_series,
 )
-from ..running import Figures, clients, run
+from ..running import Environment, Figures, clients, run
 from ..stage import Measure, Stage
 from .steps import POSTED, prepare_traces, replay
 
@@ -24,6 +27,9 @@ FEWEST, MOST = 16, 2000
 WARM_UP = 12
 #: What is copied at a bandwidth: about half a second each way.
 COPIED_KIB = {1: 16 << 10, 10: 64 << 10}
+FAR_KIB = 128 << 10
+#: What a program is told that is to use so many streams.
+STRIPES = {"one": "0", "several": "auto"}
 
 
 def prepare_delays(stage: Stage) -> Measure:
@@ -62,9 +68,28 @@ def prepare_caps(stage: Stage) -> Measure:
         kib = COPIED_KIB[gbit_per_s]
         network.direct(gbit_per_s)
         figures = run(floor.command("way", kib >> 10), where=where)
-        copied = run([program("copies"), str(kib << 11), str(kib), str(kib)], lease, where)
-        for way in DIRECTIONS:
-            figures[f"{way}_GBps"] = copied[copy_name(way, "pageable", kib)]
-        return figures
+        return {**figures, **{f"{way}_GBps": speed for way, speed in _copied(kib, lease, where).items()}}
 
     return lambda: {cap_series(cap): at(cap) for cap in CAPS_GBIT}
+
+
+def prepare_distance(stage: Stage) -> Measure:
+    """Return what measures large copies where a round trip is long and nothing else limits them."""
+    network, lease, floor = stage.network, stage.remote_lease, stage.remote_floor
+    where = network.client.where
+
+    def measure() -> dict[str, Figures]:
+        network.delayed(FAR_MS)
+        figures = run(floor.command("way", FAR_KIB >> 10), where=where)
+        for name, stripes in STRIPES.items():
+            copied = _copied(FAR_KIB, {**lease, "BFKERNEL_STRIPES": stripes}, where)
+            figures |= {f"{way}_{name}_GBps": speed for way, speed in copied.items()}
+        return {delay_series(FAR_MS): figures}
+
+    return measure
+
+
+def _copied(kib: int, lease: Environment, where: Sequence[str]) -> Figures:
+    """Return how fast pageable memory of this size is copied in each direction."""
+    copied = run([program("copies"), str(kib << 11), str(kib), str(kib)], lease, where)
+    return {way: copied[copy_name(way, "pageable", kib)] for way in DIRECTIONS}
