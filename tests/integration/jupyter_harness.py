@@ -185,9 +185,10 @@ class Cell:
         return self
 
     def collect(self, for_s: float) -> Cell:
-        """Collect what arrives within the next ``for_s`` seconds."""
+        """Collect what arrives within the next ``for_s`` seconds, until the cell ends; then what comes later."""
         give_up = time.monotonic() + for_s
-        while not self.done and (left := give_up - time.monotonic()) > 0:
+        ended = self.done
+        while self.done == ended and (left := give_up - time.monotonic()) > 0:
             try:
                 message = self._client.get_iopub_msg(timeout=left)
             except queue.Empty:
