@@ -185,7 +185,7 @@ class Cell:
         return self
 
     def collect(self, for_s: float) -> Cell:
-        """Collect what arrives within the next ``for_s`` seconds, until the cell ends; then what comes later."""
+        """Collect what arrives within ``for_s`` seconds, until the cell ends; then what comes later."""
         give_up = time.monotonic() + for_s
         ended = self.done
         while self.done == ended and (left := give_up - time.monotonic()) > 0:

@@ -153,7 +153,7 @@ def test_a_shares_printf_appears_in_the_cell(pool, jupyter):
         cells.run(SETUP)
         cells.run("@cuda.jit\ndef hello():\n    print(cuda.threadIdx.x)\n")
         cell = cells.start("hello[1, 3](); cuda.synchronize()").wait(60)
-        # ipykernel reads what native code writes in a thread of its own, and may be later than the cell's end.
+        # ipykernel reads what native code writes in a thread of its own, perhaps after the cell has ended.
         eventually(
             lambda: sorted(cell.collect(0.2).stdout.split()) == ["0", "1", "2"], 20, "the device's output"
         )
