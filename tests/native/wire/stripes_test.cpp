@@ -51,6 +51,21 @@ std::vector<std::byte> read(wire::Channel& channel, std::size_t size, std::size_
   return bytes;
 }
 
+// The system tells an error of a socket once: to a look before a wait as well.
+TEST(a_lone_socket_tells_its_error) {
+  auto [one, other] = sockets();
+  wire::SocketChannel channel(one.get());
+  write(channel, noise(100));
+  other.reset();  // with bytes that nobody has read
+  std::byte byte;
+  try {
+    channel.read(&byte, 1);
+    CHECK(false);
+  } catch (const std::system_error& error) {
+    CHECK_EQUAL(error.code().value(), ECONNRESET);
+  }
+}
+
 TEST(bytes_come_out_in_order_both_ways_at_once) {
   for (const std::size_t count : {1ul, 3ul, 8ul}) {
     Pair pair(count);

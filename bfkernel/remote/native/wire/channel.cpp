@@ -12,12 +12,8 @@ SocketChannel::SocketChannel(int fd, std::chrono::seconds silence) : fd_(fd) { l
 void SocketChannel::write(std::span<iovec> parts) { write_all(fd_, parts); }
 
 std::optional<std::size_t> SocketChannel::read(void* data, std::size_t size) {
-  ssize_t got = -1;
-  const auto came = [&] {
-    got = recv(fd_, data, size, MSG_DONTWAIT);
-    return got >= 0;
-  };
-  if (lookout_.look(came)) return static_cast<std::size_t>(got);
+  std::optional<std::size_t> got;
+  if (lookout_.look([&] { return (got = read_at_once(fd_, data, size)).has_value(); })) return got;
   return read_in_time(fd_, data, size);
 }
 

@@ -46,6 +46,17 @@ Fd try_connect(const addrinfo& to, std::chrono::milliseconds timeout) {
   return fd;
 }
 
+// What `read` got, nothing where it would have had to wait. An error is told by the system once.
+template <class Read>
+std::optional<size_t> attempt(const Read& read) {
+  while (true) {
+    const ssize_t got = read();
+    if (got >= 0) return static_cast<size_t>(got);
+    if (errno == EAGAIN) return std::nullopt;
+    if (errno != EINTR) fail("reading from the data connection");
+  }
+}
+
 }  // namespace
 
 void Fd::reset(int fd) {
@@ -149,12 +160,11 @@ size_t read_some(int fd, void* data, size_t size) {
 }
 
 std::optional<size_t> read_in_time(int fd, void* data, size_t size) {
-  while (true) {
-    const ssize_t got = read(fd, data, size);
-    if (got >= 0) return static_cast<size_t>(got);
-    if (errno == EAGAIN) return std::nullopt;
-    if (errno != EINTR) fail("reading from the data connection");
-  }
+  return attempt([&] { return read(fd, data, size); });
+}
+
+std::optional<size_t> read_at_once(int fd, void* data, size_t size) {
+  return attempt([&] { return recv(fd, data, size, MSG_DONTWAIT); });
 }
 
 bool readable(int fd) {

@@ -65,6 +65,8 @@ bool read_exact(int fd, void* data, size_t size);
 size_t read_some(int fd, void* data, size_t size);
 // The same, but nothing when the socket's own limit on waiting (SO_RCVTIMEO) has run out.
 std::optional<size_t> read_in_time(int fd, void* data, size_t size);
+// The same, but nothing when there is nothing.
+std::optional<size_t> read_at_once(int fd, void* data, size_t size);
 // Whether read_some() would return at once.
 bool readable(int fd);
 
