@@ -434,7 +434,8 @@ TEST(garbage_ends_this_worker_only) {
     bad.send_raw(bytes.data(), bytes.size());
     bad.hang_up();
     CHECK_EQUAL(bad.wait_for_end(), 1);
-    CHECK(bad.log().find("bfkernel-worker lease=test pid=") == 0);
+    const std::string log = bad.log();
+    if (log.find("bfkernel-worker lease=test pid=") != 0) test::fail(__FILE__, __LINE__, log);
     ledger.file().slot[1] = {};  // as the agent does
     CHECK(good.allocate(512) != 0);
   }

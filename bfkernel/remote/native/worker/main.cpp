@@ -79,12 +79,14 @@ int main(int argc, char** argv) {
   const pid_t agent = getppid();
   set_signals();
   try {
-    const worker::Options options = worker::parse_options(argc, argv);
+    // Both static: the session's threads use them still when an exception leaves this block. end() destroys
+    // nothing.
+    static const worker::Options options = worker::parse_options(argc, argv);
     worker::set_log_lease(options.lease);
     die_with(agent);
     wire::tune_tcp(options.socket_fd);
     worker::end_after_hangup(options.socket_fd);
-    worker::StdoutCapture capture;
+    static worker::StdoutCapture capture;
     worker::Session* session = open_session(options, capture);
     session->greet();
     session->serve();
