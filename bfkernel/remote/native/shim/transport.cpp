@@ -126,6 +126,7 @@ void Transport::wake_next() {
 void Transport::read_frame() {
   wire::FrameHeader header;
   read_bytes(&header, sizeof header);
+  in_bulk_ = header.size >= input_.size();
   if (header.size > wire::kMaxPayload) throw wire::Malformed("the server sent a frame that is too large");
   if (header.opcode == wire::kOpcodeStdout) return print(header.size);
   if (header.opcode == wire::kOpcodeHostWrite) return write_host(header.size);
@@ -142,12 +143,13 @@ size_t Transport::read_some(wire::Channel& from, std::byte* data, size_t size) {
   }
 }
 
-// A small buffer in front of the channel: header and payload of a short reply take one system call.
+// A small buffer in front of the channel: header and payload of a short reply take one system call. After a
+// large one the next is probably large too, and what the buffer holds of it would be copied twice.
 void Transport::read_bytes(void* data, size_t size) {
   auto* out = static_cast<std::byte*>(data);
   while (size > 0) {
     if (input_begin_ == input_end_) {
-      const bool direct = size >= input_.size();
+      const bool direct = in_bulk_ || size >= input_.size();
       const size_t got = read_some(*channel_, direct ? out : input_.data(), direct ? size : input_.size());
       if (direct) {
         out += got;

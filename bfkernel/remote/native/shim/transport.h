@@ -125,6 +125,7 @@ class Transport {
   std::vector<std::byte> input_;  // the leader's
   size_t input_begin_ = 0;
   size_t input_end_ = 0;
+  bool in_bulk_ = false;  // the latest frame was larger than the buffer
   struct Query {
     Watch* watch;
     uint64_t sequence;
