@@ -4,10 +4,11 @@
 //   floors serve                      print a port, and be the other end of the following until stdin ends
 //   floors ping ADDRESS PORT COUNT    ping-pongs of 64 bytes
 //   floors step ADDRESS PORT COUNT    1 MiB there and 64 bytes back, as a training step has it with its batch
-//   floors way ADDRESS PORT MIB       one way, in pieces of 1 MiB. Once the receiver throws them away; once
-//   it also
-//                                     copies each to its place in 256 MiB, as a driver does that keeps device
-//                                     memory in host memory
+//   floors way ADDRESS PORT MIB       one way, in pieces of 1 MiB that both ends have in their caches
+//   floors memory ADDRESS PORT MIB    one way once more: from 256 MiB of memory; into 256 MiB; and into a
+//   piece
+//                                     that is copied to its place in 256 MiB then, as a driver does that
+//                                     keeps device memory in host memory
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -19,7 +20,7 @@
 #include "bench.h"
 
 enum { kMessage = 64, kPiece = 1 << 20, kMemory = 256 << 20, kMemcpys = 5 };
-enum { kPing = 'p', kStep = 't', kSwallow = 's', kStore = 'm' };
+enum { kPing = 'p', kStep = 't', kSwallow = 's', kPlace = 'l', kStore = 'm' };
 
 static void no_delay(int socket) {
   const int one = 1;
@@ -42,12 +43,14 @@ static void answer(int socket, ssize_t size) {
   while (recv(socket, message, size, MSG_WAITALL) == size) send_all(socket, message, kMessage);
 }
 
-// Acknowledges the end of the stream. `memory` is where the bytes are to be, NULL for nowhere.
-static void receive(int socket, char* memory) {
+// Acknowledges the end of the stream. `memory` is where the bytes are to be in the end.
+static void receive(int socket, char mode, char* memory) {
   static char piece[kPiece];
   size_t at = 0;
-  for (ssize_t size; (size = read(socket, piece, kPiece)) > 0; at = (at + size) % (kMemory - kPiece)) {
-    if (memory) memcpy(memory + at, piece, size);
+  for (ssize_t size;; at = (at + size) % (kMemory - kPiece)) {
+    size = read(socket, mode == kPlace ? memory + at : piece, kPiece);
+    if (size <= 0) break;
+    if (mode == kStore) memcpy(memory + at, piece, size);
   }
   send_all(socket, "x", 1);
 }
@@ -58,8 +61,7 @@ static void serve_one(int socket, char* memory) {
   require(recv(socket, &mode, 1, MSG_WAITALL) == 1, "recv");
   if (mode == kPing) answer(socket, kMessage);
   if (mode == kStep) answer(socket, kPiece);
-  if (mode == kSwallow) receive(socket, NULL);
-  if (mode == kStore) receive(socket, memory);
+  if (mode == kSwallow || mode == kPlace || mode == kStore) receive(socket, mode, memory);
   close(socket);
 }
 
@@ -103,15 +105,17 @@ static double exchange_us(int socket, size_t size, int count) {
   return quantile(took, count, 0.5) * 1e6;
 }
 
-static double one_way_gbps(int socket, int pieces) {
-  char* piece = random_bytes(kPiece);
+// Sends `size` bytes of memory again and again, piece by piece.
+static double one_way_gbps(int socket, size_t size, int pieces) {
+  char* memory = random_bytes(size);
+  char last;
   const double start = now_s();
-  for (int i = 0; i < pieces; i++) send_all(socket, piece, kPiece);
+  for (int i = 0; i < pieces; i++) send_all(socket, memory + (size_t)i * kPiece % size, kPiece);
   shutdown(socket, SHUT_WR);
-  require(recv(socket, piece, 1, MSG_WAITALL) == 1, "recv");
+  require(recv(socket, &last, 1, MSG_WAITALL) == 1, "recv");
   const double took = now_s() - start;
   close(socket);
-  free(piece);
+  free(memory);
   return (double)pieces * kPiece / took / 1e9;
 }
 
@@ -133,8 +137,11 @@ static void measure(const char* what, const char* host, int port, int count) {
   } else if (strcmp(what, "step") == 0) {
     printf("tcp_step_ms %.4f\n", exchange_us(connect_to(host, port, kStep), kPiece, count) / 1e3);
   } else if (strcmp(what, "way") == 0) {
-    printf("tcp_GBps %.4f\n", one_way_gbps(connect_to(host, port, kSwallow), count));
-    printf("tcp_store_GBps %.4f\n", one_way_gbps(connect_to(host, port, kStore), count));
+    printf("tcp_GBps %.4f\n", one_way_gbps(connect_to(host, port, kSwallow), kPiece, count));
+  } else if (strcmp(what, "memory") == 0) {
+    printf("tcp_from_GBps %.4f\n", one_way_gbps(connect_to(host, port, kSwallow), kMemory, count));
+    printf("tcp_to_GBps %.4f\n", one_way_gbps(connect_to(host, port, kPlace), kPiece, count));
+    printf("tcp_store_GBps %.4f\n", one_way_gbps(connect_to(host, port, kStore), kPiece, count));
   }
 }
 
@@ -146,7 +153,7 @@ int main(int argc, char** argv) {
   } else if (argc == 5) {
     measure(argv[1], argv[2], atoi(argv[3]), atoi(argv[4]));
   } else {
-    fprintf(stderr, "usage: floors memcpy | serve | ping | step | way ...\n");
+    fprintf(stderr, "usage: floors memcpy | serve | ping | step | way | memory ...\n");
     return 1;
   }
   return 0;

@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "benchmarks" / "native"
 FOLDER = ROOT / "build" / "bench"
 NULL_DRIVER = FOLDER / "lib" / "libcuda.so.1"
+#: The same with a copy engine: large copies move nothing.
+ENGINE_DRIVER = FOLDER / "engine" / "libcuda.so.1"
 SOFTGPU = ROOT / "bfkernel" / "lib" / "libsoftgpu.so"
 ON_CUDA = ("calls", "copies", "startup", "client", "replay")
 OTHERS = ("floors", "relay")
@@ -26,10 +28,12 @@ def program(name: str) -> str:
 def build() -> None:
     """Compile everything into ``build/bench``."""
     header = _include() / "cuda.h"
-    NULL_DRIVER.parent.mkdir(parents=True, exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     stubs = [NATIVE / "generate_stubs.py", header, NATIVE / "null_driver.c", FOLDER]
     _run(sys.executable, *stubs)
-    compile_driver(NULL_DRIVER, NATIVE / "null_driver.c", FOLDER / "null_stubs.c", "-ldl")
+    for driver, options in {NULL_DRIVER: [], ENGINE_DRIVER: ["-DCOPY_ENGINE"]}.items():
+        driver.parent.mkdir(parents=True, exist_ok=True)
+        compile_driver(driver, *options, NATIVE / "null_driver.c", FOLDER / "null_stubs.c", "-ldl")
     for name in ON_CUDA:
         _compile(program(name), NATIVE / f"{name}.c", NULL_DRIVER)
     for name in OTHERS:

@@ -90,6 +90,11 @@ def _at_least(number: float) -> Bound:
 
 PING = At("floors", FLOOR, "tcp_rtt_us")
 WIRE, STORE = At("floors", FLOOR, "tcp_GBps"), At("floors", FLOOR, "tcp_store_GBps")
+#: The program's side of a copy: 256 MiB that no cache holds.
+MEMORY = {
+    "h2d": ("from", At("floors", FLOOR, "tcp_from_GBps")),
+    "d2h": ("into", At("floors", FLOOR, "tcp_to_GBps")),
+}
 MEMCPY = At("floors", FLOOR, "memcpy_GBps")
 
 
@@ -126,13 +131,19 @@ def _of_copies(transport: str) -> Iterator[Comparison]:
                 continue
             goal = _at_least(0.9)
             yield Comparison(f"{name}/wire.tcp", f"{text_of} ÷ raw TCP", at, goal, WIRE)
+            preposition, memory = MEMORY[way]
+            text_of_memory = f"{text_of} ÷ raw TCP {preposition} {size_text(LARGEST_KIB)}"
+            yield Comparison(f"{name}/memory.tcp", text_of_memory, at, goal, memory)
             yield Comparison(f"{name}/store.tcp", f"{text_of} ÷ raw TCP that copies", at, None, STORE)
 
 
-STEPS = {
-    "recorded": "PyTorch's step, as recorded",
-    "posted": "its launches, memsets and events, and one synchronise",
-}
+def _of_engine(transport: str) -> Iterator[Comparison]:
+    """The same, where the driver's own part takes no core's time."""
+    if transport == "tcp":
+        for figure in FIGURES["engine"]:
+            name = figure.name.removesuffix(f"_{LARGEST_KIB}K_GBps")
+            text = f"{figure.text}, by a copy engine ÷ raw TCP"
+            yield Comparison(f"{name}/engine.tcp", text, At("engine", "tcp", figure.name), None, WIRE)
 
 
 def _of_steps(transport: str) -> Iterator[Comparison]:
@@ -193,6 +204,6 @@ def comparisons(transports: Sequence[str] = tuple(TRANSPORTS)) -> list[Compariso
     """Return all comparisons of these transports."""
     made: list[Comparison] = []
     for transport in transports:
-        for part in (_of_calls, _of_copies, _of_starts, _of_steps, _of_clients):
+        for part in (_of_calls, _of_copies, _of_engine, _of_starts, _of_steps, _of_clients):
             made += part(transport)
     return [*made, *_of_networks()]

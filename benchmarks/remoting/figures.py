@@ -68,6 +68,8 @@ FIGURES: dict[str, list[Figure]] = {
     "floors": [
         Figure("tcp_rtt_us", "raw TCP: ping-pong of 64 bytes, median", "µs"),
         Figure("tcp_GBps", "raw TCP: one way", "GB/s"),
+        Figure("tcp_from_GBps", "raw TCP: one way, from 256 MiB", "GB/s"),
+        Figure("tcp_to_GBps", "raw TCP: one way, into 256 MiB", "GB/s"),
         Figure("tcp_store_GBps", "raw TCP: one way, the receiver copies to 256 MiB", "GB/s"),
         Figure("memcpy_GBps", "memcpy of 256 MiB in one thread", "GB/s"),
     ],
@@ -83,6 +85,13 @@ FIGURES: dict[str, list[Figure]] = {
         Figure(copy_name(way, kind, kib), f"{DIRECTIONS[way]}, {KIND_TEXT[kind]}, {size_text(kib)}", "GB/s")
         for kib in SIZES_KIB
         for way in DIRECTIONS
+        for kind in KINDS
+    ],
+    "engine": [
+        Figure(
+            copy_name(way, kind, LARGEST_KIB), f"{text}, {KIND_TEXT[kind]}, {size_text(LARGEST_KIB)}", "GB/s"
+        )
+        for way, text in DIRECTIONS.items()
         for kind in KINDS
     ],
     "startup": [

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .build import ROOT
-from .comparisons import PING, WIRE, Comparison, comparisons
+from .comparisons import MEMORY, PING, WIRE, Comparison, comparisons
 from .figures import (
     CAPS_GBIT,
     CLIENTS,
@@ -125,6 +125,16 @@ def copies(taken: Taken) -> str:
     return table(["memory of the program, size", *heads.values()], rows)
 
 
+def engine(taken: Taken) -> str:
+    """Return copies to a driver with a copy engine, beside raw TCP."""
+    rows = []
+    for figure in FIGURES["engine"]:
+        at, (_, memory) = At("engine", "tcp", figure.name), MEMORY[figure.name[:3]]
+        ratios = (Comparison("", "", at, over=floor).median(taken) for floor in (WIRE, memory))
+        rows.append([figure.text, number(at.median(taken), figure.unit), *map(number, ratios)])
+    return table(["figure", TRANSPORTS["tcp"], "÷ raw TCP", "÷ raw TCP from or into 256 MiB"], rows)
+
+
 def scaling(taken: Taken) -> str:
     """Return what clients get, a row for each number of them."""
     columns = [(side, figure) for side in _transports(taken) for figure in FIGURES["scaling"]]
@@ -150,6 +160,7 @@ def contents(results: dict[str, Any]) -> dict[str, str]:
         "bench: calls": calls(taken),
         "bench: goals": goals(taken),
         "bench: copies": copies(taken),
+        "bench: engine": engine(taken),
         "bench: startup": section(taken, "startup", {DIRECT: "null driver", **starts}),
         "bench: step": section(taken, "step", {DIRECT: "null driver", **sides}),
         "bench: network": section(taken, "network", delays),

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from functools import cached_property
 from types import TracebackType
 
-from .build import NULL_DRIVER, SOFTGPU, program
+from .build import ENGINE_DRIVER, NULL_DRIVER, SOFTGPU, program
 from .figures import CROWD, DIRECT, TRANSPORTS
 from .network import Network, network
 from .running import Environment, Figures, Pool, ended, leases, pool
@@ -30,7 +30,7 @@ class FloorServer:
         self._at = [address, process.stdout.readline().strip()]
 
     def command(self, what: str, count: int) -> list[str]:
-        """Return what measures ``ping``, ``step`` or ``way``."""
+        """Return what measures ``ping``, ``step``, ``way`` or ``memory``."""
         return [program("floors"), what, *self._at, str(count)]
 
 
@@ -67,6 +67,12 @@ class Stage:
     def lease(self) -> Environment:
         """A lease of a good part of the null GPU."""
         return self.stack.enter_context(leases(self.pool, fraction=0.4))[0]
+
+    @cached_property
+    def engine_lease(self) -> Environment:
+        """A lease of a null GPU with a copy engine."""
+        served = self.stack.enter_context(pool(ENGINE_DRIVER))
+        return self.stack.enter_context(leases(served, fraction=0.4))[0]
 
     @cached_property
     def crowd(self) -> list[Environment]:

@@ -15,6 +15,7 @@ SECTIONS: dict[str, Callable[[Stage], Measure]] = {
     "floors": calls.prepare_floors,
     "calls": calls.prepare_calls,
     "copies": calls.prepare_copies,
+    "engine": calls.prepare_engine,
     "startup": startup.prepare,
     "step": steps.prepare,
     "network": network.prepare_delays,
