@@ -21,10 +21,12 @@
 
 #include "../worker/ledger_file.h"
 #include "wire/array_messages.h"
+#include "wire/code_messages.h"
+#include "wire/device_messages.h"
 #include "wire/green_messages.h"
 #include "wire/greeting.h"
 #include "wire/host_block_messages.h"
-#include "wire/messages.h"
+#include "wire/memory_messages.h"
 #include "wire/socket.h"
 #include "wire/stream_messages.h"
 #include "worker/session.h"

@@ -4,6 +4,8 @@
 
 #include "client.h"
 #include "wire/array_messages.h"
+#include "wire/device_messages.h"
+#include "wire/memory_messages.h"
 #include "wire/stream_messages.h"
 
 namespace {

@@ -20,10 +20,12 @@
 
 #include "check.h"
 #include "ledger_file.h"
+#include "wire/code_messages.h"
+#include "wire/device_messages.h"
 #include "wire/frame.h"
 #include "wire/greeting.h"
 #include "wire/handles.h"
-#include "wire/messages.h"
+#include "wire/memory_messages.h"
 #include "wire/shared_channel.h"
 #include "wire/socket.h"
 #include "wire/unix_socket.h"

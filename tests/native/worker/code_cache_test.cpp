@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "client.h"
+#include "wire/code_messages.h"
 
 namespace {
 

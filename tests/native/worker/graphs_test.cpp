@@ -5,6 +5,7 @@
 
 #include "client.h"
 #include "wire/graph_messages.h"
+#include "wire/memory_messages.h"
 
 namespace {
 

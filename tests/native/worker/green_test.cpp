@@ -2,7 +2,9 @@
 // What a client may not do with parts of a device and green contexts. The driver behind this worker is the
 // emulated one, which crashes nobody: what counts is that it is never given what the client made up.
 #include "client.h"
+#include "wire/device_messages.h"
 #include "wire/green_messages.h"
+#include "wire/memory_messages.h"
 
 namespace {
 

@@ -7,6 +7,9 @@
 
 #include "client.h"
 #include "noise.h"
+#include "wire/code_messages.h"
+#include "wire/device_messages.h"
+#include "wire/memory_messages.h"
 
 namespace {
 

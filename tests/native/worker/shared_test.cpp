@@ -10,6 +10,7 @@
 #include "client.h"
 #include "noise.h"
 #include "wire/host_block_messages.h"
+#include "wire/memory_messages.h"
 
 namespace {
 

@@ -6,6 +6,7 @@
 
 #include "client.h"
 #include "noise.h"
+#include "wire/memory_messages.h"
 
 namespace {
 

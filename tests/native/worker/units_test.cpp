@@ -15,6 +15,7 @@
 #include "check.h"
 #include "ledger_file.h"
 #include "wire/blake2.h"
+#include "wire/code_messages.h"
 #include "wire/frame.h"
 #include "wire/packer.h"
 #include "worker/connection.h"

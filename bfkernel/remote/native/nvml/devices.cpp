@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "nvml/library.h"
+#include "wire/device_messages.h"
 
 namespace {
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "nvml/library.h"
+#include "wire/device_messages.h"
 
 namespace {
 

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "nvml/types.h"
-#include "wire/messages.h"
+#include "wire/device_messages.h"
 
 namespace nvml {
 

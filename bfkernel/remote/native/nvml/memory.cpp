@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The lease's memory and its processes. All of it is asked for anew each time: it agrees with cuMemGetInfo.
 #include "nvml/library.h"
+#include "wire/device_messages.h"
 
 namespace {
 

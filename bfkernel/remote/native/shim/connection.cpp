@@ -21,7 +21,7 @@
 #include "shim/stripes.h"
 #include "wire/greeting.h"
 #include "wire/handles.h"
-#include "wire/messages.h"
+#include "wire/host_call_messages.h"
 #include "wire/opcodes.h"
 #include "wire/shared_channel.h"
 

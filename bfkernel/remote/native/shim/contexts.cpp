@@ -10,6 +10,7 @@
 #include "shim/host_functions.h"
 #include "shim/request.h"
 #include "shim/thread.h"
+#include "wire/device_messages.h"
 
 namespace shim {
 namespace {

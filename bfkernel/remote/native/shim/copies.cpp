@@ -19,6 +19,7 @@
 #include "shim/request.h"
 #include "shim/staging.h"
 #include "shim/stripes.h"
+#include "wire/memory_messages.h"
 
 namespace shim::copies {
 namespace {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "shim/copies.h"
-#include "wire/messages.h"
+#include "wire/memory_messages.h"
 
 namespace shim {
 struct ArrayObject;

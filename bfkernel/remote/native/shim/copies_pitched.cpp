@@ -9,6 +9,7 @@
 #include "shim/copies_box.h"
 #include "shim/memory.h"
 #include "shim/request.h"
+#include "wire/memory_messages.h"
 
 namespace shim::copies {
 namespace {

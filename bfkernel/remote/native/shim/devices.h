@@ -3,7 +3,7 @@
 #pragma once
 
 #include "shim/cuda_api.h"
-#include "wire/messages.h"
+#include "wire/device_messages.h"
 
 namespace shim::devices {
 

@@ -7,6 +7,7 @@
 #include "shim/api.h"
 #include "shim/modules.h"
 #include "shim/request.h"
+#include "wire/code_messages.h"
 
 namespace shim {
 

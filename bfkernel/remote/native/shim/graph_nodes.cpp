@@ -10,6 +10,8 @@
 #include "shim/launch.h"
 #include "shim/memory.h"
 #include "shim/request.h"
+#include "wire/code_messages.h"
+#include "wire/memory_messages.h"
 
 namespace shim::graph_nodes {
 namespace {

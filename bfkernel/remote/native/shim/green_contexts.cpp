@@ -8,6 +8,7 @@
 #include "shim/devices.h"
 #include "shim/host_functions.h"
 #include "shim/request.h"
+#include "wire/device_messages.h"
 #include "wire/green_messages.h"
 
 namespace shim {

@@ -8,7 +8,7 @@
 
 #include "shim/cuda_api.h"
 #include "shim/transport.h"
-#include "wire/messages.h"
+#include "wire/memory_messages.h"
 
 namespace shim::host_blocks {
 

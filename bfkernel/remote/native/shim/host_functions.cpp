@@ -17,6 +17,7 @@
 #include "shim/host_slots.h"
 #include "shim/request.h"
 #include "wire/frame.h"
+#include "wire/host_call_messages.h"
 
 namespace shim::host_functions {
 namespace {

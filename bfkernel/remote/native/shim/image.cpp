@@ -13,6 +13,7 @@
 #include "shim/failure.h"
 #include "shim/fatbin.h"
 #include "shim/logs.h"
+#include "wire/device_messages.h"
 #include "wire/frame.h"
 
 namespace shim::image {

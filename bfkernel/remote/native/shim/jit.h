@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "shim/cuda_api.h"
-#include "wire/messages.h"
+#include "wire/code_messages.h"
 
 namespace shim {
 

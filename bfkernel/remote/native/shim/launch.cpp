@@ -14,6 +14,7 @@
 #include "shim/launch_attributes.h"
 #include "shim/modules.h"
 #include "shim/request.h"
+#include "wire/code_messages.h"
 
 namespace shim {
 namespace {

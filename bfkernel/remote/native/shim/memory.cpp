@@ -14,6 +14,7 @@
 #include "shim/shared_memory.h"
 #include "shim/slabs.h"
 #include "wire/ipc_messages.h"
+#include "wire/memory_messages.h"
 
 namespace shim::memory {
 namespace {

@@ -11,6 +11,7 @@
 #include "shim/move.h"
 #include "shim/request.h"
 #include "shim/shared_pages.h"
+#include "wire/memory_messages.h"
 
 namespace shim::mirrors {
 namespace {

@@ -10,7 +10,7 @@
 #include "shim/handles.h"
 #include "shim/kernel_answers.h"
 #include "shim/memory.h"
-#include "wire/messages.h"
+#include "wire/code_messages.h"
 
 namespace shim {
 

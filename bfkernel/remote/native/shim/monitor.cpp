@@ -11,6 +11,7 @@
 #include "shim/entry.h"
 #include "shim/request.h"
 #include "shim/slabs.h"
+#include "wire/device_messages.h"
 #include "wire/greeting.h"
 
 namespace shim {

@@ -7,6 +7,7 @@
 
 #include "shim/api.h"
 #include "shim/request.h"
+#include "wire/memory_messages.h"
 
 namespace shim::move {
 namespace {

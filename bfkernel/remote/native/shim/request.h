@@ -14,7 +14,6 @@
 #include "shim/thread.h"
 #include "wire/codec.h"
 #include "wire/extent.h"
-#include "wire/messages.h"
 
 namespace shim {
 

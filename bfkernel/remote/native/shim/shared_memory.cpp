@@ -4,6 +4,7 @@
 #include "shim/devices.h"
 #include "shim/request.h"
 #include "shim/shared_pages.h"
+#include "wire/memory_messages.h"
 
 namespace shim::shared_memory {
 namespace {

@@ -16,6 +16,7 @@
 #include "shim/capture.h"
 #include "shim/move.h"
 #include "shim/request.h"
+#include "wire/memory_messages.h"
 #include "wire/packer.h"
 
 namespace shim::slabs {

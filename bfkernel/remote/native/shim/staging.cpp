@@ -12,6 +12,7 @@
 #include "shim/host_functions.h"
 #include "shim/request.h"
 #include "wire/host_block_messages.h"
+#include "wire/memory_messages.h"
 #include "wire/segment.h"
 
 namespace shim::staging {

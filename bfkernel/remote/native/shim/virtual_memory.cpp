@@ -9,6 +9,8 @@
 #include "shim/devices.h"
 #include "shim/memory.h"
 #include "shim/request.h"
+#include "wire/device_messages.h"
+#include "wire/memory_messages.h"
 
 namespace shim {
 

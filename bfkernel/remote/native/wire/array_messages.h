@@ -2,7 +2,7 @@
 // Arrays, and the textures and surfaces through which kernels see them. Copies of arrays are wire::Copy3D.
 #pragma once
 
-#include "wire/messages.h"
+#include "wire/memory_messages.h"
 
 namespace wire {
 

@@ -5,8 +5,14 @@
 // only the driver knew of (a captured graph, its nodes, bodies of conditional nodes), from kFirstServerId on.
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "wire/code_messages.h"
+#include "wire/memory_messages.h"
 #include "wire/message.h"
-#include "wire/messages.h"
 
 namespace wire {
 

@@ -2,7 +2,11 @@
 // Green contexts, and the parts of a device that they are made of.
 #pragma once
 
-#include "wire/messages.h"
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "wire/message.h"
 
 namespace wire {
 

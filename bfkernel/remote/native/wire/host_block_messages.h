@@ -4,7 +4,7 @@
 // further one is an allocation of page-locked memory that the program asked for.
 #pragma once
 
-#include "wire/messages.h"
+#include "wire/memory_messages.h"
 
 namespace wire {
 

@@ -3,7 +3,10 @@
 // process name a worker and something of its; they hold nothing of the driver's.
 #pragma once
 
-#include "wire/messages.h"
+#include <array>
+#include <cstdint>
+
+#include "wire/message.h"
 
 namespace wire {
 

@@ -2,7 +2,7 @@
 // Attributes of streams, and how many clusters fit: what speaks in launch attributes beside launches.
 #pragma once
 
-#include "wire/messages.h"
+#include "wire/code_messages.h"
 
 namespace wire {
 

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "wire/messages.h"
 #include "worker/session.h"
 
 namespace worker {

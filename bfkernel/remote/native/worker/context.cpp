@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include "wire/device_messages.h"
 #include "worker/calls.h"
 #include "worker/graphs.h"
 #include "worker/log.h"

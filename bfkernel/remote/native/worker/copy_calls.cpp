@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "wire/extent.h"
+#include "wire/memory_messages.h"
 #include "worker/calls.h"
 #include "worker/copy_sides.h"
 #include "worker/graphs.h"

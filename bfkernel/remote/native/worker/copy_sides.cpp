@@ -2,6 +2,7 @@
 #include "worker/copy_sides.h"
 
 #include "wire/extent.h"
+#include "wire/memory_messages.h"
 
 namespace worker {
 

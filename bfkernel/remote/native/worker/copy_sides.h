@@ -2,6 +2,7 @@
 // The two sides of a copy: checked against what is the client's, and as the driver takes them.
 #pragma once
 
+#include "wire/memory_messages.h"
 #include "worker/calls.h"
 
 namespace worker {

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 
+#include "wire/code_messages.h"
 #include "wire/fatbin.h"
 
 namespace worker {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "wire/extent.h"
+#include "wire/memory_messages.h"
 #include "worker/copy_sides.h"
 #include "worker/memory_operations.h"
 

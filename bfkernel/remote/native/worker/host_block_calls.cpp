@@ -2,6 +2,7 @@
 // Copies between the device and memory that a client on this machine shares with us: its own page-locked
 // memory, and the staging of large copies. No byte of them is touched here.
 #include "wire/host_block_messages.h"
+#include "wire/memory_messages.h"
 #include "wire/unix_socket.h"
 #include "worker/calls.h"
 #include "worker/reached.h"

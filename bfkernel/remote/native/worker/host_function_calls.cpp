@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Functions of the client's program in its streams.
+#include "wire/host_call_messages.h"
 #include "worker/calls.h"
 #include "worker/graphs.h"
 

@@ -7,7 +7,7 @@
 
 #include "wire/codec.h"
 #include "wire/frame.h"
-#include "wire/messages.h"
+#include "wire/host_call_messages.h"
 #include "worker/log.h"
 #include "worker/session.h"
 

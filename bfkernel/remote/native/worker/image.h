@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "wire/messages.h"
+#include "wire/code_messages.h"
 #include "worker/ptx_params.h"
 
 namespace worker {

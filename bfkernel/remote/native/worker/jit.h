@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "wire/messages.h"
+#include "wire/code_messages.h"
 #include "worker/driver.h"
 
 namespace worker {

@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "wire/messages.h"
+#include "wire/code_messages.h"
 #include "worker/ptx_params.h"
 #include "worker/session.h"
 

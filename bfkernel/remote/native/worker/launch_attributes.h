@@ -6,7 +6,7 @@
 #include <array>
 #include <vector>
 
-#include "wire/messages.h"
+#include "wire/code_messages.h"
 #include "worker/session.h"
 
 namespace worker {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "wire/code_messages.h"
 #include "worker/calls.h"
 #include "worker/launch_attributes.h"
 

@@ -4,6 +4,7 @@
 #include <list>
 #include <mutex>
 
+#include "wire/code_messages.h"
 #include "worker/jit.h"
 
 namespace worker {

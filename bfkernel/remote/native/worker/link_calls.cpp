@@ -3,6 +3,7 @@
 // end happens on lanes.
 #include <utility>
 
+#include "wire/code_messages.h"
 #include "worker/calls.h"
 #include "worker/link.h"
 

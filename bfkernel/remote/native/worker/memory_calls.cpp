@@ -3,6 +3,7 @@
 #include <chrono>
 #include <thread>
 
+#include "wire/memory_messages.h"
 #include "worker/allocate.h"
 #include "worker/calls.h"
 #include "worker/graphs.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Modules and libraries. Loading compiles, so it happens on lanes.
+#include "wire/code_messages.h"
 #include "worker/calls.h"
 #include "worker/image.h"
 #include "worker/jit.h"

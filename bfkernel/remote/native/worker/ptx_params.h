@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "wire/messages.h"
+#include "wire/code_messages.h"
 
 namespace worker {
 

@@ -3,6 +3,7 @@
 // the card itself can tell from NVIDIA's NVML, where there is one.
 #include <algorithm>
 
+#include "wire/device_messages.h"
 #include "worker/calls.h"
 
 namespace worker {

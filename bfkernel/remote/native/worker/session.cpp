@@ -12,6 +12,7 @@
 
 #include "wire/extent.h"
 #include "wire/greeting.h"
+#include "wire/host_call_messages.h"
 #include "wire/shared_channel.h"
 #include "worker/calls.h"
 #include "worker/graphs.h"

@@ -2,6 +2,7 @@
 // What does not change about the devices, in one reply.
 #include <algorithm>
 
+#include "wire/device_messages.h"
 #include "worker/calls.h"
 
 namespace worker {
