@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include "wire/frame.h"
@@ -98,9 +99,13 @@ HostSlots::Handle HostSlots::at(const void* memory) {
 void HostSlots::launched(Launch launch) {
   const std::lock_guard lock(mutex_);
   owes_ = true;
-  // A later launch in the same stream ends after this one and leaves its results in the same place.
+  launch.number = ++last_launch_;
+  for (const Handle& slot : launch.slots) slot->launched = launch.number;
+  // A later launch in the same stream ends after this one, and where its slots are the same it leaves its
+  // results in the same place. (Where they are not, the end of a slot would need the lock as well.)
   for (Launch& earlier : launches_) {
     if (earlier.exec != launch.exec || earlier.stream != launch.stream) continue;
+    if (earlier.in_delivery || earlier.slots != launch.slots) continue;
     earlier.events->give(earlier.done);
     earlier = std::move(launch);
     return;
@@ -113,37 +118,17 @@ void HostSlots::end_context(std::uint64_t context) {
   const std::lock_guard delivery(delivery_);
   {
     const std::lock_guard lock(mutex_);
-    const auto middle = std::stable_partition(
-        launches_.begin(), launches_.end(), [&](const Launch& launch) { return launch.context != context; });
-    over.assign(std::make_move_iterator(middle), std::make_move_iterator(launches_.end()));
-    launches_.erase(middle, launches_.end());
+    over = take_launches([&](const Launch& launch) { return launch.context == context; });
   }
 }
 
 void HostSlots::deliver(Connection& connection) {
   const std::lock_guard delivery(delivery_);
-  std::vector<Launch> launches;
-  {
-    const std::lock_guard lock(mutex_);
-    launches.swap(launches_);
-  }
-  std::vector<Launch> unfinished;
-  for (Launch& launch : launches) {
-    const CUresult result = call(driver_.cuEventQuery, launch.done);
-    if (result == CUDA_ERROR_NOT_READY) {
-      unfinished.push_back(std::move(launch));
-      continue;
-    }
-    if (result == CUDA_SUCCESS) send_slots(launch, connection);
-    launch.events->give(launch.done);
-  }
-  launches.clear();
+  deliver_launches(connection);
   std::vector<std::uint64_t> slots;
   std::vector<std::uint64_t> memory;
   {
     const std::lock_guard lock(mutex_);
-    launches_.insert(launches_.begin(), std::make_move_iterator(unfinished.begin()),
-                     std::make_move_iterator(unfinished.end()));
     slots.swap(ended_slots_);
     memory.swap(ended_memory_);
     owes_ = !launches_.empty();
@@ -152,9 +137,42 @@ void HostSlots::deliver(Connection& connection) {
   for (const std::uint64_t address : memory) send_ended(connection, 0, address);
 }
 
+// Under delivery_. A launch stays known until its results are sent: a function that follows may need them.
+void HostSlots::deliver_launches(Connection& connection) {
+  std::vector<Launch> launches;
+  {
+    const std::lock_guard lock(mutex_);
+    for (Launch& launch : launches_) launch.in_delivery = true;
+    launches = launches_;
+  }
+  std::set<std::uint64_t> over;
+  for (const Launch& launch : launches) {
+    const CUresult result = call(driver_.cuEventQuery, launch.done);
+    if (result == CUDA_ERROR_NOT_READY) continue;
+    if (result == CUDA_SUCCESS) send_slots(launch, connection);
+    over.insert(launch.number);
+  }
+  std::vector<Launch> ended;  // outside the lock, which the end of a slot takes
+  {
+    const std::lock_guard lock(mutex_);
+    for (Launch& launch : launches_) launch.in_delivery = false;
+    ended = take_launches([&](const Launch& launch) { return over.contains(launch.number); });
+  }
+  for (const Launch& launch : ended) launch.events->give(launch.done);
+}
+
+// Under mutex_.
+std::vector<HostSlots::Launch> HostSlots::take_launches(const std::function<bool(const Launch&)>& which) {
+  const auto middle = std::stable_partition(launches_.begin(), launches_.end(),
+                                            [&](const Launch& launch) { return !which(launch); });
+  std::vector<Launch> taken(std::make_move_iterator(middle), std::make_move_iterator(launches_.end()));
+  launches_.erase(middle, launches_.end());
+  return taken;
+}
+
 void HostSlots::send_slots(const Launch& launch, Connection& connection) {
   for (const Handle& slot : launch.slots) {
-    if (!slot->to_client || slot->delivered.exchange(false)) continue;
+    if (!slot->to_client || slot->delivered >= launch.number) continue;
     for_each_chunk(*slot, [&](wire::Bytes fields, wire::Bytes bytes) {
       const std::array<wire::Bytes, 2> parts{fields, bytes};
       connection.send({.opcode = wire::kOpcodeHostWrite}, parts);
@@ -166,8 +184,10 @@ void HostSlots::before_function(std::uint64_t token, const std::vector<Handle>& 
   const std::lock_guard lock(mutex_);
   Function& function = functions_[token];
   for (const Handle& slot : slots) {
-    const auto same = [&](const std::weak_ptr<Slot>& known) { return known.lock() == slot; };
-    if (std::none_of(function.slots.begin(), function.slots.end(), same)) function.slots.push_back(slot);
+    const auto same = [&](const Readable& known) {
+      return !known.slot.owner_before(slot) && !slot.owner_before(known.slot);
+    };
+    if (std::none_of(function.slots.begin(), function.slots.end(), same)) function.slots.push_back({slot, 0});
   }
 }
 
@@ -179,24 +199,28 @@ void HostSlots::function_follows(std::uint64_t token, CUstream stream) {
     Function& function = functions_[token];
     function.once = true;
     for (const Handle& slot : launch.slots)
-      if (slot->to_client) function.slots.push_back(slot);
+      if (slot->to_client) function.slots.push_back({slot, launch.number});
   }
 }
 
 // On a thread of the driver's, where the driver must not be called.
 void HostSlots::send_for_function(std::uint64_t token, const Send& send) {
-  std::vector<Handle> slots;
+  std::vector<std::pair<Handle, std::uint64_t>> slots;  // and the launch that left its results there
   {
     const std::lock_guard lock(mutex_);
     const auto found = functions_.find(token);
     if (found == functions_.end()) return;
-    for (const std::weak_ptr<Slot>& slot : found->second.slots)
-      if (Handle handle = slot.lock()) slots.push_back(std::move(handle));
-    std::erase_if(found->second.slots, [](const std::weak_ptr<Slot>& slot) { return slot.expired(); });
+    for (const auto& [slot, launch] : found->second.slots) {
+      Handle handle = slot.lock();
+      if (!handle) continue;
+      const std::uint64_t number = launch != 0 ? launch : handle->launched;
+      slots.emplace_back(std::move(handle), number);
+    }
+    std::erase_if(found->second.slots, [](const Readable& readable) { return readable.slot.expired(); });
     if (found->second.once || found->second.slots.empty()) functions_.erase(found);
   }
-  for (const Handle& slot : slots) {
-    slot->delivered = true;
+  for (const auto& [slot, launch] : slots) {
+    slot->delivered = launch;
     for_each_chunk(*slot, [&](wire::Bytes fields, wire::Bytes bytes) {
       const wire::FrameHeader header{.size = static_cast<std::uint32_t>(fields.size() + bytes.size()),
                                      .opcode = wire::kOpcodeHostWrite};

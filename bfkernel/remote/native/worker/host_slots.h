@@ -26,8 +26,9 @@ class HostSlots {
     bool to_client = false;
     std::size_t size = 0;
     std::unique_ptr<PinnedMemory> memory;
-    // The client has what the current launch left here: a host function of the graph needed it.
-    std::atomic<bool> delivered{false};
+    std::uint64_t launched = 0;  // the latest launch that copies to here; under mutex_
+    // The latest launch whose results the client has: a host function needed them.
+    std::atomic<std::uint64_t> delivered{0};
   };
   using Handle = std::shared_ptr<Slot>;
 
@@ -54,6 +55,9 @@ class HostSlots {
     std::uint64_t exec;
     CUstream stream;
     std::vector<Handle> slots;
+    // HostSlots' own:
+    std::uint64_t number = 0;  // counted from 1
+    bool in_delivery = false;
   };
   void launched(Launch launch);
   // A context whose launches are all over, or will never be.
@@ -76,6 +80,8 @@ class HostSlots {
 
  private:
   void ended(Slot* slot);
+  void deliver_launches(Connection& connection);
+  std::vector<Launch> take_launches(const std::function<bool(const Launch&)>& which);
   void send_slots(const Launch& launch, Connection& connection);
 
   const DriverTable& driver_;
@@ -89,10 +95,15 @@ class HostSlots {
   std::map<std::uint64_t, std::weak_ptr<Slot>> slots_;
   std::map<const void*, std::uint64_t> by_memory_;
   std::vector<Launch> launches_;
+  std::uint64_t last_launch_ = 0;
   std::vector<std::uint64_t> ended_slots_;
   std::vector<std::uint64_t> ended_memory_;
+  struct Readable {
+    std::weak_ptr<Slot> slot;
+    std::uint64_t launch;  // 0: whichever is the latest
+  };
   struct Function {
-    std::vector<std::weak_ptr<Slot>> slots;
+    std::vector<Readable> slots;
     bool once = false;
   };
   std::map<std::uint64_t, Function> functions_;

@@ -8,7 +8,7 @@ import tempfile
 from ctypes import byref, c_uint, c_uint64
 from pathlib import Path
 
-from driver import Address, Handle, Size, allocate, call, download, fails, free_bytes, start
+from driver import Address, Handle, Size, allocate, call, download, fails, free_bytes, held, start, upload
 from graph_tools import (
     ALLOC,
     CHILD,
@@ -185,6 +185,40 @@ def copies_read_the_host_at_each_launch() -> None:
     assert target.raw == b"\4\0\0\0" * N
 
 
+def launches_that_nobody_waits_for() -> None:
+    """Each launch's results come to where it copied them, though the next copies elsewhere already."""
+    memory, on, whole = allocate(4 * N), stream(), graph()
+    upload(memory, bytes(4 * N))
+    targets = [ctypes.create_string_buffer(4 * N) for _ in range(4)]
+    kernel = node("Kernel", whole, (), byref(Add(memory, 1, N).params()))
+    down = node("Memcpy", whole, (kernel,), byref(to_host(targets[0], memory)), context)
+    executable = instantiate(whole)
+    with held(on):
+        for target in targets:
+            call("cuGraphExecMemcpyNodeSetParams", executable, down, byref(to_host(target, memory)), context)
+            call("cuGraphLaunch", executable, on)
+    call("cuStreamSynchronize", on)
+    assert [target.raw[:4] for target in targets] == [b"\1\0\0\0", b"\2\0\0\0", b"\3\0\0\0", b"\4\0\0\0"]
+
+
+def functions_between_launches() -> None:
+    """A function sees the results of the launch before it, and the program those of the launch after it."""
+    memory, on, whole = allocate(4 * N), stream(), graph()
+    upload(memory, bytes(4 * N))
+    target, seen = ctypes.create_string_buffer(4 * N), list[bytes]()
+    kernel = node("Kernel", whole, (), byref(Add(memory, 1, N).params()))
+    node("Memcpy", whole, (kernel,), byref(to_host(target, memory)), context)
+    executable, look = instantiate(whole), HostFunction(lambda _data: seen.append(target.raw[:4]))
+    with held(on):
+        for _ in range(2):
+            call("cuGraphLaunch", executable, on)
+            call("cuLaunchHostFunc", on, look, None)
+        call("cuGraphLaunch", executable, on)
+    call("cuStreamSynchronize", on)
+    assert seen == [b"\1\0\0\0", b"\2\0\0\0"]
+    assert target.raw[:4] == b"\3\0\0\0"
+
+
 def pitched_copies() -> None:
     memory, on, whole = allocate(256 * 4), stream(), graph()
     source = ctypes.create_string_buffer(bytes(range(120)), 120)
@@ -292,6 +326,8 @@ context = start()
 kernels_and_fills()
 children_and_clones()
 copies_read_the_host_at_each_launch()
+launches_that_nobody_waits_for()
+functions_between_launches()
 pitched_copies()
 host_functions_see_and_write()
 memory_of_graphs()
