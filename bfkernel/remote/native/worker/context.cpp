@@ -19,7 +19,14 @@ void Session::bind(std::uint64_t context) {
 
 void Session::make_current(Context* context) {
   current_ = context;
-  call(driver_.cuCtxSetCurrent, context != nullptr ? context->handle : nullptr);
+  current_handle_ = context != nullptr ? context->handle : nullptr;
+  call(driver_.cuCtxSetCurrent, current_handle());
+}
+
+void Session::leave(const Context* context) {
+  if (current_ != context) return;
+  current_ = nullptr;
+  current_handle_ = nullptr;
 }
 
 Context& Session::current() {
@@ -89,7 +96,7 @@ CUresult Session::end_green_context(Context& context) {
   const CUresult result = call(driver_.cuGreenCtxDestroy, context.green);
   const std::lock_guard lock(contexts_mutex_);
   ledger_.give(context.device, context.cost);
-  if (current_ == &context) current_ = nullptr;
+  leave(&context);
   contexts_.erase(context.id);
   return result;
 }
@@ -103,7 +110,7 @@ void Session::end_context(std::uint64_t id) {
   ledger_.give(context->device, context->cost);
   context->uploads->abandon();
   downloads_.note_ended_context();
-  if (current_ == context) current_ = nullptr;
+  leave(context);
   const std::lock_guard lock(contexts_mutex_);
   const unsigned device = context->device;
   contexts_.erase(id);
@@ -123,6 +130,9 @@ void Session::wait_for_gpu() {
     quiet.lock();
   }
   for (CUcontext context : context_handles()) {
+    const std::lock_guard it_does_not_end(waits_mutex_);
+    const std::vector<CUcontext> left = context_handles();
+    if (std::find(left.begin(), left.end(), context) == left.end()) continue;
     if (call(driver_.cuCtxSetCurrent, context) == CUDA_SUCCESS) call(driver_.cuCtxSynchronize);
   }
 }
@@ -244,7 +254,7 @@ void end_primary(Session& session, std::int32_t device) {
 CUresult primary_release(Session& session, const wire::PrimaryRelease& message) {
   const CUdevice device = session.device(message.device);
   if (session.primary_context(session.ordinal(message.device)) == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
-  const std::lock_guard lock(session.endings());
+  const Session::Ending ending = session.ending();
   end_green_contexts(session, message.device);
   const CUresult result = call(session.driver().cuDevicePrimaryCtxRelease_v2, device);
   end_primary(session, message.device);
@@ -255,7 +265,7 @@ CUresult primary_reset(Session& session, const wire::PrimaryReset& message) {
   const CUdevice device = session.device(message.device);
   const Context* context = session.primary_context(session.ordinal(message.device));
   if (context == nullptr) return CUDA_SUCCESS;
-  const std::lock_guard lock(session.endings());
+  const Session::Ending ending = session.ending();
   end_green_contexts(session, message.device);
   const DriverTable& driver = session.driver();
   const CUresult result = call(driver.cuDevicePrimaryCtxReset_v2, device);
@@ -282,7 +292,7 @@ CUresult context_create(Session& session, const wire::ContextCreate& message) {
 CUresult context_destroy(Session& session, const wire::ContextDestroy& message) {
   const Context* context = session.find_context(message.context);
   if (context == nullptr || context->primary || context->green) return CUDA_ERROR_INVALID_CONTEXT;
-  const std::lock_guard lock(session.endings());
+  const Session::Ending ending = session.ending();
   const CUresult result = call(session.driver().cuCtxDestroy_v2, context->handle);
   session.end_context(message.context);
   return result;

@@ -127,7 +127,7 @@ CUresult green_create(Session& session, const wire::GreenContextCreate& message)
 CUresult green_destroy(Session& session, const wire::GreenContextDestroy& message) {
   Context* context = session.find_context(message.context);
   if (context == nullptr || !context->green) return CUDA_ERROR_INVALID_CONTEXT;
-  const std::lock_guard lock(session.endings());
+  const Session::Ending ending = session.ending();
   return session.end_green_context(*context);
 }
 

@@ -128,8 +128,12 @@ class Session {
   // True where all is done that the GPUs were given. Queries every stream; any thread, and it leaves the
   // thread's current context as it was.
   bool all_is_done();
-  // Held while the driver ends a context: no stream of it is asked meanwhile.
-  std::mutex& endings() { return endings_mutex_; }
+  // Held while the driver ends a context: nobody waits in it meanwhile, and no stream of it is asked.
+  struct Ending {
+    std::unique_lock<std::mutex> nobody_waits;
+    std::unique_lock<std::mutex> nobody_asks;
+  };
+  Ending ending() { return {std::unique_lock(waits_mutex_), std::unique_lock(endings_mutex_)}; }
   // True where some stream of the client's is known to have work on a GPU. Queries all of them.
   bool gpu_is_at_work();
   // True where more frames wait: then this thread has better things to do than to wait for the GPU.
@@ -148,7 +152,9 @@ class Session {
   Context* green_context(unsigned device);  // any one of them
   std::vector<CUcontext> context_handles();
   void make_current(Context* context);
-  CUcontext current_handle() const { return current_ ? current_->handle : nullptr; }
+  void leave(const Context* context);  // it ends, and may be the current one
+  // Any thread.
+  CUcontext current_handle() const { return current_handle_.load(std::memory_order_relaxed); }
   // The client's id of the context that ends what is made in the current one; 0 where there is none.
   std::uint64_t home() const { return current_ ? current_->home : 0; }
 
@@ -226,10 +232,12 @@ class Session {
   std::atomic<bool> failed_{false};
   std::atomic<std::uint32_t> deferred_{0};  // first error of posted calls since the last reply
 
+  std::mutex waits_mutex_;  // before endings_mutex_
   std::mutex endings_mutex_;
   std::mutex contexts_mutex_;
   std::map<std::uint64_t, std::unique_ptr<Context>> contexts_;
   Context* current_ = nullptr;
+  std::atomic<CUcontext> current_handle_{nullptr};
   std::map<std::uint64_t, std::shared_ptr<Link>> links_;
   std::vector<std::byte> reply_;
   std::unique_ptr<Graphs> graphs_;
