@@ -46,14 +46,18 @@ bool Control::send(const wire::json::Object& message, int descriptor) {
 void Control::loop() {
   pthread_setname_np(pthread_self(), "control");
   for (;;) {
+    wire::Letter message;
     try {
-      wire::Letter message = wire::receive_letter(fd_);
-      if (message.text.empty()) return;
-      received_(wire::json::parse(message.text), std::move(message.descriptor));
-    } catch (const std::system_error& error) {
-      return log_line("%s", error.what());
+      message = wire::receive_letter(fd_);
     } catch (const std::exception& error) {
-      log_line("a message of the agent's was not understood: %s", error.what());
+      return log_line("%s", error.what());
+    }
+    if (message.text.empty()) return;
+    try {
+      received_(wire::json::parse(message.text), std::move(message.descriptor));
+    } catch (const std::exception& error) {
+      // Of a client, say, that has gone before it was greeted; the agent has more to say.
+      log_line("a message of the agent's came to nothing: %s", error.what());
     }
   }
 }

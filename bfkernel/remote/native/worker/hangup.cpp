@@ -34,6 +34,7 @@ void end_after_hangup(int socket) {
     hung_up = true;
     if (wire::Channel* channel = channel_to_close) channel->close();
     std::this_thread::sleep_for(kGrace);
+    alarm(1);  // where nobody reads the log
     log_line("the client has gone while the GPU was at work for it");
     _exit(0);
   }).detach();

@@ -45,7 +45,7 @@ void Lanes::loop() {
     work_.wait(lock, [this] { return !tasks_.empty() || ending_; });
     --idle_;
     if (tasks_.empty()) return;
-    const std::function<void()> task = std::move(tasks_.front());
+    std::function<void()> task = std::move(tasks_.front());
     tasks_.pop_front();
     lock.unlock();
     try {
@@ -53,6 +53,7 @@ void Lanes::loop() {
     } catch (const std::exception& error) {
       failed_(error);
     }
+    task = nullptr;  // what it holds may take long to end, or need a lane
     lock.lock();
   }
 }

@@ -154,7 +154,7 @@ void Session::end(const std::string& reason) {
   const wire::Bytes bytes = std::as_bytes(std::span(reason));
   try {
     connection_->send({.opcode = wire::kOpcodeFarewell}, std::span(&bytes, 1));
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
     // The client is gone as well.
   }
   _exit(0);
