@@ -36,6 +36,18 @@ void request_chunk(Pending& pending, std::byte* destination, const wire::CopyToH
   request.send(pending);
 }
 
+// For who leaves without them: their replies are written to where these are. The last may not have been sent.
+void await_rest(std::deque<Pending>& in_flight) {
+  if (!in_flight.empty() && in_flight.back().sequence == 0) in_flight.pop_back();
+  for (Pending& pending : in_flight) {
+    try {
+      connection().transport().await(pending);
+    } catch (const Failure&) {
+      // The connection is gone, and nothing comes any more.
+    }
+  }
+}
+
 // The bytes come with the replies, many of which can be on their way.
 staging::Arrival request_all(std::span<std::byte> destination, uint64_t source, CUstream stream,
                              Order order) {
@@ -48,16 +60,21 @@ staging::Arrival request_all(std::span<std::byte> destination, uint64_t source, 
     if (arrival.result == CUDA_SUCCESS) arrival.result = in_flight.front().result;
     in_flight.pop_front();
   };
-  while (!destination.empty() && arrival.result == CUDA_SUCCESS) {
-    const uint64_t step = std::min<uint64_t>(destination.size(), wire::kDownloadChunk);
-    if (in_flight.size() == kChunksInFlight) finish_first();
-    request_chunk(in_flight.emplace_back(), destination.data(),
-                  {source, step, stream_id, static_cast<uint8_t>(order)});
-    arrival.sequence = in_flight.back().sequence;
-    destination = destination.subspan(step);
-    source += step;
+  try {
+    while (!destination.empty() && arrival.result == CUDA_SUCCESS) {
+      const uint64_t step = std::min<uint64_t>(destination.size(), wire::kDownloadChunk);
+      if (in_flight.size() == kChunksInFlight) finish_first();
+      request_chunk(in_flight.emplace_back(), destination.data(),
+                    {source, step, stream_id, static_cast<uint8_t>(order)});
+      arrival.sequence = in_flight.back().sequence;
+      destination = destination.subspan(step);
+      source += step;
+    }
+    while (!in_flight.empty()) finish_first();
+  } catch (...) {
+    await_rest(in_flight);
+    throw;
   }
-  while (!in_flight.empty()) finish_first();
   return arrival;
 }
 

@@ -72,7 +72,8 @@ uint64_t Outbox::put(std::span<std::byte> frame, wire::Bytes tail, Pending* pend
     if (lock) return write(frame, tail, pending);
   }
   std::unique_lock lock(queue_mutex_);
-  if (queue_.size() <= kQueueLimit) return enqueue(std::move(lock), frame, tail, pending);
+  // Who waits puts in little, and has to come to reading: it must not wait for who writes.
+  if (pending || queue_.size() <= kQueueLimit) return enqueue(std::move(lock), frame, tail, pending);
   lock.unlock();
   const std::lock_guard write_lock(write_mutex_);
   return write(frame, tail, pending);
