@@ -186,7 +186,7 @@ TEST(an_answer_says_on_request_that_all_is_done) {
   CHECK(!idle(client, wire::kFlagWaiting));
   client.load(kModule, "kernels");
   client.send(wire::Opcode::cuStreamCreate, false, [](wire::Encoder& out) { out(kStream, 1u); });
-  client.launch(wire::entry_id(kModule, 0), kStream, 200'000);
+  client.launch(wire::entry_id(kModule, 0), kStream, 1'000'000);
   CHECK(!idle(client));
   // A context in which nothing runs does not make up for another.
   CHECK_EQUAL(client.call(wire::ContextCreate{kSecondContext, 0, 0}).header.result, 0u);

@@ -10,7 +10,21 @@ import threading
 import time
 from collections.abc import Callable
 
-from driver import Handle, Size, allocate, call, cuda, download, fails, function, launch, noise, start, upload
+from driver import (
+    Handle,
+    Size,
+    allocate,
+    call,
+    cuda,
+    download,
+    fails,
+    function,
+    held,
+    launch,
+    noise,
+    start,
+    upload,
+)
 
 HostFunction = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 Callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
@@ -46,11 +60,12 @@ def order() -> None:
     assert seen == [100 + turn for turn in range(20)], seen
     slow = stream()
     done: list[str] = []
-    enqueue(slow, lambda: (time.sleep(0.2), done.append("function")))
     event = Handle()
     call("cuEventCreate", ctypes.byref(event), 0)
-    call("cuEventRecord", event, slow)
-    fails(600, "cuEventQuery", event)
+    with held(slow):
+        enqueue(slow, lambda: done.append("function"))
+        call("cuEventRecord", event, slow)
+        fails(600, "cuEventQuery", event)
     call("cuEventSynchronize", event)
     assert done == ["function"]
 
