@@ -12,7 +12,7 @@ import pytest
 from bfkernel.remote.client import LeaseHolder, LeaseRequest, PoolClient, Size
 
 from .commands import Commands
-from .embedded_pool import EmbeddedPool, Server
+from .embedded_pool import TTL_S, EmbeddedPool, Server
 
 
 @pytest.fixture(autouse=True)
@@ -22,9 +22,15 @@ def _private_runtime_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.fixture
-def empty_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedPool]:
+def ttl_s() -> float:
+    """How long a lease of the pool lives without proof; a test that needs another time parametrizes it."""
+    return TTL_S
+
+
+@pytest.fixture
+def empty_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ttl_s: float) -> Iterator[EmbeddedPool]:
     """A pool to which no server has reported."""
-    pool = EmbeddedPool(tmp_path / "state")
+    pool = EmbeddedPool(tmp_path / "state", ttl_s)
     pool.start()
     monkeypatch.setenv("BFKERNEL_POOL_URL", pool.url)
     yield pool

@@ -21,6 +21,12 @@ from .embedded_pool import TTL_S
 BFKERNEL = [sys.executable, "-m", "bfkernel.cli"]
 
 
+@pytest.fixture
+def ttl_s():
+    """Commands are processes, which a busy machine may leave waiting: no lease may end meanwhile."""
+    return 10.0
+
+
 @pytest.fixture(autouse=True)
 def _shim(tmp_path, monkeypatch):
     (tmp_path / "native" / "client").mkdir(parents=True)
@@ -119,7 +125,9 @@ def test_signals_reach_the_command(pool, start, signum):
 def test_ctrl_c_on_a_terminal_reaches_the_command_once(pool):
     script = (
         "import signal, time; n = []; signal.signal(signal.SIGINT, lambda *_: n.append(1))\n"
-        "print('go', flush=True); time.sleep(1.5); print('got', len(n), flush=True)"
+        "print('go', flush=True); give_up = time.monotonic() + 20\n"
+        "while not n and time.monotonic() < give_up: time.sleep(0.02)\n"
+        "time.sleep(1.5); print('got', len(n), flush=True)  # a second one would have come by now"
     )
     child, terminal = pty.fork()
     if child == 0:
@@ -165,16 +173,17 @@ def test_waiting_has_a_limit(pool, start):
     sleeper(start)
     began = time.monotonic()
     result = bfkernel("run", "-p", "0.5", "--wait", "1s", "--", "true")
-    assert 1 <= time.monotonic() - began < 6
+    assert 1 <= time.monotonic() - began < 20
     assert result.returncode == 75
     assert result.stderr.splitlines()[-1] == "bfkernel: No share of GPU 0.5 became free within 1 s."
     assert bfkernel("run", "-p", "0.5", "--wait", "0", "--", "true").returncode == 75
 
 
+@pytest.mark.parametrize("ttl_s", [TTL_S])
 def test_a_killed_run_frees_its_lease_by_ttl(pool, start):
     process = sleeper(start)
     os.killpg(process.pid, signal.SIGKILL)
-    eventually(lambda: leases() == [], 5 * TTL_S + 3)
+    eventually(lambda: leases() == [])
 
 
 def test_refusals_have_their_codes(pool, monkeypatch):
@@ -195,7 +204,8 @@ def test_without_the_shim_nothing_is_leased(pool, tmp_path, monkeypatch):
     assert bfkernel("health").returncode == 1
 
 
-def test_requested_gpus_outlive_the_request(pool, tmp_path):
+@pytest.mark.parametrize("ttl_s", [6.0])
+def test_requested_gpus_outlive_the_request(pool, ttl_s):
     assert bfkernel("release-gpus").stdout == "You have no requested GPUs.\n"
     assert_one_sentence(bfkernel("client", "--", "true"), 64)
     requested = bfkernel("request_gpus", "-n", "1", "-m", "100")
@@ -203,7 +213,7 @@ def test_requested_gpus_outlive_the_request(pool, tmp_path):
     assert requested.stdout.startswith("GPU 100m: ")
     try:
         assert_one_sentence(bfkernel("request-gpus"), 64)
-        time.sleep(3 * TTL_S)
+        time.sleep(1.5 * ttl_s)
         assert [lease["memory_mib"] for lease in leases()] == [100]
         result = bfkernel("client", "--", "sh", "-c", 'cat "$BFKERNEL_LEASE_FILE"; exit 3')
         assert result.returncode == 3
@@ -224,13 +234,14 @@ def test_requesting_waits_and_can_be_left(pool, start):
     assert len(leases()) == 1
 
 
+@pytest.mark.parametrize("ttl_s", [6.0])
 def test_a_keeper_that_was_killed_is_no_keeper(pool, tmp_path):
     assert bfkernel("request-gpus", "-p", "0.1").returncode == 0
     record = json.loads((tmp_path / "runtime" / "requested.json").read_text())
     os.kill(record["pid"], signal.SIGKILL)
     eventually(lambda: _unlocked(tmp_path / "runtime" / "requested.json"))
     assert bfkernel("client", "--", "true").returncode == 64
-    eventually(lambda: leases() == [], 5 * TTL_S + 3)
+    eventually(lambda: leases() == [])
     assert bfkernel("request-gpus", "-p", "0.1").returncode == 0
     bfkernel("release-gpus")
 
