@@ -150,6 +150,6 @@ def test_killed_agent(apart: PoolAndAgent, start: Start) -> None:
     apart.agent.kill()
     victim.expect("CUDA_ERROR_DEVICE_UNAVAILABLE", 5)
     assert victim.finish(20) != 0
-    eventually(lambda: not apart.leases(), TTL_S + 5, "the end of the dead agent's lease")
+    eventually(lambda: not apart.leases(), TTL_S + 15, "the end of the dead agent's lease")
     apart.start_agent()
     check_next_lease_works(start)

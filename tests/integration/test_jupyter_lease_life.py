@@ -16,8 +16,9 @@ from tests.waiting import eventually
 
 from .conftest import TTL_S
 
-# The pool looks for expired leases a few times a TTL; a kernel needs a second to notice its parent's end.
-WITHIN_TTL_S = TTL_S + 3
+# The pool looks for expired leases a few times a TTL; a kernel needs a second to notice its parent's end. A
+# pool that a busy machine has kept waiting gives every lease a new TTL.
+WITHIN_TTL_S = TTL_S + 15
 
 
 def is_kernel(process: psutil.Process) -> bool:
@@ -75,7 +76,7 @@ def test_restart_keeps_the_lease(pool, jupyter):
 def test_an_idle_kernel_keeps_its_lease(pool, jupyter):
     jupyter.start_kernel("gpu-0.1")
     lease = pool.lease()["id"]
-    time.sleep(3 * TTL_S)
+    time.sleep(2 * TTL_S)
     assert pool.lease()["id"] == lease
 
 
