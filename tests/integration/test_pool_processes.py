@@ -71,7 +71,6 @@ def test_killing_a_worker_is_noticed_by_its_client_alone(start: Callable[..., Pr
     lease = client.ask(fraction=0.5)
     victim, other = (Connection(lease["agent"], lease["token"]) for _ in range(2))
     os.kill(victim.greeting["pid"], signal.SIGKILL)
-    victim.socket.settimeout(1.0)
     assert victim.ended()
     other.socket.sendall(b"alive")
     assert other.echo(16) == b"first framealive"
@@ -180,19 +179,21 @@ def test_a_lost_servers_leases_end(start: Callable[..., Process]) -> None:
 
 
 def test_an_agent_that_was_away_too_long_ends_what_is_over(start: Callable[..., Process]) -> None:
-    url = start("pool", port=0, lease_ttl_s=2.0).ready()
+    url = start("pool", port=0, lease_ttl_s=6.0).ready()
     agent = start("agent", pool=url, data_port=0)
     agent.ready()
     client = Client(url)
     lease = client.ask(fraction=1)
     connection = Connection(lease["agent"], lease["token"])
+    # Unreported, the lease would end for want of proof before its server counts as lost.
+    eventually(lambda: client.lease(lease["id"])["workers"] == 1, what="the worker's report")
     agent.process.send_signal(signal.SIGSTOP)
     eventually(lambda: not client.leases(), what="the end of the lease")
     connection.socket.sendall(b"on")
     assert connection.echo(13) == b"first frameon"
 
     agent.process.send_signal(signal.SIGCONT)
-    assert "has not answered for 2 s" in connection.last_words()
+    assert "has not answered for" in connection.last_words()
     eventually(lambda: not is_running(connection.greeting["pid"]), what="the worker's end")
     following = client.ask(fraction=1)
     eventually(lambda: client.heartbeat(following["id"]).json()["state"] == "granted", what="its grant")
