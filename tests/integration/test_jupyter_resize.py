@@ -7,8 +7,6 @@ import pytest
 
 from tests.waiting import eventually
 
-from .conftest import TTL_S
-
 pytestmark = pytest.mark.shared_jupyter
 
 ALLOCATE = """

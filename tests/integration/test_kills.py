@@ -24,7 +24,9 @@ from .jupyter_processes import BFKERNEL, Processes, read_line
 from .leased_program import PROGRAMS, LeasedProgram, worker_processes
 
 TOGETHER = 6
-LATEST_KILL_S = 0.8
+#: The instants of death lie within so long of a start, or longer where programs take longer to begin.
+KILLED_WITHIN_S = 0.8
+KILLED_WITHIN_AT_MOST_S = 12.8
 #: So long after the death of the last program, no worker may be left. Nearly always it is a moment; a program
 #: that dies just when its data has begun to wait for a kernel is found dead by TCP's own patience.
 LIMIT_S = 45.0
@@ -62,6 +64,7 @@ class Victims:
         self._env = env
         self._chance = random.Random(seed)
         self._log = log
+        self._killed_within_s = KILLED_WITHIN_S
         self.ends: Counter[int] = Counter()
 
     def kill_some(self, count: int) -> None:
@@ -70,6 +73,10 @@ class Victims:
             running = [self._start(log) for _ in range(count)]
         for at, victim, how in sorted(running, key=lambda entry: entry[0]):
             self._end(at, victim, how)
+
+    def let_live_longer(self) -> None:
+        """Kill the next ones later."""
+        self._killed_within_s = min(2 * self._killed_within_s, KILLED_WITHIN_AT_MOST_S)
 
     def _start(self, log: object) -> tuple[float, subprocess.Popen[bytes], signal.Signals]:
         command = [sys.executable, "-IS", str(PROGRAMS / "victim.py"), str(self._chance.getrandbits(32))]
@@ -81,7 +88,7 @@ class Victims:
             stderr=log,  # type: ignore[call-overload]
             start_new_session=True,
         )
-        at = time.monotonic() + self._chance.uniform(0.0, LATEST_KILL_S)
+        at = time.monotonic() + self._chance.uniform(0.0, self._killed_within_s)
         return at, victim, self._chance.choice(SIGNALS)
 
     def _end(self, at: float, victim: subprocess.Popen[bytes], how: signal.Signals) -> None:
@@ -135,9 +142,11 @@ def check_kills(
     before, shared = descriptors(pool.process), shared_memory()
     slowest = 0.0
     for _ in range(rounds):
+        if started_workers(processes) < sum(victims.ends.values()) / 2:
+            victims.let_live_longer()
         victims.kill_some(TOGETHER)
         slowest = max(slowest, until_no_worker_is_left(pool))
-    started = len([line for line in processes.logs_of("serve").splitlines() if " worker-started " in line])
+    started = started_workers(processes)
     print(f"{sum(victims.ends.values())} programs, {started} workers, ends {dict(victims.ends)}")
     print(f"the last worker of a round ended at most {slowest:.2f} s after its program")
     assert started > rounds * TOGETHER / 3, "most programs were killed before they had begun"
@@ -146,6 +155,10 @@ def check_kills(
     assert not zombies(pool), "the agent has not waited for its workers"
     assert shared_memory() <= shared
     assert whole_lease_can_be_had(programs), "memory is charged for programs that are dead"
+
+
+def started_workers(processes: Processes) -> int:
+    return processes.logs_of("serve").count(" worker-started ")
 
 
 def grown(pool: Pool, before: Counter[str]) -> Counter[str]:
