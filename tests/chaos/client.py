@@ -18,7 +18,10 @@ PAUSE_S = 0.03
 
 @dataclass
 class Note:
-    """What a client says of itself. ``disturbances`` counts ended data connections and lost leases."""
+    """What a client says of itself. ``disturbances`` counts ended data connections and lost leases.
+
+    ``sent_at`` is when the last bytes that came back were sent, in seconds since the epoch.
+    """
 
     pid: int
     lease: str = ""
@@ -26,11 +29,10 @@ class Note:
     agent: str = ""
     disturbances: int = 0
     why: str = ""
-    written_at: float = 0.0
+    sent_at: float = 0.0
 
     def write(self, path: Path) -> None:
         """Replace the file at once."""
-        self.written_at = time.time()
         temporary = path.with_suffix(".new")
         temporary.write_text(json.dumps(asdict(self)))
         temporary.replace(path)
@@ -89,8 +91,10 @@ def _work(holder: LeaseHolder, about: Note, path: Path, agent: str, token: str) 
     try:
         _echo(connection, b"first frame")
         while holder.current.state == "granted":
+            sent_at = time.time()
             connection.socket.sendall(b"ping")
             _echo(connection, b"ping")
+            about.sent_at = sent_at
             about.write(path)
             time.sleep(PAUSE_S)
     except (OSError, EOFError) as error:

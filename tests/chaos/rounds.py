@@ -17,7 +17,7 @@ from tests.waiting import eventually
 #: A lease without a holder ends a TTL after its last proof, or after a pool's start, if that is later; so
 #: much more until the pool has looked and its agents have heard, on a machine that is busy with others.
 MARGIN_S = 10.0
-#: So long after a kill at the latest a client has noticed that its connection is gone.
+#: So long after a kill at the latest nothing comes back any more of what is sent to who was killed.
 NOTICED_S = 0.2
 VICTIMS = ("pool", "agent", "worker", "client")
 
@@ -150,7 +150,7 @@ class Chaos:
 
     def _works(self, note: Note, client: Member) -> bool:
         """Whether a client's data went to and fro after the last kill: what it broke stands in the note."""
-        heard = note.written_at > self._killed_at + NOTICED_S
+        heard = note.sent_at > self._killed_at + NOTICED_S
         return note.pid == client.pid and note.state == "working" and heard
 
     def _books_agree(self) -> bool:
