@@ -2,6 +2,7 @@
 #include "shim/host_functions.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,9 +14,11 @@
 
 #include "shim/api.h"
 #include "shim/background.h"
+#include "shim/capture.h"
 #include "shim/entry.h"
 #include "shim/host_slots.h"
 #include "shim/request.h"
+#include "shim/shared_pages.h"
 #include "wire/frame.h"
 #include "wire/host_call_messages.h"
 
@@ -39,6 +42,7 @@ std::atomic<int> channel{-1};
 std::atomic<int> outstanding{0};  // functions of Lifetime::once that have not run to their end
 std::atomic<bool> process_ends{false};
 thread_local bool serving = false;
+std::atomic<pid_t> serving_thread{0};
 
 std::optional<Entry> take(const wire::HostCall& call) {
   const std::lock_guard lock(mutex);
@@ -96,15 +100,37 @@ void run(const Entry& entry, CUresult status) {
     entry.function(entry.user);
 }
 
+// What the function wrote to memory that the GPU shares is for what comes next in the stream.
+void hand_over_pages() {
+  if (!shared_pages::exposed.load(std::memory_order_relaxed)) return;
+  try {
+    shared_pages::hand_over();
+  } catch (const Failure&) {
+    // The program's next call tells of it.
+  }
+}
+
+// Threads of ours block all signals; what the program's functions do wrong, and pages that they touch and
+// that are not here, are told by signals that may not be blocked.
+void let_faults_through() {
+  sigset_t faults;
+  sigemptyset(&faults);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) sigaddset(&faults, fault);
+  pthread_sigmask(SIG_UNBLOCK, &faults, nullptr);
+}
+
 void serve(int fd) {
   pthread_setname_np(pthread_self(), "bfkernel-host");
+  let_faults_through();
   serving = true;
+  serving_thread = gettid();
   wire::FrameHeader header;
   wire::HostCall call;
   while (or_close(fd, [&] { return next(fd, header, call); })) {
     const auto entry = take(call);
     if (entry) run(*entry, static_cast<CUresult>(call.status));
-    if (!or_close(fd, [&] { return host_slots::host_function_ran(call.token), true; })) return;
+    if (!or_close(fd, [&] { return hand_over_pages(), host_slots::host_function_ran(call.token), true; }))
+      return;
     if (entry && entry->lifetime == Lifetime::once && call.again == 0) --outstanding;
     if (!or_close(fd, [&] { return answer(fd, header); })) return;
   }
@@ -142,6 +168,7 @@ uint64_t add(const Entry& entry) {
 // The child has no such thread; the worker must see the connection end with the parent.
 const int fork_handler = pthread_atfork(nullptr, nullptr, [] {
   if (const int fd = channel.exchange(-1); fd >= 0) close(fd);
+  serving_thread = 0;
 });
 
 }  // namespace
@@ -179,6 +206,8 @@ void settle(ContextObject* context) {
 
 bool pending() { return outstanding.load(std::memory_order_relaxed) > 0; }
 
+pid_t thread() { return serving_thread.load(std::memory_order_relaxed); }
+
 bool running_here() { return serving; }
 
 }  // namespace shim::host_functions
@@ -186,11 +215,14 @@ bool running_here() { return serving; }
 namespace shim::api {
 
 CUresult cuLaunchHostFunc(CUstream hStream, CUhostFn fn, void* userData) {
+  using host_functions::Lifetime;
   const uint64_t stream = id_of(hStream);
+  // In a stream that captures it becomes a node of a graph.
+  const bool captured = capture::in_flight() && capture::is_capturing(hStream);
   Request request(Opcode::LaunchHostFunction, Context::any);
   request.in_context(context_of(hStream));
   request.fields(wire::LaunchHostFunction{
-      stream, host_functions::remember(fn, userData, host_functions::Lifetime::once)});
+      stream, host_functions::remember(fn, userData, captured ? Lifetime::kept : Lifetime::once)});
   request.post();
   return CUDA_SUCCESS;
 }

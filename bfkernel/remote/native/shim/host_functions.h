@@ -4,6 +4,8 @@
 // the program's that waits for the GPU, in whatever thread, never stands before what the GPU waits for.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 
 #include "shim/contexts.h"
@@ -37,6 +39,8 @@ void settle(ContextObject* context);
 // reads.
 bool pending();
 
+// The thread that runs host functions, 0 where there is none yet. Signal handlers may ask.
+pid_t thread();
 // True in the thread that runs host functions: CUDA must not be called there.
 bool running_here();
 

@@ -14,6 +14,7 @@
 #include <mutex>
 
 #include "shim/failure.h"
+#include "shim/host_functions.h"
 
 namespace shim::page_faults {
 namespace {
@@ -22,6 +23,7 @@ namespace {
 struct Question {
   uint64_t address;
   bool write;
+  bool by_function;
   bool ours = false;
   std::atomic<int> answered{0};
 };
@@ -40,7 +42,7 @@ void futex(std::atomic<int>& word, int operation, int value) {
 
 // Only what a signal handler may do.
 bool ask(uint64_t address, bool write) {
-  Question question{address, write};
+  Question question{address, write, host_functions::thread() == gettid()};
   const Question* pointer = &question;
   while (::write(questions[1], &pointer, sizeof pointer) < 0)
     if (errno != EINTR) return false;
@@ -81,7 +83,7 @@ void handle(int number, siginfo_t* info, void* context) {
   for (;;) {
     Question* question = nullptr;
     if (read(questions[0], &question, sizeof question) != sizeof question) continue;
-    question->ours = resolve(question->address, question->write);
+    question->ours = resolve(question->address, question->write, question->by_function);
     question->answered = 1;
     futex(question->answered, FUTEX_WAKE, 1);
   }

@@ -8,8 +8,9 @@
 
 namespace shim::page_faults {
 
-// Answers whether the access may be tried again. Called by the thread of this file.
-using Resolve = bool (*)(uint64_t address, bool write);
+// Answers whether the access may be tried again. `by_function`: it is a function's that runs in a stream,
+// which waits. Called by the thread of this file.
+using Resolve = bool (*)(uint64_t address, bool write, bool by_function);
 
 // Addresses from `begin` to `end` are asked about from now on. The first call starts the thread.
 void watch(uint64_t begin, uint64_t end, Resolve resolve);

@@ -108,11 +108,14 @@ void receive(const Pages& pages, uint64_t from, uint64_t to) {
   });
 }
 
-// Under the mutex: chunks [from, to) of the GPU's come here.
-void bring(Pages& pages, uint64_t from, uint64_t to, State state) {
+// Under the mutex: chunks [from, to) of the GPU's come here. For a function that runs in a stream all before
+// it is done, and nothing may wait for the stream.
+void bring(Pages& pages, uint64_t from, uint64_t to, State state, bool for_function = false) {
   try {
-    if (!settled) move::settle();
-    settled = true;
+    if (!settled && !for_function) {
+      move::settle();
+      settled = true;
+    }
     stretches(
         pages, from, to, [](State is) { return is == State::gpu; },
         [&](uint64_t begin, uint64_t end) { receive(pages, begin, end); });
@@ -166,14 +169,14 @@ uint64_t run_end(Pages& pages, uint64_t at) {
   return end;
 }
 
-bool resolve(uint64_t address, bool write) {
+bool resolve(uint64_t address, bool write, bool by_function) {
   const std::lock_guard lock(mutex);
   Pages* pages = holder(address & ~(kPage - 1));
   if (!pages) return false;
   const uint64_t at = (address - pages->host) / kChunk;
   const State state = pages->chunks[at];
   if (state == State::gpu) {
-    bring(*pages, at, run_end(*pages, at), write ? State::ours : State::equal);
+    bring(*pages, at, run_end(*pages, at), write ? State::ours : State::equal, by_function);
   } else if (state == State::equal) {
     let_write(*pages, at, run_end(*pages, at));
   } else {
@@ -184,11 +187,20 @@ bool resolve(uint64_t address, bool write) {
 
 // Requests whose work on the server reads or writes memory of the GPU's.
 bool touches_memory(Opcode opcode) {
-  constexpr std::string_view kBeginnings[] = {
-      "Launch",           "Copy",        "ArrayPart",          "Graph",
-      "cuGraph",          "cuMemcpy",    "cuMemset",           "cuLaunch",
-      "Memcpy",           "StreamBatch", "cuStreamBatchMemOp", "cuStreamWriteValue",
-      "cuStreamWaitValue"};
+  constexpr std::string_view kBeginnings[] = {"Launch",
+                                              "Copy",
+                                              "ArrayPart",
+                                              "Graph",
+                                              "cuGraph",
+                                              "cuMemcpy",
+                                              "cuMemset",
+                                              "cuLaunch",
+                                              "Memcpy",
+                                              "StreamBatch",
+                                              "cuStreamBatchMemOp",
+                                              "cuStreamWriteValue",
+                                              "cuStreamWaitValue",
+                                              "HostBlockCopy"};
   const std::string_view name = wire::opcode_name(opcode);
   return std::any_of(std::begin(kBeginnings), std::end(kBeginnings),
                      [name](std::string_view beginning) { return name.starts_with(beginning); });
@@ -321,7 +333,10 @@ void drop(uint64_t host) {
 }
 
 void before(Opcode opcode) {
-  if (move::moving() || !touches_memory(opcode)) return;
+  if (!move::moving() && touches_memory(opcode)) hand_over();
+}
+
+void hand_over() {
   const std::lock_guard lock(mutex);
   settled = false;
   std::vector<ContextObject*> wait_for;

@@ -44,6 +44,8 @@ void drop(uint64_t host);
 
 // Before a request that may let the GPU touch memory: sends what is ours. `exposed` was set.
 void before(wire::Opcode opcode);
+// The same after a function that ran in a stream, ahead of what the stream does next.
+void hand_over();
 // Brings [host, host + size) here, or gives it to the GPU, ahead of need.
 void fetch(uint64_t host, uint64_t size);
 void give(uint64_t host, uint64_t size);

@@ -15,6 +15,7 @@ import threading
 from driver import (
     Address,
     Handle,
+    HostFunction,
     Size,
     allocate,
     call,
@@ -23,6 +24,7 @@ from driver import (
     free_bytes,
     function,
     launch,
+    new_stream,
     noise,
     start,
     upload,
@@ -116,6 +118,42 @@ def copies() -> None:
     assert data[0] == 6
     free(data)
     call("cuMemFree_v2", plain)
+
+
+def large_copies() -> None:
+    """Copies by memory that the worker shares, of pages that the program has written or not touched."""
+    random, out = noise(4 * WORDS), ctypes.create_string_buffer(4 * WORDS)
+    written, fresh, partly = managed(WORDS), managed(WORDS), managed(WORDS)
+    ctypes.memmove(written, random, len(random))
+    call("cuMemcpyDtoH_v2", out, address_of(written), Size(len(random)))
+    assert out.raw == random
+    call("cuMemcpyHtoD_v2", address_of(fresh), random, Size(len(random)))
+    assert bytes(fresh) == random
+    call("cuMemcpyHtoD_v2", address_of(partly), random, Size(len(random)))
+    partly[5] = 7
+    add(partly, 0)
+    words = memoryview(random).cast("I")
+    assert partly[:8] == [*words[:5], 7, *words[6:8]]
+    for data in (written, fresh, partly):
+        free(data)
+
+
+def functions_in_streams() -> None:
+    """A function reads what the kernels before it wrote, and those after it see what it wrote."""
+    data, stream, seen = managed(WORDS), new_stream(), list[int]()
+
+    def look(_data: object) -> None:
+        seen.append(data[0])
+        data[1] = 40
+
+    native = HostFunction(look)
+    data[:2] = [1, 2]
+    add(data, 3, stream)
+    call("cuLaunchHostFunc", stream, native, None)
+    add(data, 5, stream)
+    call("cuStreamSynchronize", stream)
+    assert (seen, data[:3]) == ([4], [9, 45, 8])
+    free(data)
 
 
 def attributes() -> None:
@@ -255,7 +293,8 @@ if len(sys.argv) > 1:
     {"crash": crash, "fork": fork, "broken": broken}[sys.argv[1]]()
 else:
     for check in (
-        there_and_back, small_pieces, copies, attributes, system_calls, attached, threads, limit, handlers,
+        there_and_back, small_pieces, copies, large_copies, functions_in_streams, attributes, system_calls,
+        attached, threads, limit, handlers,
     ):  # fmt: skip
         check()
     died = in_child("crash")
