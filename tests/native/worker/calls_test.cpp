@@ -198,4 +198,17 @@ TEST(an_answer_says_on_request_that_all_is_done) {
   CHECK_EQUAL(client.receive().header.flags, wire::kFlagIdle);
 }
 
+TEST(work_of_a_stream_that_is_gone_is_not_done) {
+  LedgerFile ledger({64 * MiB});
+  Client client(ledger, 0, {64 * MiB});
+  client.start();
+  client.load(kModule, "kernels");
+  client.send(wire::Opcode::cuStreamCreate, false, [](wire::Encoder& out) { out(kStream, 1u); });
+  client.launch(wire::entry_id(kModule, 0), kStream, 1'000'000);
+  client.post_words(wire::Opcode::cuStreamDestroy_v2, {kStream});
+  CHECK(!idle(client));
+  for (int i = 0; i < 500 && !idle(client); ++i) usleep(10000);
+  CHECK(idle(client));
+}
+
 TEST_MAIN

@@ -108,6 +108,7 @@ void Session::end_context(std::uint64_t id) {
   graphs_->slots().end_context(id);
   arrays_.end_context(id);
   ledger_.give(context->device, context->cost);
+  leavings_.end_context(id);
   context->uploads->abandon();
   downloads_.note_ended_context();
   leave(context);
@@ -141,7 +142,7 @@ bool Session::gpu_is_idle() {
   constexpr std::size_t kFew = 8;
   if (contexts_.empty()) return true;
   if (graphs_->capturing()) return false;
-  if (contexts_.size() > 1 || current_ == nullptr) return false;
+  if (contexts_.size() > 1 || current_ == nullptr || leavings_.any()) return false;
   const std::vector<void*> streams = handles_.all(wire::Kind::stream, current_->id);
   return streams.size() <= kFew && !at_work(streams, true);
 }
@@ -159,7 +160,7 @@ bool Session::all_is_done() {
   const auto query = [this](void* stream) {
     return call(driver_.cuStreamQuery, static_cast<CUstream>(stream)) == CUDA_SUCCESS;
   };
-  bool done = true;
+  bool done = !leavings_.any();
   for (const auto& [id, context] : contexts_) {
     // Streams of a green context that has ended do not tell.
     done = done && !context->green && call(driver_.cuCtxSetCurrent, context->handle) == CUDA_SUCCESS &&
@@ -189,10 +190,11 @@ std::optional<CUresult> Session::ask(const Watcher::Watch& watch) {
 
 bool Session::gpu_is_at_work() {
   if (graphs_->capturing()) return false;  // to be asked is what no capture survives
-  const bool found = std::any_of(contexts_.begin(), contexts_.end(), [this](const auto& entry) {
-    call(driver_.cuCtxSetCurrent, entry.second->handle);
-    return at_work(handles_.all(wire::Kind::stream, entry.first), false);
-  });
+  const bool found =
+      leavings_.any() || std::any_of(contexts_.begin(), contexts_.end(), [this](const auto& entry) {
+        call(driver_.cuCtxSetCurrent, entry.second->handle);
+        return at_work(handles_.all(wire::Kind::stream, entry.first), false);
+      });
   make_current(current_);
   return found;
 }

@@ -334,14 +334,27 @@ ParamLayouts Session::layouts(std::uint64_t owner) {
 }
 
 void* Session::drop(wire::Kind kind, std::uint64_t id) {
+  const Context* context = find_context(handles_.entry(kind, id).context);
   void* handle = handles_.drop(kind, id);
   if (handle == nullptr) throw CudaError{CUDA_ERROR_INVALID_HANDLE};
   if (kind == wire::Kind::stream) {
+    leave_stream(context, static_cast<CUstream>(handle));
     graphs_->end_stream(id);
     for (const auto& [name, context] : contexts_) context->uploads->forget(static_cast<CUstream>(handle));
   }
   if (kind == wire::Kind::module || kind == wire::Kind::library) end_code(id);
   return handle;
+}
+
+// A stream that the driver is about to destroy, with whatever it still has to do.
+void Session::leave_stream(const Context* context, CUstream stream) {
+  CUstreamCaptureStatus captures = CU_STREAM_CAPTURE_STATUS_NONE;
+  if (graphs_->capturing()) {
+    call(driver_.cuStreamIsCapturing, stream, &captures);
+  } else {
+    leavings_.any();  // forgets what is done; no capture would survive the question
+  }
+  if (context != nullptr && captures == CU_STREAM_CAPTURE_STATUS_NONE) leavings_.add(*context, stream);
 }
 
 // A module or library takes its functions and variables along, and a library its modules in all contexts.

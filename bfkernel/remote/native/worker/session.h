@@ -31,6 +31,7 @@
 #include "worker/host_blocks.h"
 #include "worker/host_functions.h"
 #include "worker/lanes.h"
+#include "worker/leavings.h"
 #include "worker/ledger.h"
 #include "worker/local_door.h"
 #include "worker/memory.h"
@@ -199,6 +200,7 @@ class Session {
   void wait_for_gpu();
   bool at_work(const std::vector<void*>& streams, bool detached);
   void note_work();
+  void leave_stream(const Context* context, CUstream stream);
   void add_context(std::unique_ptr<Context> context);
   Context* find_context(const std::function<bool(const Context&)>& wanted);
   void fail(const std::exception& error);
@@ -238,6 +240,7 @@ class Session {
   std::map<std::uint64_t, std::unique_ptr<Context>> contexts_;
   Context* current_ = nullptr;
   std::atomic<CUcontext> current_handle_{nullptr};
+  Leavings leavings_{driver_};
   std::map<std::uint64_t, std::shared_ptr<Link>> links_;
   std::vector<std::byte> reply_;
   std::unique_ptr<Graphs> graphs_;
