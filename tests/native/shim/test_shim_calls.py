@@ -74,6 +74,12 @@ def test_several_gpus_in_one_lease(leased: Run) -> None:
     assert set(chosen.stdout.strip().split(",")) <= set(buses)
 
 
+@pytest.mark.parametrize("transport", ["shared", "tcp"])
+def test_a_stream_of_the_gpu_that_is_not_current(leased: Run, transport: str) -> None:
+    result = leased("streams_two_gpus.py", gpus=2, BFKERNEL_TRANSPORT=transport)
+    assert (result.stdout, result.returncode) == ("ok\n", 0), result.stderr
+
+
 def test_a_graph_over_two_gpus(leased: Run) -> None:
     result = leased("graphs_two_gpus.py", gpus=2)
     assert (result.stdout, result.returncode) == ("ok\n", 0), result.stderr

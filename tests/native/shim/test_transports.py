@@ -20,6 +20,7 @@ BOTH = pytest.mark.parametrize("transport", ["shared", "tcp"])
     "program",
     [
         "page_locked.py",
+        "streams.py",
         "copies.py",
         "copies_behind_kernels.py",
         "synchronisations.py",

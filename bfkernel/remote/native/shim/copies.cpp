@@ -29,9 +29,11 @@ constexpr size_t kChunksInFlight = 64;
 CUdeviceptr address_of(const void* pointer) { return reinterpret_cast<CUdeviceptr>(pointer); }
 
 // One chunk asked for; its bytes go straight to `destination`.
-void request_chunk(Pending& pending, std::byte* destination, const wire::CopyToHost& message) {
+void request_chunk(Pending& pending, std::byte* destination, ContextObject* context,
+                   const wire::CopyToHost& message) {
   pending.destination = {destination, message.size};
   Request request(Opcode::CopyToHost, Context::current);
+  request.in_context(context);
   request.fields(message);
   request.send(pending);
 }
@@ -53,6 +55,7 @@ staging::Arrival request_all(std::span<std::byte> destination, uint64_t source, 
                              Order order) {
   stripes::before_copy(destination.size());
   const uint64_t stream_id = id_of(stream);
+  ContextObject* context = context_of(stream);
   std::deque<Pending> in_flight;
   staging::Arrival arrival;
   const auto finish_first = [&] {
@@ -64,7 +67,7 @@ staging::Arrival request_all(std::span<std::byte> destination, uint64_t source, 
     while (!destination.empty() && arrival.result == CUDA_SUCCESS) {
       const uint64_t step = std::min<uint64_t>(destination.size(), wire::kDownloadChunk);
       if (in_flight.size() == kChunksInFlight) finish_first();
-      request_chunk(in_flight.emplace_back(), destination.data(),
+      request_chunk(in_flight.emplace_back(), destination.data(), context,
                     {source, step, stream_id, static_cast<uint8_t>(order)});
       arrival.sequence = in_flight.back().sequence;
       destination = destination.subspan(step);
@@ -106,8 +109,32 @@ static void direct(wire::Direction direction, uint64_t device, host_blocks::Plac
   report_deferred();
 }
 
+void wait_where_apart(CUstream stream, Order order) {
+  if (order == Order::async || !streams_apart.load(std::memory_order_relaxed) || capture::in_flight()) return;
+  const CUresult result = api::cuStreamSynchronize(stream);
+  require(result == CUDA_SUCCESS, result);
+}
+
 // The program may reuse its memory when the call returns, unless it is page-locked and the copy asynchronous:
 // the bytes have been sent, queued or staged by then.
+static void send(uint64_t destination, const void* source, uint64_t size, CUstream stream, Order order) {
+  if (staging::serves(size))
+    return staging::to_device(destination, {static_cast<const std::byte*>(source), size}, stream);
+  stripes::before_copy(size);
+  const uint64_t stream_id = id_of(stream);
+  ContextObject* context = context_of(stream);
+  const auto* bytes = static_cast<const std::byte*>(source);
+  for (uint64_t done = 0; done < size;) {
+    const uint64_t step = std::min(size - done, wire::kCopyChunk);
+    Request request(Opcode::CopyToDevice, Context::current);
+    request.in_context(context);
+    request.fields(destination + done, stream_id, static_cast<uint8_t>(order),
+                   step);  // CopyToDevice, its bytes follow
+    request.post({bytes + done, step});
+    done += step;
+  }
+}
+
 void to_device(uint64_t destination, const void* source, uint64_t size, CUstream stream, Order order) {
   if (size == 0) return;
   require(source);
@@ -115,19 +142,8 @@ void to_device(uint64_t destination, const void* source, uint64_t size, CUstream
   if (const auto place = direct_place(source, size))
     return direct(wire::Direction::to_device, destination, *place, size, stream, order);
   await_writers(source, stream, order);
-  if (staging::serves(size))
-    return staging::to_device(destination, {static_cast<const std::byte*>(source), size}, stream);
-  stripes::before_copy(size);
-  const uint64_t stream_id = id_of(stream);
-  const auto* bytes = static_cast<const std::byte*>(source);
-  for (uint64_t done = 0; done < size;) {
-    const uint64_t step = std::min(size - done, wire::kCopyChunk);
-    Request request(Opcode::CopyToDevice, Context::current);
-    request.fields(destination + done, stream_id, static_cast<uint8_t>(order),
-                   step);  // CopyToDevice, its bytes follow
-    request.post({bytes + done, step});
-    done += step;
-  }
+  send(destination, source, size, stream, order);
+  wait_where_apart(stream, order);
 }
 
 void to_host(void* destination, uint64_t source, uint64_t size, CUstream stream, Order order) {

@@ -55,18 +55,19 @@ void for_each_row(const Box& box, const Part& part, const Side& host, std::byte*
       copy(reinterpret_cast<std::byte*>(host.at(part.row + row, part.slice + slice)), packed);
 }
 
-void send_part(const Box& box, const Part& part, uint64_t stream, Order order) {
+void send_part(const Box& box, const Part& part, CUstream stream, Order order) {
   std::vector<std::byte> packed(box.width * part.rows * part.slices);
   for_each_row(box, part, box.source, packed.data(),
                [&](std::byte* row, std::byte* at) { std::memcpy(at, row, box.width); });
-  wire::Copy3D out = message(box, part, wire::Direction::to_device, stream, order);
+  wire::Copy3D out = message(box, part, wire::Direction::to_device, id_of(stream), order);
   out.bytes = packed;
   post(out, Context::current);
 }
 
-void fetch_part(const Box& box, const Part& part, uint64_t stream, Order order) {
+void fetch_part(const Box& box, const Part& part, CUstream stream, Order order) {
   Request request(Opcode::Copy3D, Context::current);
-  request.fields(message(box, part, wire::Direction::to_host, stream, order));
+  request.in_context(context_of(stream));
+  request.fields(message(box, part, wire::Direction::to_host, id_of(stream), order));
   const Reply reply = request.wait();
   const wire::Bytes bytes = reply.bytes();
   require(bytes.size() == box.width * part.rows * part.slices, CUDA_ERROR_UNKNOWN);
@@ -139,10 +140,11 @@ CUresult copy(const Box& box, CUstream stream, Order order) {
   }
   for_each_part(box, [&](const Part& part) {
     if (box.destination.device)
-      send_part(box, part, stream_id, order);
+      send_part(box, part, stream, order);
     else
-      fetch_part(box, part, stream_id, order);
+      fetch_part(box, part, stream, order);
   });
+  if (box.destination.device) wait_where_apart(stream, order);
   return CUDA_SUCCESS;
 }
 

@@ -180,6 +180,9 @@ uint64_t id_of(H handle) {
 }
 uint64_t id_of(CUstream stream);
 uint64_t id_of(CUcontext context);
+// Some stream of the program's does not wait for the legacy stream: what a call has left to do in one stream
+// is not ordered before what comes next in another.
+inline std::atomic<bool> streams_apart{false};
 // Of the stream as the calling thread, which has a context, means it.
 Watch& watch_of(CUstream stream);
 

@@ -52,18 +52,21 @@ void release(const Allocation& allocation, uint64_t size) {
 
 void copy(wire::Direction direction, uint64_t device, CUstream stream, Place place, uint64_t size) {
   Request request(Opcode::HostBlockCopy, Context::current);
+  request.in_context(context_of(stream));
   request.fields(wire::HostBlockCopy{direction, device, id_of(stream), place.block, place.offset, size});
   request.post();
 }
 
 void ask_when_done(CUstream stream, Pending& pending) {
   Request request(Opcode::HostBlockCopiesDone, Context::current);
+  request.in_context(context_of(stream));
   request.fields(wire::HostBlockCopiesDone{id_of(stream)});
   request.send(pending);
 }
 
 uint64_t wait_until_done(CUstream stream) {
   Request request(Opcode::HostBlockCopiesDone, Context::current);
+  request.in_context(context_of(stream));
   request.fields(wire::HostBlockCopiesDone{id_of(stream)});
   Pending pending;
   const CUresult result = request.wait(pending);

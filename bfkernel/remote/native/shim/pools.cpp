@@ -75,8 +75,9 @@ CUresult allocate(CUdeviceptr* dptr, size_t bytesize, CUmemoryPool pool, CUstrea
     allocate_in_graph(dptr, bytesize, from.device, stream);
     return CUDA_SUCCESS;
   }
-  ContextObject* context = contexts::home();
-  contexts::require_usable(contexts::current());
+  ContextObject* behind = context_of(stream);
+  contexts::require_usable(behind);
+  ContextObject* context = behind->home;
   const uint64_t order = drained::of(stream).stream;
   pool_figures::take(from, context, bytesize);
   try {
@@ -104,7 +105,7 @@ bool is_flag(CUmemPool_attribute attribute) {
 namespace api {
 
 CUresult cuMemAllocAsync(CUdeviceptr* dptr, size_t bytesize, CUstream hStream) {
-  return allocate(dptr, bytesize, current_pool(contexts::current()->device), hStream);
+  return allocate(dptr, bytesize, current_pool(context_of(hStream)->device), hStream);
 }
 
 CUresult cuMemAllocFromPoolAsync(CUdeviceptr* dptr, size_t bytesize, CUmemoryPool pool, CUstream hStream) {

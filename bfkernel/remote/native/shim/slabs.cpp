@@ -218,7 +218,11 @@ uint64_t ask(const Place& place, const Wanted& wanted) {
   const unsigned ends = place.first->ends;
   const uint64_t size = wanted.slab.value_or(wanted.size);
   const wire::MemAlloc message{size, place.second};
-  const uint64_t address = call(message, Context::current, Deferred::keep).address;
+  Request request(wire::MemAlloc::opcode, Context::current);
+  request.in_context(place.first);
+  request.fields(message);
+  const Reply reply = request.wait(Deferred::keep);
+  const uint64_t address = reply.decoder().take<wire::MemAlloc::Reply>().address;
   const std::lock_guard lock(mutex);
   require(place.first->ends == ends, CUDA_ERROR_CONTEXT_IS_DESTROYED);
   Room& room = rooms[place];

@@ -7,6 +7,7 @@
 #include "shim/devices.h"
 #include "shim/launch_attributes.h"
 #include "shim/modules.h"
+#include "shim/move.h"
 #include "shim/request.h"
 #include "wire/stream_messages.h"
 
@@ -37,6 +38,7 @@ CUresult make_stream(CUstream* stream, unsigned flags, int priority) {
     release(made);
     throw;
   }
+  if ((flags & CU_STREAM_NON_BLOCKING) != 0 && !move::moving()) streams_apart = true;
   *stream = made;
   return CUDA_SUCCESS;
 }

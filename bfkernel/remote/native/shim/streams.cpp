@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Streams: the default ones, and what is known about a stream without asking.
+#include <utility>
+
 #include "shim/api.h"
 #include "shim/contexts.h"
 #include "shim/request.h"
@@ -11,13 +13,14 @@ namespace {
 // does waits for the legacy stream and is waited for by it.
 CUstream thread_stream() {
   ContextObject* context = contexts::current();
-  CUstream& stream = thread_state().default_streams[context];
-  if (!stream) {
-    CUstream made = nullptr;
-    api::cuStreamCreate(&made, CU_STREAM_DEFAULT);
-    stream = made;
-  }
-  return stream;
+  auto& [stream, ends] = thread_state().default_streams[context];
+  if (stream && ends == context->ends) return stream;
+  if (stream) release(std::exchange(stream, nullptr));  // it ended with the context
+  CUstream made = nullptr;
+  api::cuStreamCreate(&made, CU_STREAM_DEFAULT);
+  streams_apart = true;  // threads' streams do not wait for one another
+  ends = context->ends;
+  return stream = made;
 }
 
 bool means_thread_stream(CUstream stream) {

@@ -31,9 +31,11 @@ ThreadState& make_thread_state() {
 
 ThreadState::~ThreadState() {
   if (process::check() != CUDA_SUCCESS || !connected()) return;
-  for (const auto& [context, stream] : default_streams) {
+  for (const auto& [context, own] : default_streams) {
+    const auto [stream, ends] = own;
     try {
-      if (!contexts::usable(context->home)) continue;
+      if (ends != context->ends) release(stream);  // it ended with the context
+      if (ends != context->ends || !contexts::usable(context->home)) continue;
       Request request(Opcode::cuStreamDestroy_v2, Context::any);
       request.in_context(context->home);
       request.fields(object_of(stream)->id);

@@ -15,10 +15,14 @@ struct ContextObject;
 struct ThreadState {
   std::vector<ContextObject*> contexts;  // the stack; the last is current
   CUstreamCaptureMode capture_mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
-  std::map<ContextObject*, CUstream> default_streams;  // this thread's default stream in each context
-  std::vector<std::byte> scratch;                      // the next request is built here
-  std::vector<std::byte> params;                       // packed kernel parameters
-  ~ThreadState();                                      // gives the default streams back
+  struct DefaultStream {
+    CUstream stream = nullptr;
+    unsigned ends = 0;  // the context's, when the stream was made
+  };
+  std::map<ContextObject*, DefaultStream> default_streams;  // this thread's in each context
+  std::vector<std::byte> scratch;                           // the next request is built here
+  std::vector<std::byte> params;                            // packed kernel parameters
+  ~ThreadState();                                           // gives the default streams back
 };
 
 inline thread_local ThreadState* current_thread_state [[gnu::tls_model("initial-exec")]] = nullptr;
