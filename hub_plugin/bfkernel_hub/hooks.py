@@ -69,6 +69,8 @@ def _offers(spawner: Spawner, settings: BfkernelHub) -> list[Offer]:
         except ValueError as error:
             spawner.log.warning("bfkernel: group %s: %s", group.name, error)
             policies[group.name] = GroupPolicy()
+        for fault in policies[group.name].faults:
+            spawner.log.warning("bfkernel: group %s: %s", group.name, fault)
     return offers(settings.entries, policies)
 
 

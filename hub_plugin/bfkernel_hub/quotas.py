@@ -26,7 +26,18 @@ class QuotaName(NamedTuple):
     name: str
 
 
-def wanted(settings: BfkernelHub, groups: Iterable[Group], said: Said) -> dict[QuotaName, Limits]:
+class Wanted(NamedTuple):
+    """The quotas as they should be, and the groups whose property cannot be read: what they have stays."""
+
+    limits: dict[QuotaName, Limits]
+    unread: frozenset[str] = frozenset()
+
+    def leaves(self, of: QuotaName) -> bool:
+        """Whether a quota stays as it is, once it is set."""
+        return of.kind in ("groups", "totals") and of.name in self.unread
+
+
+def wanted(settings: BfkernelHub, groups: Iterable[Group], said: Said) -> Wanted:
     """Return the quotas as they should be: a group's property goes over the configuration's, by field."""
     default = dict(settings.quotas.get("default", {}))
     if settings.idle_timeout_s is not None:
@@ -35,17 +46,21 @@ def wanted(settings: BfkernelHub, groups: Iterable[Group], said: Said) -> dict[Q
     for kind in ("groups", "totals", "users"):
         for name, limits in settings.quotas.get(kind, {}).items():
             found[QuotaName(kind, name)] = dict(limits)
+    unread = set()
     for group in groups:
         try:
             policy = GroupPolicy.read(group.properties)
         except ValueError as error:
-            said.once(f"group {group.name}: {error}")
+            said.once(f"group {group.name}: {error} Until then its quotas stay as they are.")
+            unread.add(group.name)
             continue
+        for fault in policy.faults:
+            said.once(f"group {group.name}: {fault}")
         for kind, limits in (("groups", policy.limits), ("totals", policy.total)):
             if limits:
                 name = QuotaName(kind, group.name)
                 found[name] = {**found.get(name, {}), **limits}
-    return found
+    return Wanted(found, frozenset(unread))
 
 
 class Said:
@@ -75,13 +90,14 @@ class QuotaKeeper:
         self._enforce = enforce
         self._own = _read(notes)
 
-    async def apply(self, wanted: Mapping[QuotaName, Limits]) -> None:
+    async def apply(self, wanted: Wanted) -> None:
         """Set what differs, forget what is no longer wanted. Raises ``ServerAwayError``."""
         now = await self._pool.quotas()
-        for of, limits in wanted.items():
-            if _limits(now, of) != limits or of not in self._own:
+        left = {of for of in self._own if wanted.leaves(of)}
+        for of, limits in wanted.limits.items():
+            if of not in left and (_limits(now, of) != limits or of not in self._own):
                 await self._set(of, limits)
-        for of in sorted(self._own - set(wanted)):
+        for of in sorted(self._own - set(wanted.limits) - left):
             await self._set(of, None)
 
     async def _set(self, of: QuotaName, limits: Limits | None) -> None:

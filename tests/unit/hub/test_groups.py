@@ -12,7 +12,7 @@ pytest.importorskip("bfkernel_hub", reason="hub_plugin is not installed here")
 from bfkernel_hub.group_policy import GroupPolicy
 from bfkernel_hub.http_json import RefusedError
 from bfkernel_hub.hub_api import Group
-from bfkernel_hub.quotas import QuotaKeeper, QuotaName, Said, wanted
+from bfkernel_hub.quotas import QuotaKeeper, QuotaName, Said, Wanted, wanted
 from bfkernel_hub.settings import BfkernelHub
 from bfkernel_hub.sizes import Offer, SizeEntry, offers
 from bfkernel_hub.watch import Departures
@@ -45,10 +45,22 @@ def test_the_admin_pages_text_means_the_same_as_an_object():
     assert GroupPolicy.read({"bfkernel": ""}) == GroupPolicy.read({}) == GroupPolicy()
 
 
-@pytest.mark.parametrize("value", ["{", 3, [1], {"sizes": "0.02"}, {"sizes": [0.02]}, {"total": 3}])
+@pytest.mark.parametrize("value", ["{", 3, [1], {"total": 3}])
 def test_a_property_that_cannot_be_read_is_an_error_with_an_example(value):
     with pytest.raises(ValueError, match="write"):
         GroupPolicy.read({"bfkernel": value})
+
+
+@pytest.mark.parametrize(
+    ("sizes", "read"), [("0.02", None), ([0.02], None), (["many", "0.02"], ("0.02",)), ([], ())]
+)
+def test_a_mistyped_size_costs_itself_and_no_limit(sizes, read, caplog):
+    value = {"gpus": 0.3, "sizes": sizes}
+    policy = GroupPolicy.read({"bfkernel": value})
+    assert (policy.limits, policy.sizes, bool(policy.faults)) == ({"gpus": 0.3}, read, sizes != [])
+    group = Group("cs", frozenset(), {"bfkernel": value})
+    assert wanted(settings(), [group], Said()).limits == {QuotaName("groups", "cs"): {"gpus": 0.3}}
+    assert ("group cs" in caplog.text) == bool(policy.faults)
 
 
 def settings(**values) -> BfkernelHub:
@@ -60,19 +72,11 @@ def test_a_property_goes_over_the_configuration_field_by_field():
         quotas={"default": {"gpus": 0.1}, "groups": {"cs": {"gpus": 0.2, "leases": 3}}}, idle_timeout_s=600
     )
     group = Group("cs", frozenset(), {"bfkernel": {"gpus": 0.3, "total": {"gpus": 2}}})
-    assert wanted(configured, [group], Said()) == {
+    assert wanted(configured, [group], Said()).limits == {
         QuotaName("default", ""): {"gpus": 0.1, "longest_idle_s": 600},
         QuotaName("groups", "cs"): {"gpus": 0.3, "leases": 3},
         QuotaName("totals", "cs"): {"gpus": 2},
     }
-
-
-def test_a_damaged_property_leaves_the_configurations_quota(caplog):
-    group = Group("cs", frozenset(), {"bfkernel": "{"})
-    assert wanted(settings(quotas={"groups": {"cs": {"gpus": 1}}}), [group], Said()) == {
-        QuotaName("groups", "cs"): {"gpus": 1}
-    }
-    assert "group cs" in caplog.text
 
 
 class Pool:
@@ -102,7 +106,9 @@ def test_quotas_are_set_once_kept_and_forgotten_also_over_a_restart(tmp_path, ca
 
     def apply(**groups):
         keeper = QuotaKeeper(pool, notes, Said(), enforce=False)
-        asyncio.run(keeper.apply({QuotaName("groups", name): limits for name, limits in groups.items()}))
+        asyncio.run(
+            keeper.apply(Wanted({QuotaName("groups", name): limits for name, limits in groups.items()}))
+        )
 
     apply(cs={"gpus": 1}, bio={"gpus": 2})
     apply(cs={"gpus": 1}, bio={"gpus": 2})
@@ -114,6 +120,24 @@ def test_quotas_are_set_once_kept_and_forgotten_also_over_a_restart(tmp_path, ca
     assert "the pool refuses the quota of groups cs: gpus: a number" in caplog.text
     apply()
     assert pool.kept["groups"] == {"by-hand": {"gpus": 9}}
+
+
+def test_a_property_that_cannot_be_read_leaves_the_groups_quotas_as_they_are(tmp_path, caplog):
+    configured = settings(quotas={"groups": {"cs": {"gpus": 1}}})
+
+    def pool_after(pool, *properties):
+        for value in properties:
+            groups = [Group("cs", frozenset(), {"bfkernel": value})]
+            keeper = QuotaKeeper(pool, tmp_path / f"{len(properties)}.json", Said(), enforce=True)
+            asyncio.run(keeper.apply(wanted(configured, groups, Said())))
+        return pool.kept["groups"].get("cs"), pool.kept["totals"].get("cs")
+
+    own = {"gpus": 0.5, "total": {"gpus": 4}}
+    total = {"leases": None, "gpus": 4}
+    assert pool_after(Pool(), own, "{") == ({"leases": None, "gpus": 0.5}, total)
+    assert "group cs: the property bfkernel is malformed" in caplog.text
+    assert pool_after(Pool(), "{") == ({"leases": None, "gpus": 1}, None), "nothing is set yet"
+    assert pool_after(Pool(), own, "{", {}) == ({"leases": None, "gpus": 1}, None)
 
 
 def test_who_leaves_a_group_is_known_for_a_while_and_who_comes_back_is_not():
