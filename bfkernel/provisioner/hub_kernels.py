@@ -83,10 +83,19 @@ class SizedKernelSpecManager(KernelSpecManager):
         if text is None:
             return None
         try:
-            return dict(_kernel(offer) for offer in json.loads(unquote(text)))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            offers = list(json.loads(unquote(text)))
+        except (ValueError, TypeError) as error:
             self.log.error("%s is malformed, so there are no GPU kernels: %s", SIZES_VARIABLE, error)  # noqa: TRY400
             return {}
+        found = {}
+        for offer in offers:
+            try:
+                name, content = _kernel(offer)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                self.log.error("%s: %r is passed over: %s", SIZES_VARIABLE, offer, error)  # noqa: TRY400
+            else:
+                found[name] = content
+        return found
 
 
 def _kernel(offer: dict[str, str]) -> tuple[str, dict[str, Any]]:

@@ -65,3 +65,9 @@ def test_a_malformed_list_costs_the_gpu_kernels_and_nothing_else(manager, text, 
     sized = manager(text)
     assert gpu_kernels(sized) == {}
     assert "python3" in sized.get_all_specs()
+
+
+def test_an_offer_that_cannot_be_read_costs_no_other(manager, caplog):
+    sized = manager([{"size": "0.02"}, {"size": "2"}, {"group": "cs"}, {"size": "0.1"}])
+    assert gpu_kernels(sized) == {"gpu-0.02": "GPU 0.02", "gpu-0.1": "GPU 0.1"}
+    assert "{'size': '2'} is passed over" in caplog.text
