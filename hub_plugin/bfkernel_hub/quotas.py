@@ -17,6 +17,8 @@ from bfkernel_hub.settings import BfkernelHub
 
 log = logging.getLogger("bfkernel_hub")
 Limits = dict[str, Any]
+# Whom the default is not to bound has a quota already when it comes.
+_ORDER = ("users", "groups", "totals", "default")
 
 
 class QuotaName(NamedTuple):
@@ -94,7 +96,7 @@ class QuotaKeeper:
         """Set what differs, forget what is no longer wanted. Raises ``ServerAwayError``."""
         now = await self._pool.quotas()
         left = {of for of in self._own if wanted.leaves(of)}
-        for of, limits in wanted.limits.items():
+        for of, limits in sorted(wanted.limits.items(), key=lambda each: _ORDER.index(each[0].kind)):
             if of not in left and (_limits(now, of) != limits or of not in self._own):
                 await self._set(of, limits)
         for of in sorted(self._own - set(wanted.limits) - left):

@@ -85,12 +85,14 @@ class Pool:
     def __init__(self) -> None:
         self.kept = {"default": {"gpus": None}, "groups": {"by-hand": {"gpus": 9}}, "totals": {}, "users": {}}
         self.changes = 0
+        self.order = []
 
     async def quotas(self):
         return self.kept
 
     async def set_quota(self, kind, name, limits, *, enforce):
         self.changes += 1
+        self.order.append(kind if limits else f"no {kind}")
         if limits and limits.get("gpus") == "many":
             raise RefusedError(422, "gpus: a number")
         if kind == "default":
@@ -120,6 +122,20 @@ def test_quotas_are_set_once_kept_and_forgotten_also_over_a_restart(tmp_path, ca
     assert "the pool refuses the quota of groups cs: gpus: a number" in caplog.text
     apply()
     assert pool.kept["groups"] == {"by-hand": {"gpus": 9}}
+
+
+def test_the_default_comes_when_those_whom_it_does_not_bound_have_theirs(tmp_path):
+    pool, group = Pool(), Group("cs", frozenset(), {"bfkernel": {"gpus": 1, "total": {"gpus": 4}}})
+
+    def apply(groups, **quotas):
+        keeper = QuotaKeeper(pool, tmp_path / "notes.json", Said(), enforce=True)
+        asyncio.run(keeper.apply(wanted(settings(quotas=quotas), groups, Said())))
+
+    apply([group], default={"gpus": 0.1}, users={"ada": {"gpus": 2}})
+    assert pool.order == ["users", "groups", "totals", "default"]
+    pool.order.clear()
+    apply([], default={"gpus": 0.2})
+    assert pool.order == ["default", "no groups", "no totals", "no users"]
 
 
 def test_a_property_that_cannot_be_read_leaves_the_groups_quotas_as_they_are(tmp_path, caplog):
