@@ -20,7 +20,7 @@ SETTINGS_VARIABLE = "BFKERNEL_HUB_SETTINGS"
 SECRET_VARIABLE = "BFKERNEL_HUB_SECRET"  # noqa: S105 (a name)
 
 _TEMPLATES = Path(__file__).parent / "templates"
-#: What the role ``server`` gives a single-user server's token; a list of our own would replace it.
+#: The Hub's own role ``server``: what a single-user server's token may, where no admin has said otherwise.
 _SERVER_SCOPES = ["users:activity!user", "access:servers!server"]
 _SERVICE_SCOPES = ["list:groups", "read:groups", "read:users:name"]
 _KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "LANG", "BFKERNEL_NATIVE_DIR")
@@ -97,7 +97,15 @@ def _add_server_scope(c: Config, scope: str) -> None:
         elif _listed(section, "server_token_scopes"):
             _add(section, "server_token_scopes", [scope])
         else:
-            section.server_token_scopes = [*_SERVER_SCOPES, scope]
+            section.server_token_scopes = [*_server_scopes(c), scope]
+
+
+def _server_scopes(c: Config) -> list[str]:
+    """Return what the Hub gives a server's token where no list is set: its role ``server``."""
+    for role in _listed(c.JupyterHub, "load_roles"):
+        if role.get("name") == "server":
+            return list(role.get("scopes", _SERVER_SCOPES))
+    return _SERVER_SCOPES
 
 
 def _chain(c: Config, name: str, hook: Any) -> None:

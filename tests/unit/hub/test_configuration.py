@@ -49,6 +49,15 @@ def test_scopes_of_servers_are_kept_or_the_default(section):
     assert c[section].server_token_scopes("y") == ["y", SCOPE]
 
 
+def test_servers_keep_what_the_admins_role_server_gives_them():
+    def role(**said):
+        c = configured(lambda c: c.JupyterHub.load_roles.append({"name": "server", **said}))
+        return c.Spawner.server_token_scopes
+
+    assert role(scopes=["users:activity!user", "custom:x"]) == ["users:activity!user", "custom:x", SCOPE]
+    assert role(description="x") == ["users:activity!user", "access:servers!server", SCOPE]
+
+
 def test_services_and_roles_stay_however_they_were_set():
     def as_lists(c):
         c.JupyterHub.services = [{"name": "cull"}]
