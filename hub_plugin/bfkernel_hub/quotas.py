@@ -28,11 +28,28 @@ class QuotaName(NamedTuple):
     name: str
 
 
+_DEFAULT = QuotaName("default", "")
+
+
 class Wanted(NamedTuple):
-    """The quotas as they should be, and the groups whose property cannot be read: what they have stays."""
+    """The quotas as they should be, and the groups whose property cannot be read: what they have stays.
+
+    ``idle_timeout_s`` is the one that comes without a default of the configuration's.
+    """
 
     limits: dict[QuotaName, Limits]
     unread: frozenset[str] = frozenset()
+    idle_timeout_s: float | None = None
+
+    def over(self, now: Mapping[str, Any]) -> dict[QuotaName, Limits]:
+        """Return the limits for a pool that has the quotas ``now``.
+
+        It takes a default as a whole: its own limits would end with one of a timeout alone.
+        """
+        if self.idle_timeout_s is None:
+            return self.limits
+        default = {**_limits(now, _DEFAULT), "longest_idle_s": self.idle_timeout_s}
+        return {**self.limits, _DEFAULT: default}
 
     def leaves(self, of: QuotaName) -> bool:
         """Whether a quota stays as it is, once it is set."""
@@ -42,9 +59,10 @@ class Wanted(NamedTuple):
 def wanted(settings: BfkernelHub, groups: Iterable[Group], said: Said) -> Wanted:
     """Return the quotas as they should be: a group's property goes over the configuration's, by field."""
     default = dict(settings.quotas.get("default", {}))
-    if settings.idle_timeout_s is not None:
-        default.setdefault("longest_idle_s", settings.idle_timeout_s)
-    found = {QuotaName("default", ""): default} if default else {}
+    idle_timeout_s = settings.idle_timeout_s
+    if default and idle_timeout_s is not None:
+        default.setdefault("longest_idle_s", idle_timeout_s)
+    found = {_DEFAULT: default} if default else {}
     for kind in ("groups", "totals", "users"):
         for name, limits in settings.quotas.get(kind, {}).items():
             found[QuotaName(kind, name)] = dict(limits)
@@ -62,7 +80,7 @@ def wanted(settings: BfkernelHub, groups: Iterable[Group], said: Said) -> Wanted
             if limits:
                 name = QuotaName(kind, group.name)
                 found[name] = {**found.get(name, {}), **limits}
-    return Wanted(found, frozenset(unread))
+    return Wanted(found, frozenset(unread), None if default else idle_timeout_s)
 
 
 class Said:
@@ -95,11 +113,12 @@ class QuotaKeeper:
     async def apply(self, wanted: Wanted) -> None:
         """Set what differs, forget what is no longer wanted. Raises ``ServerAwayError``."""
         now = await self._pool.quotas()
+        should = wanted.over(now)
         left = {of for of in self._own if wanted.leaves(of)}
-        for of, limits in sorted(wanted.limits.items(), key=lambda each: _ORDER.index(each[0].kind)):
+        for of, limits in sorted(should.items(), key=lambda each: _ORDER.index(each[0].kind)):
             if of not in left and (_limits(now, of) != limits or of not in self._own):
                 await self._set(of, limits)
-        for of in sorted(self._own - set(wanted.limits) - left):
+        for of in sorted(self._own - set(should) - left):
             await self._set(of, None)
 
     async def _set(self, of: QuotaName, limits: Limits | None) -> None:

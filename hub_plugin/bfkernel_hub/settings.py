@@ -56,7 +56,8 @@ class BfkernelHub(Configurable):
         min=1.0,
         help="""
         After how many seconds without a CUDA call a share goes back to the pool, where no quota's
-        ``longest_idle_s`` says otherwise. None: never.
+        ``longest_idle_s`` says otherwise. None: never. It goes into ``quotas``' ``default``, else into
+        the default that the pool has, whose other limits stay.
         """,
     ).tag(config=True)
 

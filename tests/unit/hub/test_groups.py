@@ -138,6 +138,23 @@ def test_the_default_comes_when_those_whom_it_does_not_bound_have_theirs(tmp_pat
     assert pool.order == ["default", "no groups", "no totals", "no users"]
 
 
+def test_an_idle_timeout_alone_leaves_the_limits_of_the_pools_own_default(tmp_path):
+    pool = Pool()
+    pool.kept["default"] = {"gpus": 0.5, "leases": None, "longest_idle_s": None}
+
+    def apply(idle_timeout_s):
+        keeper = QuotaKeeper(pool, tmp_path / "notes.json", Said(), enforce=False)
+        asyncio.run(keeper.apply(wanted(settings(idle_timeout_s=idle_timeout_s), [], Said())))
+
+    apply(600)
+    apply(600)
+    assert (pool.kept["default"], pool.changes) == ({"gpus": 0.5, "longest_idle_s": 600}, 1)
+    apply(300)
+    assert pool.kept["default"] == {"gpus": 0.5, "longest_idle_s": 300}
+    apply(None)
+    assert pool.order == ["default", "default", "no default"]
+
+
 def test_a_property_that_cannot_be_read_leaves_the_groups_quotas_as_they_are(tmp_path, caplog):
     configured = settings(quotas={"groups": {"cs": {"gpus": 1}}})
 
