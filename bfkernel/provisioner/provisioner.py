@@ -257,8 +257,8 @@ class FractionalGPUProvisioner(LocalProvisioner):
         if self._holder is not None:
             await self._beside(self._holder.confirm, self.answer_wait_s)
             state = self._holder.current.state
-            if state in {"ended", "refused"}:
-                self._last_size = self._holder.request.size if state == "ended" else None
+            if state in {"ended", "refused"} or not self._holder.running:
+                self._last_size = None if state == "refused" else self._holder.request.size
                 await self._release()
         holder = self._holder
         if holder is None:

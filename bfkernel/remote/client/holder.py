@@ -89,6 +89,13 @@ class LeaseHolder:
             pid=os.getpid(),
         )
         self.current.write(self.path)
+        # Whether the file says what ``current`` does: a disk may be full for a while.
+        self._written = True
+
+    @property
+    def running(self) -> bool:
+        """Whether the holder's thread, which :meth:`start` begins, has not ended."""
+        return self._thread.is_alive()
 
     def start(self) -> None:
         """Begin: the request goes out on the holder's thread, and this returns at once."""
@@ -249,7 +256,11 @@ class LeaseHolder:
     def _await_next(self) -> None:
         """Wait, without a lease, until another is to be taken or the holder is released."""
         with self._changed:
-            self._changed.wait_for(lambda: self._next_size is not None or self._stopping.is_set())
+            while not self._changed.wait_for(
+                lambda: self._next_size is not None or self._stopping.is_set(),
+                None if self._written else LAST_RETRY_S,
+            ):
+                self._publish()
             if self._next_size is None:
                 return
             size, self._next_size = self._next_size, None
@@ -308,11 +319,23 @@ class LeaseHolder:
             if self._stopping.is_set():
                 return
             new = dataclasses.replace(self.current, **changes)
-            if new != self.current:
-                self.current = new
-                new.write(self.path)
+            changed, self.current = new != self.current, new
+            if changed or not self._written:
+                self._write()
+            if changed:
                 self._on_change(new)
             self._changed.notify_all()
+
+    def _write(self) -> None:
+        """Write the file. Where that fails the lease is held all the same, and the next proof tries again."""
+        try:
+            self.current.write(self.path)
+        except OSError as error:
+            if self._written:
+                self._log.warning("The lease file cannot be written, trying again: %s", error)
+            self._written = False
+        else:
+            self._written = True
 
 
 def _retrying(error: PoolUnreachable, url: str) -> str:

@@ -65,7 +65,7 @@ class RequestWatcher:
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_EVERY_S):
             try:
-                text = self._request.read_text(encoding="utf-8")
+                text = self._request.read_text(encoding="utf-8", errors="replace")
                 self._request.unlink()
             except OSError:
                 continue  # nobody asks, or the folder has just been removed
@@ -75,7 +75,7 @@ class RequestWatcher:
         number = _number_of(text)
         try:
             reply = {"id": number, "ok": True, "message": self._carry_out(HolderRequest.parse(text))}
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             reply = {"id": number, "ok": False, "message": str(error)}
         try:
             replace_private(self._reply, json.dumps(reply))

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
+import errno
+import os
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -43,6 +46,37 @@ def test_the_queue_moves_on_in_the_lease_file(pool, hold):
     assert third.current.state == "queued", "waiting in the queue is proof enough of life"
     first.release()
     assert third.wait(5, until=lambda lease: lease.state == "granted").state == "granted"
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """A disk that is full while ``disk.full``."""
+    disk = SimpleNamespace(full=False)
+
+    def write(self, path, written=LeaseFile.write):
+        if disk.full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        written(self, path)
+
+    monkeypatch.setattr(LeaseFile, "write", write)
+    return disk
+
+
+def test_a_disk_that_is_full_for_a_while_costs_no_lease(pool, hold, disk, caplog):
+    told = []
+    holder = hold("0.5", on_change=told.append)
+    assert holder.wait(5).state == "granted"
+    disk.full = True
+    with PoolClient() as client:
+        time.sleep(3 * TTL_S)
+        assert states() == ["granted"]
+        assert caplog.text.count("The lease file cannot be written") == 1
+        client.release(holder.lease_id)
+    assert holder.wait(5, until=lambda lease: lease.state == "ended").state == "ended"
+    assert LeaseFile.read(holder.path).state == "granted"
+    disk.full = False
+    eventually(lambda: LeaseFile.read(holder.path).state == "ended")
+    assert [lease.state for lease in told].count("ended") == 1
 
 
 def test_refused(pool, hold):

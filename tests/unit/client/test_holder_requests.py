@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a kernel asks of its lease's holder, from one side of the folder to the other."""
 
+import errno
 import logging
+import os
 
 import pytest
 
 from bfkernel.provisioner.holder_link import HolderError, ask_holder
 from bfkernel.remote.client.holder_requests import RequestWatcher
 from bfkernel.remote.client.size import Size
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -20,6 +23,8 @@ def asked(tmp_path):
         if request.size == Size.parse("2048m"):
             msg = "There is no such size."
             raise ValueError(msg)
+        if request.size == Size.parse("4096m"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return f"here is {request.size}"
 
     watcher = RequestWatcher(tmp_path, carry_out, logging.getLogger(__name__))
@@ -41,6 +46,14 @@ def test_a_refusal_and_nonsense_are_sentences(tmp_path, asked):
     with pytest.raises(HolderError, match="'much' is no size"):
         ask_holder(tmp_path / "lease.json", "much")
     assert len(asked) == 1
+
+
+def test_what_goes_wrong_with_one_request_is_said_and_the_next_is_answered(tmp_path, asked):
+    with pytest.raises(HolderError, match="No space left"):
+        ask_holder(tmp_path / "lease.json", "4096m")
+    (tmp_path / "request.json").write_bytes(b"\xff")
+    eventually(lambda: not (tmp_path / "request.json").exists())
+    assert ask_holder(tmp_path / "lease.json", "0.1") == "here is 0.1"
 
 
 def test_the_replies_are_for_their_owner_alone(tmp_path, asked):

@@ -200,6 +200,24 @@ def test_a_pool_that_hangs_delays_neither_start_nor_end(make, monkeypatch):
     asyncio.run(scenario())
 
 
+def test_a_restart_replaces_a_holder_whose_thread_has_ended(pool, make, monkeypatch):
+    async def scenario():
+        provisioner = make(fraction=0.1)
+        await start(provisioner)
+        failed = provisioner._holder
+        with monkeypatch.context() as broken:
+            broken.setattr(failed, "_alive", None)
+            eventually(lambda: not failed.running)
+        await kill(provisioner)
+        await provisioner.cleanup(restart=True)
+        await start(provisioner)
+        assert provisioner._holder is not failed
+        (lease,) = leases()
+        assert (lease["id"], lease["state"]) == (provisioner._holder.lease_id, "granted")
+
+    asyncio.run(scenario())
+
+
 def test_another_process_takes_the_kernel_over(pool, make):
     async def scenario():
         first, second = make(fraction=0.1), make(fraction=0.1)
