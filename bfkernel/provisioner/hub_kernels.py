@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,7 +18,7 @@ from traitlets import Instance, Type, default
 from bfkernel.remote.client.size import Size
 
 from . import provisioner  # noqa: F401 (imported when the server starts, and not when its first kernel does)
-from .kernelspec import LOGO_DIR, kernel_json
+from .kernelspec import LOGO_DIR, kernel_json, kernel_name
 
 SIZES_VARIABLE = "BFKERNEL_SIZES"
 
@@ -103,8 +102,5 @@ def _kernel(offer: dict[str, str]) -> tuple[str, dict[str, Any]]:
     size = Size.parse(offer["size"])
     group, course = offer.get("group", ""), offer.get("course", "")
     shown = offer.get("name") or size.display_name
-    content = kernel_json(size, display_name=f"{shown} ({course})" if course else shown)
-    if group:
-        content["metadata"]["kernel_provisioner"]["config"]["group"] = group
-    suffix = re.sub(r"[^a-z0-9._-]+", "-", group.lower()).strip("-")
-    return "-".join(part for part in (size.kernel_name, suffix) if part), content
+    content = kernel_json(size, display_name=f"{shown} ({course})" if course else shown, group=group)
+    return kernel_name(size, group), content

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -24,9 +25,12 @@ MAGICS = "bfkernel.provisioner.magics"
 def kernel_name(size: Size, group: str = "") -> str:
     """Return a kernelspec's name: ``gpu-0.02``, for a group ``gpu-0.02-cs231n``.
 
-    Jupyter's names have letters, digits and ``._-`` only; what else a group's name has becomes ``-``.
+    Jupyter's names have letters, digits and ``._-`` only; what else a group's name has becomes ``-``, and a
+    digest of the whole name tells it from others that look the same then: ``gpu-0.02-cs-101-d8e25ab0``.
     """
-    return size.kernel_name + (f"-{re.sub('[^a-z0-9._-]+', '-', group.lower()).strip('-')}" if group else "")
+    shown = re.sub("[^a-z0-9._-]+", "-", group.lower()).strip("-")
+    digest = "" if shown == group.lower() else hashlib.sha256(group.encode()).hexdigest()[:8]
+    return "-".join(part for part in (size.kernel_name, shown, digest) if part)
 
 
 def kernel_json(

@@ -41,11 +41,21 @@ def gpu_kernels(manager):
 
 def test_the_sizes_are_the_gpu_kernels_and_plain_ones_stay(manager):
     sized = manager([{"size": "0.02"}, {"size": "0.5x2", "group": "CS 231n", "course": "Vision, 50 % {a}"}])
-    assert gpu_kernels(sized) == {"gpu-0.02": "GPU 0.02", "gpu-0.5x2-cs-231n": "GPU 0.5x2 (Vision, 50 % {a})"}
+    assert gpu_kernels(sized) == {
+        "gpu-0.02": "GPU 0.02",
+        "gpu-0.5x2-cs-231n-11a2909d": "GPU 0.5x2 (Vision, 50 % {a})",
+    }
     assert "python3" in sized.get_all_specs()
-    config = sized.get_kernel_spec("gpu-0.5x2-cs-231n").metadata["kernel_provisioner"]["config"]
+    config = sized.get_kernel_spec("gpu-0.5x2-cs-231n-11a2909d").metadata["kernel_provisioner"]["config"]
     assert config == {"fraction": 0.5, "gpus": 2, "group": "CS 231n"}
     assert sized.get_kernel_spec("gpu-0.02").argv == kernel_json(Size.parse("0.02"))["argv"]
+
+
+def test_groups_whose_names_differ_have_kernels_of_their_own(manager):
+    groups = ["CS 101", "cs-101", "cs/101", "深度学习", "量子计算", "-"]
+    sized = manager([{"size": "0.02", "group": group} for group in groups])
+    specs = [sized.get_kernel_spec(name) for name in gpu_kernels(sized)]
+    assert [spec.metadata["kernel_provisioner"]["config"]["group"] for spec in specs] == groups
 
 
 def test_an_installed_size_is_no_way_round(manager):

@@ -74,6 +74,7 @@ def test_a_course_has_a_kernel_of_its_own(tmp_path):
 
 def test_any_groups_name_becomes_a_kernels_name():
     size = Size.parse("0.1")
-    assert kernel_name(size, "Übung A/B") == "gpu-0.1-bung-a-b"
+    assert kernel_name(size, "Übung A/B") == "gpu-0.1-bung-a-b-4f15bd0b"
     assert kernel_name(size, "Kurs_1") == "gpu-0.1-kurs_1"
+    assert kernel_name(size, "课程") == "gpu-0.1-60db1afb"
     assert kernel_name(size) == "gpu-0.1"
