@@ -128,12 +128,18 @@ def test_a_driver_update_changes_what_filters_find(story: Story) -> None:
         ("cuda>=new", "cuda is a version, such as 12.4"),
         ("memory>=much", "is not a number with a unit"),
         ("memory>=3 parsec", "is no size"),
+        ("gpu=  ", "is no filter: write one of"),
+        ("gpu=" + " " * 200 + "A100", "at most 200 characters; this one has 208"),
     ],
 )
 def test_a_bad_filter_gives_one_sentence(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words) as failure:
         Filter.parse(text)
     assert "\n" not in str(failure.value)
+
+
+def test_spaces_around_the_parts_of_a_filter_do_not_count() -> None:
+    assert Filter.parse("  gpu  =  *A100 80GB*  ") == Filter.parse("gpu=*A100 80GB*")
 
 
 def test_what_no_server_could_ever_serve_is_refused(one_card: Story) -> None:
