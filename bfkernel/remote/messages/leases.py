@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from bfkernel.remote.filters import MAX_FILTERS, Filter
+from bfkernel.remote.filters import MAX_FILTER_LENGTH, MAX_FILTERS, Filter
 from bfkernel.remote.messages.base import Asked, Message, Mib, Query, Text
 from bfkernel.remote.records import MAX_GPUS_PER_LEASE, LeaseState
 
@@ -31,6 +31,9 @@ def _filter(text: str) -> str:
     return Filter.parse(text).text
 
 
+_FilterText = Annotated[Text, Field(max_length=MAX_FILTER_LENGTH), AfterValidator(_filter)]
+
+
 class LeaseRequest(Asked):
     """``POST /api/v1/leases``."""
 
@@ -39,9 +42,9 @@ class LeaseRequest(Asked):
     gpu_count: int = Field(default=1, ge=1, le=MAX_GPUS_PER_LEASE)
     holder: HolderMessage = Field(default_factory=HolderMessage)
     #: the group that the lease shall count for; the user must be in it
-    group: Annotated[str, Field(max_length=200)] = ""
+    group: Annotated[Text, Field(max_length=200)] = ""
     #: such as ``cuda>=12.4``; the GPUs match all of them
-    filters: list[Annotated[str, AfterValidator(_filter)]] = Field(default=[], max_length=MAX_FILTERS)
+    filters: list[_FilterText] = Field(default=[], max_length=MAX_FILTERS)
 
     @model_validator(mode="after")
     def _one_amount(self) -> LeaseRequest:

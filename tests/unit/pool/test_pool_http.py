@@ -263,6 +263,8 @@ async def test_an_agent_that_waits_hears_at_once_of_an_ended_lease(api: Api) -> 
         (b'{"fraction": 0.5, "user": "root"}', 422, "invalid"),
         (b'{"fraction": 0.5, "holder": {"pid": -1}}', 422, "invalid"),
         (b'{"fraction": 0.5, "holder": {"name": "a\\u0000b"}}', 422, "invalid"),
+        (b'{"fraction": 0.5, "group": "a\\u0000b"}', 422, "invalid"),
+        (b'{"fraction": 0.5, "filters": ["gpu=a\\u0000b"]}', 422, "invalid"),
         (b'{"memory_mib": 1001}', 409, "no-such-size"),
         (b'{"fraction": 0.5, "gpu_count": 2}', 409, "no-such-size"),
     ],
@@ -283,6 +285,7 @@ async def test_what_is_wrong_with_a_request_is_said(api: Api, body: bytes, statu
         ("DELETE", "/api/v1/leases/nothing", 404, "no-such-lease"),
         ("POST", "/api/v1/leases/nothing/heartbeat", 404, "no-such-lease"),
         ("PUT", "/api/v1/leases", 405, "method-not-allowed"),
+        ("DELETE", "/api/v1/quotas/users/%00", 422, "invalid"),
         ("POST", "/api/v1/agents/gpu1/report", 400, "malformed"),
     ],
 )

@@ -93,4 +93,7 @@ class OneQuota(AdminHandler):
         if kind not in KINDS or (kind == "default") != (name is None):
             kinds = ", ".join(f"{k}/NAME" for k in KINDS[1:])
             raise ProblemError(404, "no-such-path", f"A quota's path ends in default, {kinds}.")
-        return QuotaName(kind, unquote(name or ""))
+        name = unquote(name or "")
+        if "\0" in name:
+            raise ProblemError(422, "invalid", "The name of a user or group has no NUL character.")
+        return QuotaName(kind, name)
