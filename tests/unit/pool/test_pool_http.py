@@ -322,6 +322,15 @@ async def test_health_and_metrics(api: Api) -> None:
     assert "bfkernel_leader 1.0" in page
 
 
+async def test_methods_that_nobody_knows_share_a_time_series(guarded: Api) -> None:
+    for method in ("BREW", "WHEN"):
+        assert_problem(await guarded.http.request(method, LEASES), 405, "method-not-allowed")
+    page = (await guarded.http.get("/metrics", headers=guarded.by("root"))).text
+    counted = 'bfkernel_http_requests_total{handler="Leases",method="other",status="405"} 2.0'
+    assert counted in page
+    assert "BREW" not in page
+
+
 async def test_a_guarded_pool_asks_for_a_token(guarded: Api) -> None:
     assert (await guarded.http.get("/healthz")).status_code == 200
     for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": f"Basic {TOKENS['ada']}"}):

@@ -152,7 +152,10 @@ class ApiHandler(RequestHandler):
 
     def on_finish(self) -> None:
         """Count the answer; Tornado calls this after it."""
-        self.metrics.count_request(type(self).__name__, self.request.method or "", self.get_status())
+        method = self.request.method or ""
+        # Each name is a time series that stays, and anybody may invent names.
+        known = method if method in self.SUPPORTED_METHODS else "other"
+        self.metrics.count_request(type(self).__name__, known, self.get_status())
 
 
 def _invalid(error: ValidationError, what: str) -> ProblemError:
