@@ -55,6 +55,12 @@ def event(what: str, **facts: object) -> Event:
     return line
 
 
+def reason_of(error: BaseException) -> str:
+    """Return the first line of what an exception says, or its name: some say nothing."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 class _Text(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")

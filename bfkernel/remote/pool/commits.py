@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from bfkernel.remote.logs import event
+from bfkernel.remote.logs import event, reason_of
 from bfkernel.remote.pool.core import Changes, PoolCore
 from bfkernel.remote.pool.store import Batch, Store
 
@@ -123,7 +123,7 @@ class Commits:
         self._writing = None
         error = done.exception()
         if error:
-            log.warning(event("store-failed", reason=str(error).splitlines()[0]))
+            log.warning(event("store-failed", reason=reason_of(error)))
             self._give_up()
         if self.lost.is_set():
             _fail(future)

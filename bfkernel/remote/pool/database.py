@@ -14,6 +14,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
+from bfkernel.remote.logs import reason_of
 from bfkernel.remote.pool import migrations
 from bfkernel.remote.state_dir import ConfigurationError
 
@@ -64,7 +65,7 @@ def open_database(url: str) -> sa.Engine:
         msg = f"The Python module '{error.name}' is missing: run 'pip install bfkernel[postgresql]'."
         raise ConfigurationError(msg) from error
     except sa.exc.SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0].rstrip(".")
+        reason = reason_of(getattr(error, "orig", None) or error).rstrip(".")
         msg = f"The database cannot be used: {reason}."
         raise ConfigurationError(msg) from error
     return engine

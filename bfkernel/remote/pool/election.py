@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 import psycopg
 import sqlalchemy as sa
 
-from bfkernel.remote.logs import event
+from bfkernel.remote.logs import event, reason_of
 from bfkernel.remote.pool.clock import PoolClock
 from bfkernel.remote.pool.database import psycopg_arguments
 from bfkernel.remote.pool.leadership import ElectionError, Leader, Leaders, Term
@@ -60,7 +60,7 @@ class PostgresElection:
         try:
             connection = await self._connect(**_LOCK_SESSION)
         except psycopg.Error as error:
-            raise ElectionError(_sentence(error)) from error
+            raise ElectionError(reason_of(error)) from error
         try:
             yield await self._win(connection)
         finally:
@@ -76,7 +76,7 @@ class PostgresElection:
                 finally:
                     await connection.close()
             except psycopg.Error as error:
-                log.warning(event("not-listening", reason=_sentence(error)))
+                log.warning(event("not-listening", reason=reason_of(error)))
             await asyncio.sleep(_RETRY_S)
 
     async def _connect(self, **settings: object) -> psycopg.AsyncConnection[tuple[object, ...]]:
@@ -89,7 +89,7 @@ class PostgresElection:
             cursor = await connection.execute(_BEGIN_TERM, [self._advertised, _CHANNEL])
             row = await cursor.fetchone()
         except psycopg.Error as error:
-            raise ElectionError(_sentence(error)) from error
+            raise ElectionError(reason_of(error)) from error
         assert row  # noqa: S101 - the first migration of the table put it there
         epoch, now = int(str(row[0])), float(str(row[1]))
         # The database's clock, so that what one replica dates another one understands.
@@ -122,9 +122,4 @@ async def _lost(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None
                 pass
             await asyncio.wait_for(connection.execute("SELECT 1"), _PROOF_LIMIT_S)
     except (psycopg.Error, asyncio.TimeoutError) as error:
-        log.warning(event("lock-lost", reason=_sentence(error)))
-
-
-def _sentence(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
+        log.warning(event("lock-lost", reason=reason_of(error)))

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 
-from bfkernel.remote.logs import event
+from bfkernel.remote.logs import event, reason_of
 from bfkernel.remote.pool.api.routes import application
 from bfkernel.remote.pool.auth import Authenticator
 from bfkernel.remote.pool.dashboard.options import DashboardOptions
@@ -90,7 +90,7 @@ class Replica(Router):
             except (ElectionError, DeposedError, SQLAlchemyError) as error:
                 if not self._election.contested:
                     raise
-                log.warning(event("cannot-lead", reason=str(error).splitlines()[0]))
+                log.warning(event("cannot-lead", reason=reason_of(error)))
             if self._election.contested:
                 await asyncio.sleep(_PAUSE_S)
 

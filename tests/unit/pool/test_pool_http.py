@@ -16,7 +16,9 @@ import pytest_asyncio
 
 from bfkernel.remote.grants import verify_grant
 from bfkernel.remote.messages import AgentReport, LeaseMessage, ReportedGpu, ReportedLease, ReportedShare
+from bfkernel.remote.pool.core import Server
 from bfkernel.remote.pool.server import PoolOptions, PoolServer
+from bfkernel.remote.pool.service import PoolService
 from bfkernel.remote.pool.store import Store
 
 pytestmark = pytest.mark.asyncio
@@ -369,12 +371,29 @@ async def test_an_admin_sees_and_revokes_but_gets_no_tokens(guarded: Api) -> Non
     assert "revoked by root" in answer.json()["detail"]
 
 
-async def test_what_cannot_be_stored_is_not_granted(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_is_forgotten_meanwhile_is_no_server(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await api.report()
+    cordon = PoolService.cordon
+
+    async def overtaken(pool: PoolService, name: str, cordoned: bool) -> Server:
+        server = await cordon(pool, name, cordoned)
+        pool.core.fleet.forget(name)
+        return server
+
+    monkeypatch.setattr(PoolService, "cordon", overtaken)
+    assert_problem(await api.http.post("/api/v1/servers/gpu1/cordon"), 404, "no-such-server")
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), TimeoutError()])
+async def test_what_cannot_be_stored_is_not_granted(
+    api: Api, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     await api.report()
 
     def fail(*_: object) -> None:
-        msg = "disk full"
-        raise OSError(msg)
+        raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "save", fail)

@@ -20,7 +20,10 @@ class AdminHandler(ApiHandler):
 
     def reply_server(self, name: str) -> None:
         """Send a server as it is now."""
-        self.reply(next(view for view in server_views(self.pool) if view.name == name))
+        found = next((view for view in server_views(self.pool) if view.name == name), None)
+        if found is None:  # another admin has made the pool forget it meanwhile
+            raise self.no_such_server(name)
+        self.reply(found)
 
     def no_such_server(self, name: str) -> ProblemError:
         """Return the problem of a name that no server has."""

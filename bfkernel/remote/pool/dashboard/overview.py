@@ -53,7 +53,7 @@ class Overview(Page):
 
     def _hours(self) -> int:
         text = self.get_query_argument("hours", "")
-        return int(text) if text.isdecimal() and int(text) in SPANS else _USUAL_SPAN
+        return next((hours for hours in SPANS if str(hours) == text), _USUAL_SPAN)
 
     def _headline(self, servers: list[ServerPicture]) -> str:
         """Return how things stand in one sentence; it is read out when it changes."""
