@@ -169,8 +169,8 @@ class PoolService:
         return self.clock(), sorted(serve), [use for use in used if use not in serve]
 
     def agent_left(self, name: str, instance: str) -> None:
-        """Note that an agent has closed its connection: another one may take its name at once."""
-        self.core.agent_left(name, instance)
+        """Note that an agent has closed its connection; unless it soon reports, another may take its name."""
+        self.core.agent_left(self.clock(), name, instance)
 
     # -- what admins do ---------------------------------------------------------------------------------
 

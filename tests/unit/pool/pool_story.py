@@ -119,6 +119,11 @@ class Story:
         self.core.resume(self.now)
         self.core.tick(self.now)
 
+    def agent_ends(self) -> None:
+        """The agent of gpu1 has closed its connection and been silent for a second."""
+        self.core.agent_left(self.now, "gpu1", "a")
+        self.now += 1
+
     # -- restart ----------------------------------------------------------------------------------------
 
     def restart(self, away_s: float = 0.0, **stored: Any) -> None:
@@ -133,7 +138,7 @@ def restarted(old: PoolCore, now: float, **stored: Any) -> PoolCore:
         lease.notice, lease.idle_until, lease.passed = "", None, 0
         lease.proof_at, lease.workers, lease.held_mib, lease.last_call_at = 0.0, 0, [], None
     for server in old.servers.values():
-        server.present, server.left = True, False
+        server.present, server.left_at = True, None
         for card in server.cards.values():
             card.booked_mib = 0
     core = PoolCore(old.policy)

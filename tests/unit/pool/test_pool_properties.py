@@ -171,7 +171,7 @@ class PoolMachine(RuleBasedStateMachine):
     def agent_restarts(self, name: str) -> None:
         self.workers[name] = {}
         if name in self.core.servers:
-            self.core.agent_left(name, "a")
+            self.core.agent_left(self.now - 2, name, "a")
             self.core.report(self.now, report_of(name, SERVERS[name], {}, instance="b"))
             # The next reports are those of the new one.
             self.core.servers[name].instance = "a"

@@ -38,6 +38,7 @@ def test_everybody_has_a_whole_ttl(one_card: Story) -> None:
 
 def test_an_agent_may_take_its_name_after_a_restart(one_card: Story) -> None:
     one_card.restart()
+    one_card.now += 1
     one_card.server(instance="b")
 
 

@@ -61,7 +61,7 @@ def test_an_agent_that_starts_again_with_fewer_gpus_takes_no_lease_for_its_old_w
     story.release(first)
     second = story.ask(mib=1000)
     story.server("gpu1", 1000, 1000, **{first.id: 1})
-    story.core.agent_left("gpu1", "a")
+    story.agent_ends()
     story.server("gpu1", 1000, instance="b")
     assert (second.state, story.free()) == (GRANTED, [0])
 
@@ -69,7 +69,7 @@ def test_an_agent_that_starts_again_with_fewer_gpus_takes_no_lease_for_its_old_w
 def test_an_agent_that_starts_again_keeps_its_leases(one_card: Story) -> None:
     lease = one_card.ask(1.0)
     one_card.server(**{lease.id: 1})
-    one_card.core.agent_left("gpu1", "a")
+    one_card.agent_ends()
     one_card.server(instance="b")
     assert (lease.state, lease.workers) == (LeaseState.ACTIVE, 0)
 
@@ -78,14 +78,27 @@ def test_a_running_agent_keeps_its_name(one_card: Story) -> None:
     lease = one_card.ask(1.0)
     with pytest.raises(NameTakenError, match="Another agent named 'gpu1' is running"):
         one_card.server("gpu1", 500, instance="b")
-    one_card.core.agent_left("gpu1", "an earlier one")
-    one_card.core.agent_left("gpu1", "a")
+    one_card.core.agent_left(one_card.now, "gpu1", "an earlier one")
+    one_card.now += 1
+    with pytest.raises(NameTakenError):
+        one_card.server(instance="b")
+    one_card.agent_ends()
     one_card.server()
     with pytest.raises(NameTakenError):
         one_card.server(instance="b")
     assert lease.state is GRANTED
     one_card.now += 11
     one_card.server(instance="b")
+
+
+def test_an_agent_that_closes_its_connection_to_report_news_keeps_its_name(one_card: Story) -> None:
+    lease = one_card.ask(1.0)
+    one_card.core.agent_left(one_card.now, "gpu1", "a")
+    one_card.now += 0.9
+    with pytest.raises(NameTakenError):
+        one_card.server("gpu1", 500, instance="b")
+    one_card.server()
+    assert lease.state is GRANTED
 
 
 def test_a_gpu_that_is_gone_takes_its_leases_along(story: Story) -> None:

@@ -89,7 +89,7 @@ def test_the_inventory_follows_the_report(database_url: str, story: Story) -> No
     store = opened(database_url)
     story.server("gpu1", 1000, 2000)
     save(store, story.core)
-    story.core.agent_left("gpu1", "a")
+    story.agent_ends()
     story.server("gpu1", 3000, instance="b")
     save(store, story.core)
     server = restored(store, 0.0).servers["gpu1"]

@@ -61,6 +61,10 @@ class ServerReport:
 
 _FACTS = ("instance", "address", "driver", "version", "driver_version", "cuda_version", "compute")
 
+#: A running agent closes its connection at each piece of news and reports at once; one that has not done so
+#: after this time has ended.
+_RETURN_LIMIT_S = 1.0
+
 #: Ends a lease: lease, transition, code, sentence.
 End = Callable[[float, Lease, str, str, str], None]
 
@@ -93,11 +97,11 @@ class Agents:
                 self._connect(now, lease)
         return self._accept_uses(now, server, used)
 
-    def left(self, name: str, instance: str) -> None:
+    def left(self, now: float, name: str, instance: str) -> None:
         """Note that an agent closed its connection."""
         server = self._fleet.servers.get(name)
         if server and server.instance == instance:
-            server.left = True
+            server.left_at = now
 
     def look(self, now: float, grace_s: float) -> None:
         """Note servers that have gone silent, and end the leases of those that are lost."""
@@ -117,7 +121,8 @@ class Agents:
             self._fleet.update(server, **facts)
             self._live.server_changed(server.name)
         if server.instance != report.instance:
-            if not server.left and now - server.seen_at <= self._absent_after_s:
+            left = server.left_at is not None and now - server.left_at >= _RETURN_LIMIT_S
+            if not left and now - server.seen_at <= self._absent_after_s:
                 msg = f"Another agent named '{report.server}' is running: give each a --name of its own."
                 raise NameTakenError(msg)
             for lease in self._live.bookings.on(server.name).values():
@@ -131,7 +136,7 @@ class Agents:
         if not server.present:
             self._fleet.update(server, present=True)
             self._live.queue.moves += 1
-        server.seen_at, server.left = now, False
+        server.seen_at, server.left_at = now, None
         return server
 
     def _accept_inventory(self, now: float, server: Server, gpus: Sequence[Gpu]) -> None:

@@ -99,9 +99,9 @@ class PoolCore:
         self._serve_queue(now)
         return over
 
-    def agent_left(self, name: str, instance: str) -> None:
-        """Note that an agent closed its connection; unless it reports again, another may take its name."""
-        self._agents.left(name, instance)
+    def agent_left(self, now: float, name: str, instance: str) -> None:
+        """Note that an agent closed its connection; unless it soon reports, another may take its name."""
+        self._agents.left(now, name, instance)
 
     def tick(self, now: float) -> None:
         """Let time pass: leases without proof, limits, idleness, silent servers, spent GPU-hours."""
@@ -199,7 +199,7 @@ class PoolCore:
             for scope in scopes:
                 self._tallies.restore_used(now, scope, used.period, used.hundredth_seconds)
         for server in stored.servers:
-            self.fleet.update(server, seen_at=now, left=True)
+            self.fleet.update(server, seen_at=now, left_at=now)
             self._drains.set(server.name, server.drain_at)
         for lease in stored.leases:
             self._sequence = max(self._sequence, lease.sequence)

@@ -44,8 +44,8 @@ class Server:
     instance: str
     seen_at: float
     present: bool = True
-    #: its agent has closed its connection and not reported since
-    left: bool = False
+    #: when its agent closed its connection, if it has not reported since
+    left_at: float | None = None
     driver: str = ""
     version: str = ""
     driver_version: str = ""
