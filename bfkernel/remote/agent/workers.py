@@ -211,6 +211,7 @@ class Workers:
         for placement in grant.placements:
             arguments += ["--limit", str(placement.memory_mib << 20)]
         lease.ledger.note_client(slot, client_pid)
+        process = None
         # Blocking or not is a property that both processes' copies of the socket share.
         connection.setblocking(True)
         try:
@@ -222,7 +223,11 @@ class Workers:
                 env=self._environment(grant),
                 start_new_session=True,
             )
+            pidfd = os.pidfd_open(process.pid)
         except OSError as error:
+            if process:  # nobody could tell when it ends
+                process.kill()
+                process.wait()
             connection.setblocking(False)
             control.close()
             log.warning(event("worker-failed", lease=grant.lease, reason=error))
@@ -231,7 +236,7 @@ class Workers:
             ) from error
         finally:
             workers_end.close()
-        worker = Worker(process, grant.lease, slot, os.pidfd_open(process.pid), join_key, name, control)
+        worker = Worker(process, grant.lease, slot, pidfd, join_key, name, control)
         lease.slots.add(slot)
         lease.running[process.pid] = worker
         log.info(event("worker-started", lease=grant.lease, pid=process.pid, slot=slot))
