@@ -69,6 +69,7 @@ class PoolService:
             loop.create_task(self._tick_for_ever(), name="pool ticks"),
             loop.create_task(self._sample_for_ever(), name="pool samples"),
         ]
+        self._tasks[0].add_done_callback(self._time_stands_still)
 
     async def stop(self) -> None:
         """Answer everybody who waits and write what is not yet written. Leases stay as they are."""
@@ -84,7 +85,7 @@ class PoolService:
     def abandon(self) -> None:
         """Answer nobody any more: what this service decided and did not store never was.
 
-        Called when another replica may decide by now, and when the database fails.
+        Called when another replica may decide by now, and when the database, or the core, fails.
         """
         self._commits.abandon()
         for task in self._tasks:
@@ -269,6 +270,12 @@ class PoolService:
             self.core.tick(now)
             with contextlib.suppress(StoreFailedError):
                 await self._commits.committed()
+
+    def _time_stands_still(self, ticks: asyncio.Task[None]) -> None:
+        # Nothing would expire any more. What is stored counts, and whoever leads next reads it.
+        if not ticks.cancelled():
+            log.critical(event("ticks-failed"), exc_info=ticks.exception())
+            self.abandon()
 
     async def _sample_for_ever(self) -> None:
         while True:

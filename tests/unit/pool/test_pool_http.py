@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from bfkernel.remote.grants import verify_grant
 from bfkernel.remote.messages import AgentReport, LeaseMessage, ReportedGpu, ReportedLease, ReportedShare
-from bfkernel.remote.pool.core import Server
+from bfkernel.remote.pool.core import PoolCore, Server
 from bfkernel.remote.pool.server import PoolOptions, PoolServer
 from bfkernel.remote.pool.service import PoolService
 from bfkernel.remote.pool.store import Store
@@ -399,3 +399,23 @@ async def test_what_cannot_be_stored_is_not_granted(
         patch.setattr(Store, "save", fail)
         assert_problem(await api.ask(fraction=1.0), 503, "store")
     assert (await api.asked(fraction=1.0))["state"] == "granted"
+
+
+async def test_a_pool_whose_time_stood_still_goes_on_from_what_is_stored(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await api.report()
+    lease = await api.asked(fraction=1.0)
+    tick, ticks, goes_on = PoolCore.tick, [], asyncio.Event()
+
+    def fail_once(core: PoolCore, now: float) -> None:
+        ticks.append(now)
+        if len(ticks) == 1:
+            msg = "a defect"
+            raise RuntimeError(msg)
+        tick(core, now)
+        goes_on.set()
+
+    monkeypatch.setattr(PoolCore, "tick", fail_once)
+    await asyncio.wait_for(goes_on.wait(), 20)
+    assert (await api.http.get(f"{LEASES}/{lease['id']}")).json()["state"] == "granted"
