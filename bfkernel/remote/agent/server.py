@@ -102,8 +102,8 @@ class AgentServer:
     async def wait(self) -> None:
         """Return only by an exception: ConfigurationError when the pool turns the agent away."""
         try:
-            if self._reporting:
-                await self._reporting
+            if self._reporting and self._looking:
+                await asyncio.gather(self._reporting, self._looking)
         except TurnedAwayError as error:
             msg = f"The pool does not accept this agent: {error}"
             raise ConfigurationError(msg) from error
