@@ -188,18 +188,21 @@ class LeaseHolder:
 
     def _ask(self) -> None:
         retry_s = FIRST_RETRY_S
+        # A try without an answer may have taken a lease, which counts against the quota until it expires.
+        orphan_until = 0.0
         while not self._stopping.is_set():
             try:
                 lease = self._client.request_lease(self.request)
-            except PoolUnreachable as error:
+            except PoolError as error:
                 self.error = error
+                if isinstance(error, PoolUnreachable):
+                    orphan_until = time.monotonic() + self._ttl_s + LAST_RETRY_S
+                elif error.code != "quota" or time.monotonic() > orphan_until:
+                    self._publish(state="refused", message=str(error))
+                    return
                 self._publish(message=_retrying(error, self._client.url))
                 self._stopping.wait(retry_s)
                 retry_s = min(2 * retry_s, LAST_RETRY_S)
-            except PoolError as error:
-                self.error = error
-                self._publish(state="refused", message=str(error))
-                return
             else:
                 self._take(lease)
                 return
@@ -338,7 +341,7 @@ class LeaseHolder:
             self._written = True
 
 
-def _retrying(error: PoolUnreachable, url: str) -> str:
+def _retrying(error: PoolError, url: str) -> str:
     """Return why there is no lease yet: the pool's own word (of its Hub, say), if it gave one."""
     return (
         f"{str(error).rstrip('.')}; retrying"

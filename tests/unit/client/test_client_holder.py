@@ -6,7 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from bfkernel.remote.client import BadRequest, LeaseFile, LeaseHolder, PoolClient
+from bfkernel.remote.client import (
+    BadRequest,
+    LeaseFile,
+    LeaseHolder,
+    OverQuota,
+    PoolClient,
+    PoolUnreachable,
+)
 from bfkernel.remote.pool.views import lease_view
 from tests.waiting import eventually
 
@@ -85,6 +92,24 @@ def test_refused(pool, hold):
     assert lease.state == "refused"
     assert "1000 MiB" in lease.message
     assert LeaseFile.read(holder.path).state == "refused"
+
+
+def test_the_quota_that_a_lost_answer_has_taken_is_waited_for(pool, hold, monkeypatch):
+    """The pool refuses the second try for the lease of the first, which nobody holds and which expires."""
+    request_lease = PoolClient.request_lease
+    over = OverQuota("You may hold 1 GPU.", status=403, code="quota")
+    refusals = [PoolUnreachable("No answer."), over, over]
+
+    def answer(client, request):
+        if refusals:
+            raise refusals.pop(0)
+        return request_lease(client, request)
+
+    monkeypatch.setattr(PoolClient, "request_lease", answer)
+    holder = hold("0.5")
+    assert holder.wait(10, until=lambda lease: lease.state in ("granted", "refused")).state == "granted"
+    refusals.append(over)
+    assert hold("0.5").wait(5).state == "refused"
 
 
 def test_without_proof_of_life_the_lease_expires_and_says_so(pool, hold):
