@@ -12,6 +12,8 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from .conftest import TTL_S
+
 
 @pytest.fixture
 def _environment(env, monkeypatch):
@@ -67,4 +69,5 @@ def test_console(pool, env):
         console.expect(pexpect.EOF)
     finally:
         console.close(force=True)
-    pool.wait_until_free(5)
+    # It tells its kernel alone to end, not the provisioner: the lease ends for want of proof.
+    pool.wait_until_free(TTL_S + 15)
