@@ -5,10 +5,9 @@
 //   floors ping ADDRESS PORT COUNT    ping-pongs of 64 bytes
 //   floors step ADDRESS PORT COUNT    1 MiB there and 64 bytes back, as a training step has it with its batch
 //   floors way ADDRESS PORT MIB       one way, in pieces of 1 MiB that both ends have in their caches
-//   floors memory ADDRESS PORT MIB    one way once more: from 256 MiB of memory; into 256 MiB; and into a
-//   piece
-//                                     that is copied to its place in 256 MiB then, as a driver does that
-//                                     keeps device memory in host memory
+//   floors memory ADDRESS PORT MIB    one way from 256 MiB of memory; one way into 256 MiB; and one way into
+//                                     a piece that is then copied to its place in 256 MiB, as a driver does
+//                                     that keeps device memory in host memory
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -64,6 +64,16 @@ DIRECTIONS = {"h2d": "copy to device", "d2h": "copy to host"}
 STREAMS = {"one": "one stream", "several": "as many streams as it takes"}
 KIND_TEXT = {"pageable": "pageable", "pinned": "page-locked"}
 
+
+def _copies(sizes_kib: Sequence[int]) -> list[Figure]:
+    return [
+        Figure(copy_name(way, kind, kib), f"{text}, {KIND_TEXT[kind]}, {size_text(kib)}", "GB/s")
+        for kib in sizes_kib
+        for way, text in DIRECTIONS.items()
+        for kind in KINDS
+    ]
+
+
 FIGURES: dict[str, list[Figure]] = {
     "floors": [
         Figure("tcp_rtt_us", "raw TCP: ping-pong of 64 bytes, median", "µs"),
@@ -81,19 +91,8 @@ FIGURES: dict[str, list[Figure]] = {
         Figure("alloc_free_us", "cuMemAlloc + cuMemFree of 64 KiB", "µs"),
         Figure("posted_4K_us", "asynchronous copy to device, 4 KiB, through", "µs"),
     ],
-    "copies": [
-        Figure(copy_name(way, kind, kib), f"{DIRECTIONS[way]}, {KIND_TEXT[kind]}, {size_text(kib)}", "GB/s")
-        for kib in SIZES_KIB
-        for way in DIRECTIONS
-        for kind in KINDS
-    ],
-    "engine": [
-        Figure(
-            copy_name(way, kind, LARGEST_KIB), f"{text}, {KIND_TEXT[kind]}, {size_text(LARGEST_KIB)}", "GB/s"
-        )
-        for way, text in DIRECTIONS.items()
-        for kind in KINDS
-    ],
+    "copies": _copies(SIZES_KIB),
+    "engine": _copies([LARGEST_KIB]),
     "startup": [
         Figure("process_ms", "the process, until its first CUDA call", "ms"),
         Figure("context_ms", "cuInit to the first context", "ms"),
